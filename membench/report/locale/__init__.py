@@ -1,9 +1,8 @@
-"""The languages of the report: functions that translate every message of a document.
+"""Translate every message of a document.
 
-Sections and plots write messages (`membench.core.messages`). The GNU gettext file
-``<language>/LC_MESSAGES/membench.mo`` has the translations. `ci/translations.py` compiles this file
-from the ``.po`` file in the same folder. Code, commands, quotations and texts from files are not
-translated.
+Sections and plots write messages (`membench.core.messages`). `ci/translations.py` compiles the GNU
+gettext file ``<language>/LC_MESSAGES/membench.mo`` from the ``.po`` file in the same folder. Code,
+commands, quotations and texts from files are not translated.
 """
 
 from __future__ import annotations
@@ -23,14 +22,13 @@ LANGUAGES = {SOURCE: "en", "zh-TW": "zh-Hant-TW"}
 """Value of the option `--lang` -> language tag of the page."""
 DOMAIN = "membench"
 LOCALE = files(__package__)
-"""Folder of the translation files."""
 
 T = TypeVar("T")
 
 
 @cache
 def catalogue(language: str) -> NullTranslations:
-    """The translations into ``language``, a key of `LANGUAGES`; texts stay the same for English."""
+    """The translations into ``language``, a key of `LANGUAGES`."""
     if language == SOURCE:
         return NullTranslations()
     with as_file(LOCALE) as folder:
@@ -38,7 +36,7 @@ def catalogue(language: str) -> NullTranslations:
 
 
 def of_tag(tag: str) -> NullTranslations:
-    """The translations for ``tag``, a language tag among the values of `LANGUAGES`."""
+    """The translations for the language tag ``tag``, a value of `LANGUAGES`."""
     return catalogue(next(name for name, of in LANGUAGES.items() if of == tag))
 
 
@@ -65,11 +63,7 @@ def in_language(value: T, to: NullTranslations) -> T:
 
 
 def _parts(value: object, to: NullTranslations) -> Iterator[object]:
-    """The translation of ``value``, as one or several parts of a line.
-
-    A message with an inline element (such as a case id or a link) as a parameter becomes several
-    parts.
-    """
+    """The translation of ``value``; several parts if an inline element is a parameter."""
     if isinstance(value, Message) and any(map(_marked_up, value.params.values())):
         for piece in value.pieces(to, lambda param: in_language(param, to)):
             yield piece if _marked_up(piece) else str(piece)

@@ -33,15 +33,12 @@ from membench.thesis.claims.verdicts import Verdicts
 
 @record
 class Measured:
-    """The sections of a report that depend on no verdict on a claim, and their data.
+    """The parts of a report that depend on no verdict on a claim.
 
     Attributes:
-        sources: the files of the report.
-        runs: the runs in these files.
         held: the runs, compared with references.
         headline: the section with the best results of each tier.
-        plots: the section with all plots.
-        comparison: the section that compares several files; None if nothing can be compared.
+        comparison: the comparison of several files; None if nothing can be compared.
     """
 
     sources: Sequence[ReportSource]
@@ -53,13 +50,7 @@ class Measured:
 
 
 def measured(sources: Sequence[ReportSource], runs: Sequence[Run], plots: Section) -> Measured:
-    """The sections of a report on ``runs`` that depend on no verdict on a claim.
-
-    Args:
-        sources: the files of the report.
-        runs: the runs in these files.
-        plots: the section with the plots (`figures.section`).
-    """
+    """The parts that depend on no verdict; ``plots`` is the result of `figures.section`."""
     held = headline.judge(runs)
     against = comparison.section(comparison.compared(sources))
     return Measured(sources, runs, held, headline.section(held), plots, against)
@@ -74,10 +65,8 @@ def compose(
     """The whole report. It has no date, so that the same files give the same report.
 
     Args:
-        first: the sections that depend on no verdict.
         judged: the verdicts on the claims; None if ``thesis`` is `ThesisDetail.NONE`.
         entries: the assumptions behind the recommendations.
-        thesis: the amount of detail on the claims.
     """
     full = thesis is ThesisDetail.FULL
     sources, runs = first.sources, first.runs

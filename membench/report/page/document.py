@@ -1,8 +1,7 @@
 """The classes for the content of a report; `html` and `markdown` turn a `Document` into text.
 
-The texts come from results files and are untrusted, so a renderer must escape every text. The
-content depends neither on the format nor on the reader's language: translatable texts are messages
-(`membench.core.messages`).
+Texts may come from results files, which are untrusted, so a renderer must escape every text.
+Translatable texts are messages (`membench.core.messages`).
 """
 
 from __future__ import annotations
@@ -37,8 +36,6 @@ class English:
 
 @record
 class Strong:
-    """Text that the page emphasises."""
-
     text: str
 
     def __str__(self) -> str:
@@ -47,7 +44,7 @@ class Strong:
 
 @record
 class Link:
-    """A link to a section of the same document; ``anchor`` is the id of the section."""
+    """A link to the section of the same document with the id ``anchor``."""
 
     text: str
     anchor: str
@@ -63,7 +60,7 @@ _COMMA = tr(", ")
 
 
 def joined(parts: Sequence[Line], between: str = _COMMA, end: str = "") -> Line:
-    """One line made of ``parts``, with ``between`` between two parts and ``end`` at the end."""
+    """``parts`` as one line, with ``between`` between two parts and ``end`` at the end."""
     line: list[Inline] = []
     for part in parts:
         line += [*([between] if line else []), *part]
@@ -77,7 +74,7 @@ class Paragraph:
 
 @record
 class Alert:
-    """A warning that readers must see before they use the numbers of the document."""
+    """A warning that readers must see before they use the numbers."""
 
     title: str
     line: Line
@@ -90,20 +87,14 @@ class Bullets:
 
 @record
 class Definitions:
-    """A list of pairs: a term, and the line that describes the term."""
+    """Pairs of a term and its description."""
 
     items: tuple[tuple[str, Line], ...]
 
 
 @record
 class Column:
-    """A column of a table.
-
-    Attributes:
-        title: the header.
-        numeric: whether the cells are numbers, aligned right.
-        prose: whether the cells are sentences.
-    """
+    """Cells are numbers and aligned right (``numeric``), or sentences (``prose``)."""
 
     title: str
     numeric: bool = False
@@ -112,7 +103,7 @@ class Column:
 
 @record
 class Table:
-    """A table. A row has one cell per column; an empty cell is ``()``."""
+    """A row has one cell per column; an empty cell is ``()``."""
 
     caption: str
     columns: tuple[Column, ...]
@@ -120,9 +111,9 @@ class Table:
 
 
 class Drawing(Protocol):
-    """A picture, drawn only when a page is rendered.
+    """A picture that is drawn only when a page is rendered.
 
-    A drawing is a dataclass. Its texts are messages, so that they are translated with the document.
+    A drawing is a dataclass, so that its messages are translated with the document.
     """
 
     def svg(self) -> str:
@@ -136,11 +127,8 @@ class Figure:
 
     Attributes:
         slug: a unique name for ids and file names.
-        title: the heading.
-        caption: what the plot shows, computed from the data.
+        caption: a summary of the data.
         description: the axes, units and marks of the plot.
-        drawing: the picture.
-        table: the data of the plot.
     """
 
     slug: str
@@ -153,7 +141,7 @@ class Figure:
 
 @record
 class Picture:
-    """A small drawing without heading or table; the text next to the drawing has the content."""
+    """A small drawing without a table; the text next to it has the same content."""
 
     drawing: Drawing
 
@@ -168,8 +156,6 @@ class Quote:
 
 @record
 class Command:
-    """A shell command."""
-
     text: str
 
 
@@ -177,11 +163,7 @@ class Command:
 class Attachment:
     """A file that an HTML report contains; Markdown shows only the name and the note.
 
-    Attributes:
-        name: name of the file.
-        media: media type such as ``text/csv``.
-        data: the content.
-        note: text below the link to the file.
+    ``media`` is a media type such as ``text/csv``.
     """
 
     name: str
@@ -225,11 +207,8 @@ class Document:
     """A whole page.
 
     Attributes:
-        title: the heading.
         lead: one line below the heading.
         generator: name and version of the program that made the page.
-        alerts: warnings at the top of the page.
-        sections: the content.
         language: a BCP 47 tag.
     """
 
@@ -242,7 +221,7 @@ class Document:
 
 
 class ThesisDetail(StrEnum):
-    """The amount of detail on the claims of the thesis in a report."""
+    """The amount of detail on the claims of the thesis."""
 
     FULL = "full"
     """Every claim with its evidence."""

@@ -41,30 +41,25 @@ _LEVEL = 6
 
 
 _PLOT = Markup("<!--plot-->")
-"""Markup at the place of a plot. All texts are escaped, so no text contains this markup."""
+"""Placeholder for a plot. All texts are escaped, so no text contains it."""
 
 
 @record
 class Layout:
-    """A page whose plots may still be missing.
-
-    Attributes:
-        parts: the HTML before, between and after the plots.
-        plots: the plots.
-    """
+    """A page without its plots: ``parts`` are the HTML before, between and after the plots."""
 
     parts: tuple[str, ...]
     plots: tuple[Drawing, ...]
 
     def page(self) -> str:
-        """The page with all plots."""
+        """Draw the plots and return the whole page."""
         first, *rest = self.parts
         pictures = (f"{plot.svg()}{text}" for plot, text in zip(self.plots, rest, strict=True))
         return "".join((first, *pictures))
 
 
 def render(document: Document) -> str:
-    """``document`` as HTML. All texts are escaped; only plots are inserted as markup."""
+    """``document`` as HTML; all texts are escaped."""
     return lay_out(document).page()
 
 
@@ -84,10 +79,9 @@ def lay_out(document: Document) -> Layout:
 
 
 def _region_names() -> Callable[[str], str]:
-    """A function that converts the caption of a table to a unique name for the table's region.
+    """A function from the caption of a table to a unique name: the second is ``caption #2``.
 
-    The second region with the same caption gets the name ``caption #2``. A screen reader lists the
-    regions by name (WAI-ARIA 1.2, landmark regions).
+    A screen reader lists the regions of a page by name (WAI-ARIA 1.2, landmark regions).
     """
     seen: Counter[str] = Counter()
 
@@ -124,17 +118,15 @@ def _cell_class(column: Column) -> Markup:
 
 
 def _grouped(blocks: Iterable[Block]) -> list[tuple[bool, list[Block]]]:
-    """Group neighbouring figures, and neighbouring other blocks.
+    """Pairs (whether the group consists of figures, the blocks of the group).
 
-    Each pair is (whether the group consists of figures, the blocks of the group). The figures of a
-    group share a grid on the page.
+    Neighbouring figures share a grid on the page.
     """
     groups = groupby(blocks, lambda block: isinstance(block, Figure))
     return [(figures, list(several)) for figures, several in groups]
 
 
 def line(parts: Line) -> Markup:
-    """A line of inline content as HTML."""
     return Markup().join(_inline(part) for part in parts)
 
 
@@ -158,10 +150,7 @@ def wrapping(text: str) -> Markup:
 
 
 def download(attachment: Attachment) -> dict[str, str]:
-    """The file name (``name``) and the ``data:`` URL (``href``) of ``attachment``.
-
-    A large file is compressed with gzip.
-    """
+    """The file name and the ``data:`` URL of ``attachment``; a large file is compressed."""
     name, media, data = attachment.name, attachment.media, attachment.data
     if len(data) > _PLAIN_BYTES:
         name, media, data = f"{name}.gz", "application/gzip", gzip.compress(data, _LEVEL, mtime=0)

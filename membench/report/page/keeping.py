@@ -16,7 +16,6 @@ def keep_seconds(
     """Seconds for which keeping the KV cache of a prefix costs less than one recomputation.
 
     Args:
-        found: the verdicts with the assumed prices.
         prefix: length of the prefix in tokens.
         flops_per_s: rate of recomputing in FLOP/s.
         tier: ``hbm``, ``ddr5`` or ``essd``; the assumption ``price.<tier>`` is the price.

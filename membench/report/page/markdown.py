@@ -41,10 +41,7 @@ LIMIT = 1024 * 1024
 class _Detail:
     """The amount of detail in the Markdown.
 
-    Attributes:
-        plot_tables: whether to write the data of each plot.
-        rows: maximum number of rows per table; None for all rows.
-        language: BCP 47 tag of the document.
+    ``rows`` is the maximum number of rows per table; None for all rows.
     """
 
     plot_tables: bool = True
@@ -60,14 +57,10 @@ _DETAILS = (
 
 
 def render(document: Document, images: Mapping[str, str], limit: int = LIMIT) -> str:
-    """``document`` as Markdown, with as much detail as fits in ``limit`` bytes.
+    """``document`` as Markdown, with as much detail as fits in ``limit`` bytes of UTF-8.
 
-    If even the least detail does not fit, the text is longer than ``limit``.
-
-    Args:
-        document: the content.
-        images: slug of a figure -> file name of the picture.
-        limit: maximum size in bytes of UTF-8.
+    If even the least detail does not fit, the text is longer than ``limit``. ``images`` maps the
+    slug of a figure to the file name of the picture.
     """
     text = ""
     for level in _DETAILS:
@@ -154,7 +147,7 @@ def _alert(alert: Alert, detail: _Detail) -> str:
 
 
 def _headed(title: str, detail: _Detail) -> str:
-    """``title`` followed by the colon that the language of ``detail`` uses."""
+    """``title`` followed by the colon of the language."""
     return tr("{title}: ", title=title).said(of_tag(detail.language))
 
 
@@ -199,7 +192,7 @@ def _inline(part: Inline) -> str:
             return code(text)
         case Strong(text):
             inner = escaped(text)
-            # The closing ** must follow a letter directly: "**a: **b" is not strong.
+            # The closing ** must not follow a space: "**a: **b" is not strong.
             return f"**{inner.rstrip()}**{' ' if inner.endswith(' ') else ''}" if inner else ""
         case Link(text, anchor):
             return f"[{escaped(text)}](#{anchor})"

@@ -9,19 +9,19 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|~$#])")
 
 
 def escaped(text: str) -> str:
-    """``text`` without active markup, HTML or links."""
+    """``text`` on one line, without active markup, HTML or links."""
     text = re.sub(r"\s+", " ", text).replace("&", "&amp;")
     text = _SPECIAL.sub(r"\\\1", text)
     return re.sub(r"(?i)\b(https?|ftp)://|\bwww\.", _unlinked, text)
 
 
 def table_row(cells: Sequence[str], *, plain: bool = False) -> str:
-    """A line of a table; the cells are escaped if ``plain`` is False."""
+    """A row of a Markdown table; the cells are escaped unless ``plain``."""
     return f"| {' | '.join(cell if plain else escaped(cell) for cell in cells)} |"
 
 
 def in_html(text: str) -> str:
-    """``text`` escaped for a line of HTML within Markdown, where backslash escapes do not work."""
+    """``text`` escaped for HTML within Markdown, where backslash escapes do not work."""
     line = re.sub(r"\s+", " ", text).replace("&", "&amp;")
     line = _SPECIAL.sub(lambda sign: f"&#{ord(sign[0])};", line)
     return re.sub(r"(?i)\b(https?|ftp)://|\bwww\.", _unlinked, line)
@@ -32,7 +32,7 @@ def _unlinked(match: re.Match[str]) -> str:
 
 
 def code(text: str) -> str:
-    """``text`` as inline code that may be in a table; vertical bars are escaped."""
+    """``text`` as inline code; vertical bars are escaped for tables."""
     text = re.sub(r"\s+", " ", text).replace("|", "\\|")
     ticks = fence(text, 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""

@@ -1,4 +1,4 @@
-"""Read the runs of a report: the rows, the JSON file beside the rows, and the problems of both."""
+"""Read the runs of a report: the rows, the sidecar, and the problems of both."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ class ReportSource:
     """A results file of a report.
 
     Attributes:
-        path: the path of the file.
         data: the bytes of the file; empty for a pipe, because a pipe can be read only once.
         problems: reasons to distrust the file, one sentence each.
     """
@@ -48,12 +47,9 @@ class Run:
 
     Attributes:
         label: unique name of the run in the report; ASCII.
-        source: the file.
         rows: the rows of the run, with the tiers that the latency curves show (`settled`).
-        sidecar: the content of the JSON file beside the results; None if the file is missing,
-            cannot be read, or describes another run.
-        machine: the machine in the sidecar; None without a sidecar, or if the machine cannot be
-            read.
+        sidecar: None if the sidecar is missing, cannot be read, or describes another run.
+        machine: the machine in the sidecar; None without a sidecar, or if it cannot be read.
     """
 
     label: str
@@ -64,7 +60,7 @@ class Run:
 
     @property
     def started(self) -> str:
-        """The earliest start time of a row in UTC, as ``2026-01-31 08:04:12``; empty if unknown."""
+        """The earliest start of a row in UTC, as ``2026-01-31 08:04:12``; empty if unknown."""
         first = min((row.started for row in self.rows if row.started), default="")
         return first.partition(".")[0].rstrip("Z").replace("T", " ")
 
@@ -130,10 +126,7 @@ def _read(path: Path) -> tuple[ReportSource, list[Run]]:
 
 
 def _measured(rows: Sequence[Row]) -> bool:
-    """Whether the file should have a sidecar: membench measured a row, or there are no rows.
-
-    A file that has only published or imported rows has no sidecar.
-    """
+    """Whether the file should have a sidecar: membench measured a row, or there are no rows."""
     return any(not (row.cited or row.imported) for row in rows) or not rows
 
 
@@ -201,10 +194,7 @@ def _machine(sidecar: Sidecar | None, problems: list[str]) -> Machine | None:
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
-    """One label per run, all different.
-
-    The function tries several schemes (such as the machine name) until all labels differ.
-    """
+    """One label per run, all different."""
 
     def stem(run: Run) -> str:
         return ascii_line(run.source.path.stem)

@@ -13,7 +13,7 @@ from membench.thesis.claims.evidence import origin
 from membench.thesis.claims.verdicts import Subject, Verdicts
 
 FALLBACK = "h100"
-"""The GPU whose specification is assumed if no GPU of the report is known."""
+"""The GPU whose peak `compute` assumes if no GPU of the report has an assumed peak."""
 _PATHS = {
     "ddr-read": tr("DDR read"),
     "h2d": tr("copies from host to GPU"),
@@ -42,11 +42,10 @@ class Supply:
 
 @record
 class Compute:
-    """The rate of a matrix product in FLOP/s.
+    """The rate of a matrix product.
 
     Attributes:
         label: name of the machine or device, and whether the rate was measured.
-        flops_per_s: the rate.
         assumed: whether the rate comes from a specification.
     """
 
@@ -56,7 +55,7 @@ class Compute:
 
 
 def supplies(found: Verdicts) -> tuple[Supply, ...]:
-    """The measured or published rates of each machine for the paths from DDR and SSD."""
+    """The measured or published rates of the paths from DDR and SSD, for each machine."""
     several = sum(bool(subject.rows) for subject in found.subjects) > 1
     return tuple(
         Supply(
@@ -74,8 +73,8 @@ def supplies(found: Verdicts) -> tuple[Supply, ...]:
 def compute(found: Verdicts) -> Compute:
     """The first measured or published rate of matrix products.
 
-    Without such a rate, the result is the assumed peak of the first GPU of the report that has an
-    assumed peak. If there is no such GPU, the result is the assumed peak of `FALLBACK`.
+    Without such a rate, the assumed peak of the first GPU of the report that has one, or of
+    `FALLBACK`.
     """
     for subject in found.subjects:
         rate = rate_of(found.ledger.inputs["gemm"], subject.rows).rate
@@ -100,7 +99,7 @@ def _devices(found: Verdicts) -> Iterator[str]:
 
 
 def measured_roofs(found: Verdicts) -> list[tuple[Subject, Rate, Rate]]:
-    """(machine, memory rate in B/s, compute rate in FLOP/s) for each machine with both rates."""
+    """(machine, memory rate in B/s, compute rate in FLOP/s) of machines with both rates."""
     inputs = found.ledger.inputs
     roofs = []
     for subject in found.subjects:

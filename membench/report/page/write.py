@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FORMATS = (".html", ".md", ".json")
 
 _SVG_MARK = "<!-- generator: membench -->"
-_MARKS = {  # the start of a file that membench wrote, by suffix
+_MARKS = {  # the start of a file that membench wrote
     ".html": re.compile(
         rb'<!doctype html>\n<html lang="[\w-]+">\n<head>\n<meta charset="utf-8">\n'
         rb'<meta name="generator" content="membench'
@@ -54,11 +54,10 @@ def make_report(
         files: results files.
         output: the report, with a suffix of `FORMATS`.
         assumptions: a TOML file that replaces built-in assumptions.
-        language: one of `LANGUAGES`; quotations are not translated.
+        language: one of `LANGUAGES`.
         assume: ``NAME=VALUE``: single assumptions, which also replace entries of ``assumptions``.
         thesis: the amount of detail on the claims; with ``none``, no claim is judged.
-        spread: function that computes the verdicts on other hosts. The content of the report is the
-            same with and without this function.
+        spread: function that computes the verdicts on other hosts.
         warned: function that gets each warning and the hint.
 
     Returns:
@@ -128,7 +127,7 @@ def make_report(
 
 
 def _html(document: Document, output: Path) -> Callable[[], dict[Path, str]]:
-    """A function that inserts the plots into the page and returns the file to write."""
+    """A function that draws the plots and returns the page."""
     from membench.report.page import html
 
     layout = html.lay_out(document)
@@ -136,7 +135,7 @@ def _html(document: Document, output: Path) -> Callable[[], dict[Path, str]]:
 
 
 def _markdown(document: Document, output: Path) -> Callable[[], dict[Path, str]]:
-    """A function that draws the plots and returns all files to write."""
+    """A function that draws the plots and returns all files."""
     from membench.report.page import markdown
 
     drawn = list(_figures(document.sections))
@@ -161,7 +160,7 @@ def _figures(sections: Iterable[Section]) -> Iterator[Figure]:
 
 
 def standalone(svg: str) -> str:
-    """``svg`` as a separate file, including the colours that an HTML page would define."""
+    """``svg`` as a file, with the colours that an HTML page would define."""
 
     def variables(colours: dict[str, str]) -> str:
         return "".join(f"--{name}:{value};" for name, value in colours.items())
@@ -210,15 +209,10 @@ def _check(path: Path) -> bool:
 
 
 def write_page(document: Document, output: Path, language: str = SOURCE) -> Path:
-    """Write ``document`` as an HTML page to ``output``; only a page of membench is overwritten.
-
-    Args:
-        document: the content.
-        output: the path of the page, which is also the returned path.
-        language: one of `LANGUAGES`.
+    """Write ``document`` as an HTML page to ``output``, and return ``output``.
 
     Raises:
-        OutputError: ``output`` exists as another file, or cannot be written.
+        OutputError: ``output`` exists and is not a page of membench, or cannot be written.
     """
     from membench.report.page import html
 
@@ -227,7 +221,6 @@ def write_page(document: Document, output: Path, language: str = SOURCE) -> Path
 
 
 def _put(path: Path, text: str) -> None:
-    """Write ``text`` to ``path``; only a file that membench wrote is overwritten."""
     if _check(path):
         atomic_write(path, text.encode())
     else:

@@ -1,7 +1,4 @@
-"""The plots of the report. The function ``draw`` of a plot's module draws the plot.
-
-If the plot cannot be drawn, ``draw`` returns the reason.
-"""
+"""The plots of the report: ``draw`` of each module returns a figure, or a `NotDrawn`."""
 
 from __future__ import annotations
 
@@ -40,7 +37,7 @@ _PLOTS = (
 
 
 def draw_all(runs: Sequence[Run]) -> tuple[tuple[Figure, ...], tuple[NotDrawn, ...]]:
-    """All plots for ``runs``, and the plots without enough data, each with the reason."""
+    """The figures for ``runs``, and the plots that lack data."""
     drawn = [plot.draw(runs) for plot in _PLOTS]
     return (
         tuple(one for one in drawn if isinstance(one, Figure)),

@@ -1,8 +1,7 @@
 """Draw plots in a second process, while this process computes the rest of a report.
 
-The second process only stores the plots in the cache on disk. When the page is rendered, `Plot.svg`
-finds the plots there. So the page is the same with and without the second process, and also if
-the second process fails.
+The second process only stores the plots in the cache on disk, where `Plot.svg` finds them. So the
+page is the same if the second process fails.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from membench.report.plots.loading import load_matplotlib
 from membench.report.plots.style import CACHE, Plot
 
 Draw = Callable[[Sequence[Plot]], None]
-"""Draws those of several plots that the cache lacks."""
+"""Draws the plots that the cache lacks."""
 
 
 @contextmanager
 def drawn_ahead(first: Sequence[Plot]) -> Iterator[Draw]:
     """Draw the plots ``first`` in a second process while the context is open.
 
-    The context is left when the cache has all plots, or at once if there was an error. There is no
-    second process if the cache already has the plots, or if it would be of no use
-    (`_can_draw_ahead`).
+    At its end, the context waits for the second process; after an error, it kills the second
+    process. There is no second process if the cache already has ``first``, or if `_can_draw_ahead`
+    is False.
 
     Yields:
         A function that draws further plots in the second process.
@@ -53,7 +52,7 @@ def drawn_ahead(first: Sequence[Plot]) -> Iterator[Draw]:
         raise
     finally:
         os.close(target)
-        with suppress(ChildProcessError):  # where SIGCHLD is ignored, no child is left to wait for
+        with suppress(ChildProcessError):  # if SIGCHLD is ignored, no child is left
             os.waitpid(child, 0)
 
 

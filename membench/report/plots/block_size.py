@@ -29,7 +29,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one line per series of cases that differ only in the block size."""
+    """One line per series of cases that differ only in the block size."""
     series = sweep(
         runs,
         "block",
@@ -47,7 +47,6 @@ def _finding(series: Sequence[Series]) -> str:
     best = max((point for one in series for point in one.points), key=lambda point: point.y)
     own = next(one for one in series if best in one.points)
     first = own.points[0]
-    # The smallest block size with at least half of the best bandwidth.
     half = next(point for point in own.points if point.y >= best.y / 2)
     return tr(
         "{series} reaches {rate} GB/s with blocks of {size}, and {first_rate} GB/s with blocks of "

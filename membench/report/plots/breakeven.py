@@ -26,14 +26,14 @@ _DESCRIPTION = tr(
 )
 PREFIX = 32768
 _TOLD = 3
-"""Maximum number of tiers in the caption; the plot may have more tiers."""
+"""Maximum number of paths in the caption; the plot may have more."""
 
 
 def rates(flops_per_s: float, dtype: KvDtype, prefix: int = PREFIX) -> list[tuple[Model, float]]:
     """Pairs (model, break-even bandwidth in B/s), the highest bandwidth first.
 
-    Above this bandwidth, restoring ``prefix`` tokens is faster than recomputing at ``flops_per_s``
-    FLOP/s. Models with unknown weights are left out.
+    Above this bandwidth, restoring ``prefix`` tokens is faster than recomputing. Models with
+    unknown weights are left out.
     """
     found = [
         (
@@ -53,7 +53,7 @@ def rates(flops_per_s: float, dtype: KvDtype, prefix: int = PREFIX) -> list[tupl
 
 
 def draw(found: Verdicts) -> Figure:
-    """Draw one row per model, and a vertical line per measured or published path."""
+    """One row per model, and a vertical line per measured or published path."""
     rate = compute(found)
     own = rates(rate.flops_per_s, KvDtype.FP16)
     rubin = {model.slug: value for model, value in rates(spec(found, "rubin", "fp4"), KvDtype.FP8)}

@@ -22,11 +22,8 @@ class PlotText:
 
     Attributes:
         slug: unique name of the plot.
-        title, description: texts of the figure.
-        x, y: titles of the axes, with the unit in brackets.
         counts: whether the x axis shows counts (True) or bytes (False).
         log_y: whether the y axis is logarithmic (True) or starts at 0 (False).
-        table: caption of the data table.
         height: height in units of the viewBox.
     """
 
@@ -79,7 +76,7 @@ def draw_curve(
 def paint_lines(
     axes: Axes, series: Sequence[Series], *, counts: bool, log_y: bool, divisor: float = 1.0
 ) -> None:
-    """Draw medians joined by lines and single rounds as small circles, and set both axes.
+    """Draw medians as lines and single rounds as small circles, and set both axes.
 
     The vertical axis shows values of the results file divided by ``divisor``.
     """
@@ -106,7 +103,7 @@ def paint_lines(
 
 
 def left_out(series: Sequence[object]) -> str:
-    """A sentence with the number of series that the plot leaves out; empty for a complete plot."""
+    """A sentence on the number of series that the plot leaves out; empty if none."""
     more = len(series) - style.SERIES
     if more < 1:
         return ""

@@ -33,7 +33,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one line per series of three or more cases that differ only in the array size."""
+    """One line per series of three or more cases that differ only in the array size."""
     series = sweep(
         runs,
         "size",

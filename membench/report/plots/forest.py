@@ -29,12 +29,12 @@ _DESCRIPTION = tr(
     "within the grey bars (the threshold) do not matter."
 )
 MOST = 28
-"""Maximum number of cases in the plot; of more cases, those farthest from the ratio 1 are drawn."""
+"""Maximum number of cases in the plot; the cases farthest from the ratio 1 are drawn."""
 _INDEX = {Verdict.BETTER: 0, Verdict.WORSE: 1, Verdict.SAME: 2, Verdict.UNCLEAR: 3}
 
 
 def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
-    """Draw the ratios of the label number ``side`` (1 is the first label after the reference)."""
+    """The ratios of label number ``side``; 1 is the first label after the reference."""
     found = [
         (line, finding)
         for line in comparison.matched

@@ -31,7 +31,7 @@ MODEL, PREFIX = "llama-3.1-70b", 32768
 
 
 def draw(found: Verdicts) -> Figure:
-    """Draw the shares of traffic and of residency for every built-in trace.
+    """The shares of traffic and of residency for every built-in trace.
 
     Vertical lines show the time up to which keeping KV cache in a tier is cheaper than recomputing.
     """
@@ -90,7 +90,7 @@ def draw(found: Verdicts) -> Figure:
 
 
 def _shares_up_to(one: Workload, seconds: float) -> tuple[float, float]:
-    """Shares (0 to 1) of the traffic and of the residency with gaps of at most ``seconds``."""
+    """Shares (0 to 1) of traffic and of residency with gaps of at most ``seconds``."""
     bands = [band for band in one.gaps.bands if band.high <= seconds]
     return sum(band.traffic for band in bands), sum(band.residency for band in bands)
 

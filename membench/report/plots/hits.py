@@ -31,7 +31,7 @@ MARKED = (1e12, 17e12)
 
 
 def draw(_found: Verdicts) -> Figure:
-    """Draw one line per built-in trace and model: the hit rate at each cache capacity."""
+    """One line per built-in trace and model."""
     lines = [
         (
             tr("{trace}, {model}", trace=workload_name(curve.name), model=slug),

@@ -30,7 +30,6 @@ _STORES = {"nt": tr("non-temporal stores"), "plain": tr("plain stores")}
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw each kernel with one and with all threads, and with plain and non-temporal stores."""
     chosen = _chosen(runs)
     names = sorted({name for _, name, _ in chosen}, key=_order)[: style.SERIES]
     chosen = [one for one in chosen if one[1] in names]
@@ -81,7 +80,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _chosen(runs: Sequence[Run]) -> list[tuple[str, str, Row]]:
-    """Tuples (run, series name, row) for cases with one or all threads.
+    """(run, series name, row) of the cases with one or all threads.
 
     Only the most frequent array size and page size are kept.
     """
@@ -116,7 +115,7 @@ def _series(row: Row) -> str:
 
 
 def _order(name: str) -> tuple[str, bool, bool]:
-    """Sort key of the series ``name``: (run, whether all threads, whether not plain stores)."""
+    """Sort key: by run, one thread before all threads, plain stores first."""
     run, _, series = name.rpartition(": ")
     return run, not series.startswith("1 "), "plain" not in series
 

@@ -33,7 +33,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one line per copy method, for the most frequently measured number of blocks."""
+    """One line per copy method, for the most frequently measured number of blocks."""
     counts = Counter(parameter(row, "count") for _, row in measured(runs) if bench(row) == "kv/h2d")
     usual = counts.most_common(1)[0][0] if counts else ""
 

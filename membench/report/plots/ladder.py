@@ -34,7 +34,7 @@ _DESCRIPTION = tr(
 
 @record
 class _Rung:
-    """A bench, and the best row of the bench in each run."""
+    """A bench, and its best row in each run."""
 
     tier: Tier
     name: str
@@ -46,7 +46,6 @@ class _Rung:
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one line for every bench with a bandwidth."""
     runs = runs[: style.SERIES]
     rungs = _rungs(runs)
     if not rungs:

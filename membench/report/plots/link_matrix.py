@@ -31,9 +31,9 @@ _DESCRIPTION = tr(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one operation of the first run that has an operation with two or more pairs of devices.
+    """The operation with the most pairs of devices, of the first run with such an operation.
 
-    The drawn operation has the most measured pairs of devices in this run.
+    The operation must have two or more pairs.
     """
     for run in runs:
         for name, cells in _matrices([run]).items():
@@ -43,7 +43,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _matrices(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], tuple[str, Row]]]:
-    """The rows by operation and pair of devices: operation -> (source, target) -> (run, row)."""
+    """Operation -> (source, target) -> (run, row), the most pairs first."""
     found: dict[str, dict[tuple[str, str], tuple[str, Row]]] = {}
     for run, row in measured(runs):
         source, target = _end(row, "src"), _end(row, "dst")
@@ -58,7 +58,7 @@ def _end(row: Row, key: str) -> str:
 
 
 def _operation(row: Row) -> str:
-    """The case id without the devices, as the name of the operation."""
+    """The case id without the devices."""
     name, parameters = split(row.case)
     kept = (part for part in parameters if part.partition("=")[0] not in _DEVICES)
     return "/".join((name, *kept))

@@ -1,4 +1,4 @@
-"""Plot of the latency of loads by the bandwidth of other traffic (latency under load)."""
+"""Plot of the latency of loads by the bandwidth of other traffic."""
 
 from __future__ import annotations
 
@@ -47,7 +47,6 @@ class _Load:
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one line for every share of reads in the traffic."""
     lines = _lines(runs)
     if not any(len(loads) > 1 for loads in lines.values()):
         return NotDrawn(

@@ -8,10 +8,9 @@ import sys
 def load_matplotlib() -> None:
     """Load the modules that draw a plot, in a quarter less time than an ordinary import.
 
-    While Matplotlib is loaded, it writes the documentation of all properties of its classes. A
-    command needs no such documentation, so this function suppresses the documentation. In any other
-    program, the function does nothing, because the program may need the documentation. The function
-    also does nothing if Matplotlib is already loaded.
+    While Matplotlib loads, it writes the documentation of its properties; this function suppresses
+    that for a command. In any other program, or if Matplotlib is already loaded, the function does
+    nothing.
     """
     if "membench.cli" not in sys.modules or "matplotlib" in sys.modules:
         return

@@ -29,14 +29,13 @@ _DESCRIPTION = tr(
     "of the first device. The upper plot shows decode, the lower plot shows prefill."
 )
 SHOWN = ("llama-3.1-8b", "llama-3.1-70b", "qwen3-235b-a22b", "deepseek-v3", "gpt-oss-120b")
-"""The models in the plot: one model per kind of attention and size."""
 BATCH, CONTEXT, CHUNK = 32, 32768, 8192
 _HALF = 2
 _ASSUMED = (("h100", "bf16"), ("gb200", "bf16"), ("rubin", "fp4"))
 
 
 def draw(found: Verdicts) -> Figure:
-    """Draw the measured or cited limits (if any), the assumed limits, and the models as points."""
+    """The measured or cited limits (if any), the assumed limits, and the models as points."""
     roofs: list[tuple[str, float, float, bool]] = [
         (_roof_name(subject.machine, memory, flops), memory.value, flops.value, False)
         for subject, memory, flops in measured_roofs(found)[:2]
@@ -139,7 +138,7 @@ def _decode(model: Model) -> float:
 
 
 def _prefill(model: Model) -> float:
-    """FLOP per byte of the last chunk of a prefill; this chunk reads weights and KV cache once."""
+    """FLOP per byte of the last chunk of a prefill, which reads weights and KV cache once."""
     weights = model.parameters
     assert weights is not None
     touched = touched_weights(

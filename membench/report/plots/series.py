@@ -22,10 +22,7 @@ _LEAST, _MOST = 1e-6, 1e15
 class SweepPoint:
     """A row of a series.
 
-    Attributes:
-        x: position on the horizontal axis, in bytes or as a count.
-        row: the row.
-        run: label of the run.
+    ``x`` is the position on the horizontal axis, in bytes or as a count.
     """
 
     x: float
@@ -34,25 +31,24 @@ class SweepPoint:
 
     @property
     def y(self) -> float:
-        """The value of the row, in the unit of results files."""
+        """The value in the unit of results files."""
         return self.row.value or 0.0
 
     @property
     def values(self) -> tuple[float, ...]:
-        """The value of the row and the value of each round, in the unit of results files."""
+        """The value of the row and of each round, in the unit of results files."""
         return (self.y, *self.row.round_values)
 
 
 @record
 class Series:
-    """Points in ascending order of x, and the name of the series."""
+    """Points in ascending order of x."""
 
     label: str
     points: tuple[SweepPoint, ...]
 
     @property
     def x(self) -> list[float]:
-        """Positions of the points on the horizontal axis, in bytes or as counts."""
         return [point.x for point in self.points]
 
     @property
@@ -79,12 +75,11 @@ def measured(runs: Sequence[Run]) -> Iterator[tuple[Run, Row]]:
 
 
 def bench(row: Row) -> str:
-    """The name of the bench of ``row``."""
     return split(row.case)[0]
 
 
 def parameter(row: Row, key: str) -> str:
-    """The value of the axis ``key`` in the case id of ``row``; empty without this axis."""
+    """The value of the axis ``key`` in the case id; empty without this axis."""
     return dict(part.split("=", 1) for part in split(row.case)[1]).get(key, "")
 
 
@@ -108,7 +103,7 @@ def count_of(row: Row, key: str) -> float | None:
 
 
 def _place(number: int) -> float | None:
-    """``number`` as a float; None if it is not from 1 to 1e15."""
+    """None if ``number`` is not from 1 to 1e15."""
     return float(number) if 1 <= number <= _MOST else None
 
 
@@ -122,11 +117,8 @@ def sweep(
     """Series of rows over the axis ``key``; the series with the most points first.
 
     Args:
-        runs: the runs with the rows.
-        key: the swept axis.
-        position: function from a row to the position on the horizontal axis; None to leave out
-            the row.
-        wanted: function that returns whether a row belongs in the plot.
+        position: function from a row to x; None leaves out the row.
+        wanted: whether a row belongs in the plot.
         least: minimum number of points of a series.
     """
     groups: dict[tuple[str, ...], list[SweepPoint]] = {}
@@ -147,10 +139,9 @@ def sweep(
 
 
 def _labels(names: Sequence[tuple[str, ...]]) -> list[str]:
-    """One label per name. A name is (run, bench, parts of the case id).
+    """The parts of each name (run, bench, parts of the case id) that differ between the names.
 
-    A label consists of the parts that differ between the names. A single name gets a label without
-    the run.
+    A single name gets a label without the run.
     """
     if len(names) == 1:
         return [" ".join(names[0][1:])]
@@ -159,9 +150,9 @@ def _labels(names: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def data_table(caption: str, rows: Sequence[tuple[str, Row]]) -> Table:
-    """The data of a plot as a table: case, value, unit and the value of every round.
+    """A table of pairs (run, row): case, value, unit and the value of every round.
 
-    The table has a column for the run if there are several runs. ``rows`` are pairs (run, row).
+    The table has a column for the run if there are several runs.
     """
     several = len({run for run, _ in rows}) > 1
     head = (
@@ -187,7 +178,7 @@ def data_table(caption: str, rows: Sequence[tuple[str, Row]]) -> Table:
 
 
 def of_series(series: Sequence[Series]) -> list[tuple[str, Row]]:
-    """Pairs (run, row) of all points of ``series``, for `data_table`."""
+    """Pairs (run, row) of all points, for `data_table`."""
     return [(point.run, point.row) for one in series for point in one.points]
 
 
@@ -197,7 +188,7 @@ def named(row: Row) -> str:
 
 
 def rounds_text(rows: Sequence[Row]) -> str:
-    """A sentence such as ``Medians of 5 rounds.``, for the caption of a plot of ``rows``."""
+    """A sentence such as ``Medians of 5 rounds.``, for the caption of a plot."""
     own = [row for row in rows if not row.cited]
     hollow = "" if len(own) == len(rows) else tr("Hollow marks are published values.")
     counts = sorted({row.rounds for row in own})

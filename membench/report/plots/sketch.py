@@ -1,8 +1,8 @@
 """Record the drawing calls of a plot, so that Matplotlib is loaded only for uncached plots.
 
 The code of a plot draws on a stand-in for Matplotlib's figure, which only records each call. The
-recorded calls describe the plot completely, and are the key of the plot in the cache. If the plot
-is not in the cache, Matplotlib is loaded, and the calls are repeated on a real figure.
+recorded calls are the key of the plot in the cache. If the cache lacks the plot, Matplotlib repeats
+the calls on a real figure.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ class _Step:
         of: number of the object whose method is called; None if ``call`` is a function. Object 0 is
             the figure, and object n is the result of step n.
         call: name of the method, or the function.
-        args, options: positional and keyword arguments.
     """
 
     of: int | None
@@ -60,13 +59,12 @@ class _StandIn:
 
 @dataclass(frozen=True, eq=False)
 class Sketch:
-    """The recorded calls of one plot. Texts may be messages, which are not translated yet."""
+    """The recorded calls of one plot."""
 
     steps: list[_Step] = field(default_factory=list)
 
     @property
     def figure(self) -> Any:
-        """The stand-in for the Matplotlib figure."""
         return _StandIn(self, 0)
 
     def add(self, step: _Step) -> _StandIn:
@@ -99,9 +97,9 @@ class Sketch:
 
 
 def drawn_later(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
-    """Decorator: if an argument of ``function`` is a `_StandIn`, record the call as a single step.
+    """Decorator: record the whole call as one step if a positional argument is a `_StandIn`.
 
-    A function that needs return values of Matplotlib needs this decorator.
+    For functions that need return values of Matplotlib.
     """
 
     @wraps(function)

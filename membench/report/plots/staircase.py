@@ -41,7 +41,7 @@ _BENCHES = ("host/chase", "gpu/chase")
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one line per series of cases that differ only in the array size."""
+    """One line per series of cases that differ only in the array size."""
     series = sweep(
         runs,
         "size",
@@ -83,9 +83,9 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
-    """Pairs (level, size in bytes) of the data and unified caches of the machine, sorted.
+    """Pairs (level, size in bytes) of the data and unified caches, sorted.
 
-    Empty if the runs' machines have different caches, or if a machine is unknown.
+    Empty if the machines of the runs have different caches, or if a machine is unknown.
     """
     known = [run.machine for run in runs]
     found = {
@@ -98,10 +98,7 @@ def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
 
 @drawn_later
 def paint_caches(axes: Axes, caches: Sequence[tuple[int, int]]) -> None:
-    """Draw a dashed vertical line at each cache size within the range of the axes.
-
-    ``caches`` has pairs (level, size in bytes).
-    """
+    """Draw a dashed line at each (level, size in bytes) within the range of the axes."""
     low, high = axes.get_xlim()
     for level, size in caches:
         if low < size < high:
@@ -134,6 +131,6 @@ def _climb(series: Series, *, named: bool) -> str:
 
 
 def _in(point: SweepPoint) -> str:
-    """The latency and the working set of ``point`` as text, such as ``1.1 ns in 16KiB``."""
+    """A text such as ``1.1 ns in 16KiB``."""
     latency, size = format_value(Metric.LATENCY, point.y), format_size(int(point.x))
     return tr("{latency} in {size}", latency=latency, size=size)

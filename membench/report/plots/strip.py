@@ -39,7 +39,7 @@ class Label:
     Attributes:
         x, y: the point in units of the viewBox.
         anchor: ``start`` if the text begins at the point, ``end`` if the text ends there.
-        colour: name of a colour of `style.LIGHT`.
+        colour: a key of `style.LIGHT`.
         most: maximum width of the text in letters.
     """
 
@@ -64,7 +64,6 @@ class Strip:
 
     Attributes:
         slug: a name that is unique in the page.
-        description: the content in words.
         height: height in units of the viewBox.
         marks: the labels, and all other elements as SVG text.
     """
@@ -75,7 +74,6 @@ class Strip:
     marks: tuple[Label | str, ...]
 
     def svg(self) -> str:
-        """The drawing as an ``<svg>`` element."""
         body = "\n".join(map(str, self.marks))
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height}" '

@@ -95,14 +95,14 @@ _RC: Any = {
 
 @record
 class NotDrawn:
-    """A plot that is not drawn because data are missing; ``reason`` says which data."""
+    """A plot without enough data; ``reason`` names the missing data."""
 
     title: str
     reason: str
 
 
 def colour(index: int) -> str:
-    """The colour of series ``index`` on a light page; in the SVG, it becomes a CSS variable."""
+    """The colour of series ``index`` on a light page."""
     return LIGHT[f"plot-{index % SERIES + 1}"]
 
 
@@ -156,10 +156,9 @@ def rounds(index: int) -> dict[str, Any]:
 
 @record
 class Plot:
-    """The drawing of a plot with `WIDTH` by ``height`` units; `svg` makes the picture.
+    """A plot of `WIDTH` by ``height`` units of the viewBox.
 
-    The texts are messages until the document is translated. So only a picture in the reader's
-    language is drawn.
+    The texts are messages until the document is translated, so that `svg` draws one language only.
     """
 
     slug: str
@@ -169,7 +168,7 @@ class Plot:
     sketch: Sketch
 
     def svg(self) -> str:
-        """The picture as an ``<svg>`` element, from the cache if the cache has the picture."""
+        """The picture as an ``<svg>`` element, from the cache if possible."""
 
         def made() -> bytes:
             drawn = _drawn(self.height, self.sketch.draw)
@@ -178,7 +177,6 @@ class Plot:
         return kept(CACHE, self._key, made).decode()
 
     def is_cached(self) -> bool:
-        """Whether the cache has the picture."""
         return load(CACHE, self._key) is not None
 
     @property
@@ -195,22 +193,18 @@ class Plot:
 def plot(
     slug: str, title: str, description: str, height: float, paint: Callable[[Canvas], None]
 ) -> Plot:
-    """Call ``paint`` with a canvas that only records drawing calls, and return the calls as a plot.
-
-    See `Sketch`. The plot is `WIDTH` by ``height`` units.
-    """
+    """Record the drawing calls of ``paint`` as a plot of `WIDTH` by ``height`` units."""
     sketch = Sketch()
     paint(sketch.figure)
     return Plot(slug, title, description, height, sketch)
 
 
 CACHE = "plots"
-"""Directory of the cache with the pictures."""
+"""Name of the directory in the cache."""
 _SOURCES = (Path(__file__).parent,)
 
 
 def _drawn(height: float, paint: Callable[[Canvas], None]) -> str:
-    """The SVG that Matplotlib writes for the drawing of ``paint``."""
     load_matplotlib()
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
@@ -245,9 +239,9 @@ def legend(canvas: Canvas, axes: Axes) -> None:
 
 @record
 class Lanes:
-    """Vertical positions for rows with several marks; each mark of a row has a lane.
+    """Vertical positions of rows with several marks, in units of the height of a lane.
 
-    All positions are in units of the height of a lane.
+    Each mark of a row has a lane.
 
     Attributes:
         places: for each row, the positions of the marks.
@@ -261,7 +255,7 @@ class Lanes:
 
     @classmethod
     def of(cls, counts: Sequence[int]) -> Lanes:
-        """The positions for rows; ``counts`` has the number of marks of each row."""
+        """The positions for rows with ``counts`` marks."""
         starts = [0.0]
         for count in counts:
             starts.append(starts[-1] + count + 0.6)
@@ -286,7 +280,7 @@ def row_axis(axes: Axes, lanes: Lanes, names: Sequence[str]) -> None:
 
 @drawn_later
 def size_axis(axes: Axes, sizes: Sequence[float]) -> None:
-    """Set a logarithmic x axis (base 2) around ``sizes`` in bytes, with ticks in KiB to GiB."""
+    """Set a logarithmic x axis (base 2) around ``sizes`` in bytes."""
     from matplotlib.ticker import FixedLocator
 
     low, high = math.floor(math.log2(min(sizes))), math.ceil(math.log2(max(sizes)))
@@ -309,9 +303,9 @@ def count_axis(axes: Axes, counts: Sequence[float]) -> None:
 
 @drawn_later
 def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0) -> None:
-    """Set a logarithmic axis (base 10) around ``values``, over at least a factor of 4.
+    """Set a logarithmic axis ``which`` (x or y) around ``values``, over at least a factor of 4.
 
-    ``which`` is x or y. The upper end is multiplied by ``room``, to leave space for labels.
+    The upper end is multiplied by ``room``, to leave space for labels.
     """
     from matplotlib.ticker import LogLocator
 
@@ -332,7 +326,7 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0)
 
 @drawn_later
 def time_axis(axes: Axes) -> None:
-    """Label the ticks of an x axis of `log_axis` with values in ns: ``100 ns``, ``10 us``."""
+    """Label the ticks of an x axis of `log_axis` with values in ns, such as ``10 us``."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     def text(value: float, _: object) -> str:
@@ -373,10 +367,7 @@ _USED = re.compile(r'(?:xlink:href="#|url\(#)([^")]*)')
 
 
 def _adopt(svg: str, slug: str, title: str, description: str) -> str:
-    """``svg`` with title and description, shorter coordinates, and CSS variables for colours.
-
-    Coordinates are cut after two decimals.
-    """
+    """``svg`` with title, description, CSS colours, and coordinates cut after two decimals."""
     svg = svg[svg.index("<svg") :].rstrip()
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = _NUMBERS.sub(lambda match: _LONG.sub(r"\1", match[0]), svg)

@@ -1,8 +1,7 @@
 """A variant of Matplotlib's SVG backend for text in the fonts of the reader.
 
-Text stays text in the SVG, and the page chooses the font. Matplotlib only measures the text with a
-font that has no Chinese characters. So this backend measures the character `EM`, which is about as
-wide, instead of each Chinese character.
+Text stays text in the SVG, and Matplotlib only measures it. The measuring font has no Chinese
+characters, so this backend measures the character `EM` instead of each Chinese character.
 """
 
 from __future__ import annotations
@@ -27,8 +26,6 @@ Matplotlib measures most texts several times: for the layout, for the drawing, a
 
 
 class _Renderer(RendererSVG):
-    """A renderer that measures the character `EM` instead of each Chinese character."""
-
     def get_text_width_height_descent(
         self, s: str, prop: Any, ismath: Any
     ) -> tuple[float, float, float]:
@@ -44,7 +41,7 @@ class SvgCanvas(FigureCanvasSVG):
     """The canvas of a figure with 72 dots per inch."""
 
     def get_renderer(self) -> _Renderer:
-        """A renderer with which Matplotlib measures text for the layout."""
+        """The renderer that measures text for the layout."""
         return self._renderer(io.StringIO())
 
     def svg(self) -> str:

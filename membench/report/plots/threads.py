@@ -30,7 +30,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one line per series of three or more cases that differ only in the thread count."""
+    """One line per series of three or more cases that differ only in the thread count."""
     series = sweep(
         runs,
         "threads",

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 @record
 class _Plot:
-    """Metric and texts of one of the two plots."""
-
     slug: str
     metric: Metric
     title: str
@@ -77,14 +75,14 @@ _KINDS = (
 
 
 def draw(ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[Figure, ...]:
-    """Draw both plots for ``ladders`` (run -> tiers); a plot without any value is left out."""
+    """Both plots for ``ladders`` (run -> tiers); a plot without any value is left out."""
     shown = dict(list(ladders.items())[: style.SERIES])
     drawn = (_draw(kind, [*shown], _marks(kind.metric, shown)) for kind in _KINDS)
     return tuple(figure for figure in drawn if figure is not None)
 
 
 def _marks(metric: Metric, ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[_Mark, ...]:
-    """The marks of ``metric``, sorted by tier, without the tier `gpu`, which is not a memory."""
+    """The marks sorted by tier, without the tier `gpu`, which is not a memory."""
     found = [
         (one.rung, _Mark(run, rung_name(one.rung), one.rung.best[metric], one.expected(metric)))
         for run, rungs in ladders.items()
@@ -171,7 +169,7 @@ def _paint_band(axes: Axes, band: tuple[float, float], place: float, index: int)
 
 
 def _finding(metric: Metric, marks: Sequence[_Mark]) -> str:
-    """A caption with the ratio of the largest to the smallest value; empty for a single value."""
+    """The ratio of the largest to the smallest value; empty for a single value."""
     ordered = sorted(marks, key=lambda mark: mark.row.value or 0.0)
     low, high = ordered[0], ordered[-1]
     if low is high:

@@ -31,7 +31,7 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """Draw one line per series of link cases that differ only in the size."""
+    """One line per series of link cases that differ only in the size."""
     series = sweep(
         runs,
         "size",

@@ -33,7 +33,7 @@ _RATES = np.geomspace(1, 128, 8) * 1e9
 
 
 def draw(found: Verdicts) -> Figure:
-    """Draw min(capacity, bandwidth times gap) for two mean gaps of the agent trace.
+    """min(capacity, bandwidth times gap) for two mean gaps of the agent trace.
 
     A gap is the time in seconds between two uses of cached data.
     """

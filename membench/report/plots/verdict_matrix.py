@@ -1,4 +1,4 @@
-"""Plot of the verdicts on propositions, computed for each model separately."""
+"""Plot of the verdicts on propositions, for each model separately."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MARKS: dict[ClaimVerdict, dict[str, Any]] = {
 
 
 def draw(found: Verdicts) -> Figure | NotDrawn:
-    """Draw one row for every proposition with verdicts by model, for one machine."""
+    """One row for every proposition with verdicts by model, for one machine."""
     rows = {part.part.id: words for part in _parts(found) if (words := _by_model(part))}
     if not rows:
         return NotDrawn(_TITLE, tr("no statistic was computed model by model"))
@@ -106,9 +106,9 @@ def _parts(found: Verdicts) -> list[PartVerdict]:
 
 
 def _by_model(part: PartVerdict) -> dict[str, ClaimVerdict]:
-    """Model -> the verdict for this model over all traces or contexts.
+    """Model -> verdict over all traces or contexts.
 
-    The mapping is empty if no variant of ``part`` names a model, or if ``part`` has no thresholds.
+    Empty if no variant of ``part`` names a model, or if ``part`` has no thresholds.
     """
     draws: dict[str, list[np.ndarray]] = {}
     for variant in part.variants:

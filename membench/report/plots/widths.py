@@ -14,7 +14,7 @@ def columns(text: str) -> int:
 
 
 def shortened(text: str, most: int) -> str:
-    """``text`` in at most ``most`` letters. Three dots replace the start of a wider text."""
+    """``text`` in at most ``most`` letters; three dots replace the start of a wider text."""
     if columns(text) <= most:
         return text
     kept = text

@@ -50,7 +50,7 @@ def print_advice(screen: Screen, found: Advice) -> None:
 
 
 def print_plan(screen: Screen, plan: TierWork) -> None:
-    """Print a table of the planned tiers: capacity, hit rate, load, wear and number of drives."""
+    """Print the planned tiers: capacity, hit rate, load, wear and number of drives."""
     from rich.table import Table
 
     drive = plan.drive
@@ -80,7 +80,6 @@ def print_plan(screen: Screen, plan: TierWork) -> None:
 
 
 def _print_drive(screen: Screen, drive: Drive) -> None:
-    """Print the properties of the drive on which the number of drives is based."""
     rates = [
         f"{name} {significant(rate / 1e9, 3)} GB/s"
         for name, rate in (("reads", drive.read_per_s), ("writes", drive.write_per_s))
@@ -114,7 +113,7 @@ def print_lines(screen: Screen, lines: Mapping[str, Sequence[str]]) -> None:
 
 
 def print_models(screen: Screen, known: Iterable[Model]) -> None:
-    """Print a table of the built-in models, with the names for ``--model``."""
+    """Print the built-in models, with the names for ``--model``."""
     titles = ("parameters", "precision", "size", "KV per token, fp16", "constant state")
     head = ("model", *titles, "on Hugging Face")
     print_table(screen, TextTable(None, head, tuple(map(_model_cells, known))))

@@ -21,7 +21,7 @@ CHOICES = {
     "ddr": tr("restore it from host memory (DDR)"),
     "ssd": tr("restore it from the disk (SSD)"),
 }
-"""Name of a choice -> instruction for the KV cache of a prefix ("it"), to end a sentence."""
+"""Name of a choice -> instruction for the KV cache of a prefix, as the end of a sentence."""
 
 _ORDERS = {
     "recompute": tr("Recompute it"),
@@ -37,12 +37,12 @@ BOUNDS = tr(
 
 
 def seconds(value: float) -> str:
-    """``value`` seconds as text in ms or s: ``82.0 ms``, ``1.64 s``."""
+    """A text such as ``82.0 ms`` or ``1.64 s``."""
     return f"{significant(value * 1e3, 3)} ms" if value < 1 else f"{significant(value, 3)} s"
 
 
 def interval(rate: Rate) -> str:
-    """A time in seconds with the range over the rounds, as text: ``1.64 s (1.60 s to 1.70 s)``.
+    """A time in seconds with the range over the rounds: ``1.64 s (1.60 s to 1.70 s)``.
 
     Without a range, the text is ``1.64 s (a single value)``.
     """
@@ -53,7 +53,7 @@ def interval(rate: Rate) -> str:
 
 
 def speed(choice: Choice) -> str:
-    """The rate on which the time of a choice is based, as text in TFLOP/s or GB/s."""
+    """The rate on which the time of a choice is based, in TFLOP/s or GB/s."""
     if choice.name == "recompute":
         return f"{significant(choice.rate.value / 1e12, 3)} TFLOP/s"
     return f"{significant(gb_per_s(choice.rate.value), 3)} GB/s"
@@ -76,9 +76,9 @@ def verdict(found: Advice) -> str:
 
 
 def unfit(found: Advice) -> str:
-    """A sentence if the weights do not fit the requested GPUs; empty if the weights fit.
+    """A sentence if the weights do not fit the requested GPUs; otherwise empty.
 
-    The result is also empty if the size of the weights or of the GPUs is unknown.
+    The text is also empty if the size of the weights or of the GPUs is unknown.
     """
     if found.fits is not False:
         return ""
@@ -92,7 +92,7 @@ def unfit(found: Advice) -> str:
 
 
 def crossover(choice: Choice) -> str:
-    """Text with the prefix length from which restoring is faster, and the break-even bandwidth."""
+    """The prefix length from which restoring is faster, and the break-even bandwidth."""
     if choice.flips_at is None:
         return tr("unknown: the rate of recomputing was not measured")
     if choice.crossover is None:
@@ -110,7 +110,7 @@ def crossover(choice: Choice) -> str:
 
 
 def slo(found: Advice) -> str:
-    """The choices that meet the limit on the time to first token; empty text without a limit."""
+    """The choices that meet the limit on the time to first token; empty without a limit."""
     limit = found.question.slo
     if limit is None:
         return ""
@@ -123,7 +123,7 @@ def slo(found: Advice) -> str:
 
 
 def facts(found: Advice) -> Iterator[tuple[str, str]]:
-    """The values behind the recommendation as pairs (term, text), in reading order."""
+    """The values behind the recommendation as pairs (term, text)."""
     asked = found.question
     ranks = f", {about_size(found.rank_bytes)} a rank" if asked.tp > 1 else ""
     yield "KV cache", f"{about_size(found.kv_bytes)} for {counted(asked.context, 'token')}{ranks}"
@@ -153,7 +153,7 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
 
 
 def moved(found: Advice) -> tuple[str, str]:
-    """Term and text for the unit of a copy: a KV block, or the state of a model without blocks."""
+    """Term and text for a KV block, or for the state of a model without blocks."""
     asked = found.question
     pieces = f"{counted(found.piece.number, 'piece')} of {format_size(found.piece.bytes)}"
     if asked.model.shape.groups:
@@ -162,7 +162,6 @@ def moved(found: Advice) -> tuple[str, str]:
 
 
 def precision(found: Advice) -> str:
-    """The precisions of the weights, of the KV cache and of recomputing, in one line."""
     weights = f"weights in {found.weights}" if found.weights else "precision of weights unknown"
     words = {"assumed": "at the assumed rate", "": "not measured"}
     how = words.get(found.arithmetic, f"in {found.arithmetic}")
@@ -172,7 +171,7 @@ def precision(found: Advice) -> str:
 def method(found: Advice) -> str:
     """The fastest copy method for the pieces of the model, with the rate.
 
-    If the smallest block size that is fast enough (`Method.enough`) is larger, the text names it.
+    The text names `Method.enough`, the smallest fast block size, if it is larger than a piece.
     """
     best = found.method
     assert best is not None
@@ -189,12 +188,11 @@ def method(found: Advice) -> str:
 
 
 def plan_json(plan: TierWork) -> dict[str, Any]:
-    """The fields of ``plan`` by name, for JSON: bytes, bytes per second and bytes per day."""
     return asdict(plan)
 
 
 def plan_rows(plan: TierWork) -> Iterator[tuple[str, ...]]:
-    """Cells of each tier: name, capacity, hit rate, GB/s read and written, TB/day, DWPD, drives."""
+    """For each tier: name, capacity, hit rate, GB/s read and written, TB/day, DWPD, drives."""
     for tier in plan.tiers:
         drives = "" if tier.drives is None else f"{tier.drives} ({tier.decided_by})"
         yield (
@@ -212,7 +210,7 @@ def plan_rows(plan: TierWork) -> Iterator[tuple[str, ...]]:
 def to_json(found: Advice) -> dict[str, Any]:
     """The document `membench.advice/1`: bytes, seconds, bytes per second and FLOP per second.
 
-    An absent value is None. Each range has the keys ``low``, ``value`` and ``high``.
+    An absent value is None.
     """
 
     def span(rate: Rate) -> dict[str, Any]:

@@ -22,7 +22,6 @@ class Block(Generic[R]):
     Attributes:
         scale: the unit for all values of the block.
         common: the ``key=value`` parts that all case ids of the block contain.
-        rows: the rows.
         names: the case id of each row without the parts in ``common``.
     """
 
@@ -84,7 +83,7 @@ def _common(rows: Sequence[Row] | Sequence[Measurement]) -> tuple[str, ...]:
 
 
 def full_name(row: Row | Measurement) -> str:
-    """The case id of ``row``, followed by the statistic if the statistic is not the median."""
+    """The case id, followed by a statistic other than the median."""
     return _with_stat(row, row.case)
 
 

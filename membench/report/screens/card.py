@@ -29,10 +29,9 @@ def card(
 
     Args:
         outcome: the run, with a results file.
-        found: the tiers of the table.
-        sentence: the consequence of the results for serving a model; the first list item.
+        sentence: the consequence of the results for serving a model.
         references: the references with which the tiers were compared; may be empty.
-        quality: the data quality and the flags of the rows; part of the second list item.
+        quality: the data quality and the flags of the rows.
 
     Raises:
         OSError: the results file cannot be read.
@@ -57,7 +56,7 @@ def _measured(rung: Rung) -> str:
 
 
 def _verdict(judged: JudgedRung) -> str:
-    """The measured share of the reference value, and the verdict: ``98%, pass``."""
+    """``98%, pass``: the measured share of the reference value, and the verdict."""
     return ", ".join(filter(None, (share_text(judged), verdict_text(judged)))) or "not judged"
 
 

@@ -22,7 +22,7 @@ _CLASSES = {
 def print_claim(console: Console, told: Ledger, claim: Claim) -> None:
     """Print the claim, each proposition with the deciding rule, the notes and contrary evidence.
 
-    A stream that cannot encode Chinese gets only the English text.
+    If the console cannot encode Chinese, only the English text is printed.
     """
 
     def carried(text: str) -> bool:

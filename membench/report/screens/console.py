@@ -29,7 +29,6 @@ class _Trimmed:
         self.encoding = stream.encoding
 
     def write(self, text: str) -> int:
-        """Write ``text`` without blanks at line ends."""
         return self._stream.write(_TRAILING.sub("", text) if " \n" in text else text)
 
     def flush(self) -> None:
@@ -40,7 +39,7 @@ class _Trimmed:
 
 
 class Screen(Protocol):
-    """What commands write to: a console of Rich, or a pipe."""
+    """A console of Rich, or a pipe."""
 
     @property
     def file(self) -> IO[str]: ...
@@ -75,7 +74,6 @@ class _Pipe:
 
 
 def _as_is(plain: str) -> bool:
-    """Whether Rich would write ``plain`` to a pipe without a change."""
     return is_simple(plain) and len(plain) <= _UNBOUNDED
 
 
@@ -85,10 +83,7 @@ def is_simple(text: str) -> bool:
 
 
 def screen(stream: TextIO | None = None) -> Screen:
-    """A screen on ``stream`` (standard output by default).
-
-    For a terminal, this is a `console`. For a pipe, Rich is loaded only if needed.
-    """
+    """A screen on ``stream`` (standard output by default); for a pipe, usually without Rich."""
     stream = stream or sys.stdout
     return console(stream) if stream.isatty() else _Pipe(stream)
 
@@ -96,8 +91,8 @@ def screen(stream: TextIO | None = None) -> Screen:
 def console(stream: TextIO | None = None) -> Console:
     """A console on ``stream`` (standard output by default).
 
-    A terminal gets colours and lines of at most its width (NO_COLOR and TERM=dumb are obeyed). A
-    pipe gets plain text in lines of any length.
+    A terminal gets colours and wrapped lines; Rich obeys NO_COLOR and TERM=dumb. A pipe gets plain
+    text in lines of any length.
     """
     from membench.report.screens.terminal import Terminal
 
@@ -117,7 +112,7 @@ def console(stream: TextIO | None = None) -> Console:
 
 
 def print_lines(screen: Screen, lines: Iterable[Styled]) -> None:
-    """Print ``lines``, which may be very many. Lines of ASCII are written to a pipe without Rich.
+    """Print ``lines``, which may be very many, to a pipe without Rich if they are ASCII.
 
     Rich would measure and wrap each line again, which would take most of the time.
     """
@@ -179,7 +174,7 @@ def say_command(screen: Screen, label: str, command: str, remark: str = "") -> N
 
 
 def warn(message: str, hint: str = "") -> None:
-    """Print ``Warning: message`` in bold on standard error, and ``Hint: hint`` on the next line."""
+    """Print ``Warning: message`` and then ``Hint: hint`` on standard error."""
     from rich.console import Console
 
     errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -189,5 +184,4 @@ def warn(message: str, hint: str = "") -> None:
 
 
 def is_terminal(stream: TextIO | None = None) -> bool:
-    """Whether ``stream`` (standard output by default) is a terminal."""
     return (stream or sys.stdout).isatty()

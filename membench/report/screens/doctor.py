@@ -17,10 +17,7 @@ _FIX = "fix: "
 
 
 def print_findings(console: Console, findings: Sequence[Finding]) -> None:
-    """Print one line per finding, with the fix on the next line, and a summary.
-
-    The fix is indented less than the observation, because commands are long.
-    """
+    """Print each finding, with the fix on the next line, and a summary."""
     names = max((len(finding.check) for finding in findings), default=0)
     for finding in findings:
         console.print(_lines(finding, names, console.width), soft_wrap=True)
@@ -29,7 +26,7 @@ def print_findings(console: Console, findings: Sequence[Finding]) -> None:
 
 def _lines(finding: Finding, names: int, width: int) -> Text:
     head = f"{finding.level:<{_LEVEL_WIDTH}}  {finding.check:<{names}}  "
-    indent = " " * (_LEVEL_WIDTH + 2)
+    indent = " " * (_LEVEL_WIDTH + 2)  # less than the observation, because commands are long
     lines = _wrapped(finding.seen, head, " " * len(head), width)
     if finding.fix:
         label = indent + (_FIX if finding.level is not Severity.OK else "")
@@ -40,10 +37,7 @@ def _lines(finding: Finding, names: int, width: int) -> Text:
 
 
 def _wrapped(text: str, first: str, others: str, width: int) -> list[str]:
-    """``text`` wrapped to lines of ``width`` characters; a longer word stays whole.
-
-    ``first`` is the start of the first line, ``others`` the start of all later lines.
-    """
+    """``text`` in lines of ``width`` characters that begin with ``first`` and ``others``."""
     return textwrap.wrap(
         _printable(text),
         width,

@@ -31,17 +31,15 @@ def engine_lines(
     disk_bytes: float | None,
     second: bool = False,
 ) -> Mapping[str, tuple[str, ...]]:
-    """Engine -> settings for the tiers: lines with command-line options or environment variables.
+    """Engine -> command-line options or environment variables for the tiers.
 
     Source: the engines' manuals in 2026. vLLM's native offloading takes GiB over all ranks.
     SGLang's HiCache and LMCache take GB per rank. Dynamo's KVBM takes GB over all ranks.
 
     Args:
-        dtype: number format of the KV cache.
         block_tokens: tokens per KV block.
         tp: number of tensor-parallel ranks.
-        host_bytes, disk_bytes: capacities of the tiers in host memory and on disks, over all ranks;
-            None without this tier.
+        host_bytes, disk_bytes: capacities of the tiers over all ranks; None without this tier.
         second: whether the disk tier admits a block only on the second request for this block.
     """
     found: dict[str, tuple[str, ...]] = {}

@@ -17,7 +17,6 @@ from membench.report.screens.explain_topics import counting, dangers, next_steps
 
 
 def print_flag(console: Console, flag: Flag) -> None:
-    """Print the meaning of a flag, the consequence and the remedy."""
     console.print(Text(flag.code, "bold"))
     say(console, f"What: {flag.meaning}")
     say(console, f"How bad: {flag.weight}")
@@ -26,10 +25,7 @@ def print_flag(console: Console, flag: Flag) -> None:
 
 
 def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) -> None:
-    """Print the description of a bench, and the axes and the number of cases of each profile.
-
-    ``cases`` maps the name of a profile to the cases of the bench in this profile.
-    """
+    """Print a bench; ``cases`` maps each profile to the cases of the bench."""
     console.print(Text(bench.name, "bold"))
     console.print(Text(bench.description or "(not described)"))
     console.print()
@@ -58,7 +54,6 @@ def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) ->
 
 
 def _asked(case: Case, name: str) -> str:
-    """The value of the axis ``name`` in the id of ``case``; empty if the id has no such axis."""
     start = f"{name}="
     return next((part[len(start) :] for part in case.id.split("/") if part.startswith(start)), "")
 

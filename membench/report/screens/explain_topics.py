@@ -43,7 +43,6 @@ def prefix(bench: Bench) -> str:
 
 
 def counting(bench: Bench) -> str:
-    """Text that explains which bytes the bench counts."""
     if Metric.BANDWIDTH not in {metric for metric, _ in bench.yields}:
         return "no bytes: the time of one operation, or operations per second"
     if prefix(bench) in _COPIES:
@@ -64,7 +63,6 @@ def dangers(bench: Bench) -> list[Flag]:
 
 
 def next_steps(bench: Bench) -> tuple[str, ...]:
-    """The commands that measure and list the cases of the bench."""
     return (
         f"membench run --select '{bench.name}'",
         f"membench list --profile full --select '{bench.name}'",

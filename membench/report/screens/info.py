@@ -22,12 +22,12 @@ from membench.report.screens.text_table import print_facts
 
 
 def print_machine(screen: Screen, machine: Machine) -> None:
-    """Print a table of two columns: property and value. Unknown properties are left out."""
+    """Print the known properties in two columns."""
     print_facts(screen, filter(itemgetter(1), facts(machine)), "bold")
 
 
 def facts(machine: Machine) -> list[tuple[str, str]]:
-    """The properties of a machine as pairs (name, value); an unknown value is empty."""
+    """Pairs (name, value); an unknown value is empty."""
     cpu, memory, gpus = machine.cpu, machine.memory, machine.gpus
     return [
         (tr("machine"), machine.slug),
@@ -115,7 +115,7 @@ def _filesystem(place: Filesystem) -> str:
 
 
 def _node(node: Node) -> str:
-    """Text for a NUMA node, such as ``64.0 GiB, CPUs 0-7, NUMA distances 10 21``."""
+    """A text such as ``64.0 GiB, CPUs 0-7, NUMA distances 10 21``."""
     distances = " ".join(map(str, node.distances))
     parts = [
         tr("memory unknown") if node.memory is None else about_size(node.memory),
@@ -136,7 +136,7 @@ _NODE_KINDS = {
 
 
 def _gpu(gpu: GpuIdentity) -> str:
-    """Text for a GPU, such as ``NVIDIA H100, 80.0 GiB, sm_9.0``."""
+    """A text such as ``NVIDIA H100, 80.0 GiB, sm_9.0``."""
     known = bool(gpu.memory)  # results files of old versions have 0 for unknown memory
     memory = about_size(gpu.memory) if gpu.memory else tr("memory unknown")
     shared = tr("uses the host's memory of {size}", size=memory)
@@ -207,7 +207,7 @@ def _cache(level: int, kind: str) -> str:
 
 
 def _links(gpu: GpuIdentity, links: GpuLinks) -> str:
-    """Text for the links of a GPU, such as ``PCIe 5.0 x16, 18 NVLinks, memory node 1``."""
+    """A text such as ``PCIe 5.0 x16, 18 NVLinks, memory node 1``."""
     node = (
         tr("memory node unknown")
         if links.node is None
@@ -225,7 +225,7 @@ def _links(gpu: GpuIdentity, links: GpuLinks) -> str:
 
 
 def ranges(numbers: tuple[int, ...]) -> str:
-    """Numbers as ranges: ``(0, 1, 2, 5)`` -> ``0-2,5``."""
+    """``(0, 1, 2, 5)`` -> ``0-2,5``."""
     parts: list[list[int]] = []
     for number in sorted(numbers):
         if parts and number == parts[-1][-1] + 1:

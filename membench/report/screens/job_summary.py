@@ -18,7 +18,7 @@ def append_summary(texts: Iterable[str]) -> bool:
 
     Returns:
         Whether a text was appended. False if the environment names no summary file, or if no text
-        fits into the summary.
+            fits.
 
     Raises:
         OutputError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""The best results of each tier of a machine, together with the comparison with references.
+"""The best results of each tier of a machine, compared with references.
 
 The tiers of a machine in order are called the ladder; one tier with its best results is a rung.
 """
@@ -28,11 +28,8 @@ def checked(
 ) -> MachineCheck | None:
     """Check the machine of ``rows`` against the references for this hardware.
 
-    The result is None without a reference, or if all rows are published values.
-
-    Args:
-        rows: the rows of one machine.
-        machine, sidecar: None if unknown; the check then judges fewer rows.
+    The result is None without a reference, or if all rows are published values. Without ``machine``
+    or ``sidecar``, the check judges fewer rows.
 
     Raises:
         SchemaError: a reference, or the sidecar's data about GPUs, cannot be read.
@@ -48,20 +45,15 @@ def checked(
 
 
 def _is_of(figure: Expectation, runs: Container[str]) -> bool:
-    """Whether ``figure``, an expected value, was measured by one of ``runs``.
-
-    `checked` leaves out such values, so that no run is compared with itself.
-    """
+    """Whether one of ``runs`` measured ``figure``; no run is compared with itself."""
     return figure.tool == "membench" and figure.source.rpartition(" ")[2] in runs
 
 
 @record
 class JudgedRung:
-    """The best results of a tier (a rung), with the lines of the check for this tier.
+    """The best results of a tier, with the lines of the check for this tier.
 
-    Attributes:
-        rung: the best results of the tier.
-        lines: the lines of the check; empty if the tier has no reference.
+    ``lines`` is empty if the tier has no reference.
     """
 
     rung: Rung
@@ -69,16 +61,13 @@ class JudgedRung:
 
     @property
     def line(self) -> TierLine | None:
-        """The line that represents the tier: the worst judged line, or else the first line.
-
-        None without a reference.
-        """
+        """The worst judged line, or else the first line; None without a reference."""
         return _speaker(self.lines)
 
     def expected(self, metric: Metric) -> tuple[float, float] | None:
-        """The reference range (low, high) for the tier's best value of ``metric``.
+        """The reference range (low, high) for the best value of ``metric``; None without a range.
 
-        The unit is the unit of ``metric`` in results files. The result is None without a range.
+        The unit is the unit of ``metric`` in results files.
         """
         row = self.rung.best[metric]
         for line in self.lines:
@@ -106,7 +95,6 @@ def judged_ladder(rows: Sequence[Row], check: MachineCheck | None) -> tuple[Judg
 
 
 def _speaker(lines: Sequence[TierLine]) -> TierLine | None:
-    """The worst judged line; without a judged line, the first line; without lines, None."""
     judged = [one for one in lines if one.verdict is not CheckVerdict.NOT_JUDGED]
     if judged:
         return max(judged, key=lambda one: one.worst.badness)
@@ -116,7 +104,7 @@ def _speaker(lines: Sequence[TierLine]) -> TierLine | None:
 def _leading(lines: Sequence[TierLine]) -> Iterable[TierLine]:
     """One line with a reference range for each metric of a tier.
 
-    The line that represents the tier is preferred to other lines of the metric.
+    The line of `JudgedRung.line` is preferred.
     """
     found: dict[Metric, TierLine] = {}
     for line in (_speaker(lines), *lines):
@@ -136,5 +124,5 @@ def share_text(judged: JudgedRung) -> str:
 
 
 def verdict_text(judged: JudgedRung) -> str:
-    """The verdict on the tier, such as ``pass``; empty if the tier has no reference."""
+    """The verdict, such as ``pass``; empty without a reference."""
     return "" if judged.line is None else str(judged.line.verdict)

@@ -12,7 +12,7 @@ from membench.results.schema import Row
 
 
 def print_policies(console: Console, rows: Sequence[Row]) -> None:
-    """Print one line per measured direction: the copy methods that an engine should use."""
+    """Print one line per measured direction."""
     for found in policies(rows):
         line = Text.assemble(
             ("kv_policy ", "dim"),

@@ -29,8 +29,7 @@ from membench.results.paths import sidecar_path
 from membench.results.sidecar import read_sidecar
 
 NOISY_SHARE = 0.25
-"""Share of noisy rows above which more rounds do not help, because other load disturbs the machine.
-"""
+"""Share of noisy rows above which other load is likely, so that more rounds do not help."""
 
 _FAILURES = 3
 """Maximum number of failures of a check to print; `membench check` prints all failures."""
@@ -94,7 +93,6 @@ def _print_judged(
     check: MachineCheck | None,
     tiers: Sequence[JudgedRung],
 ) -> None:
-    """Print the best results of the tiers, the references, and the failures of the check."""
     print_tiers(console, tiers, flags_of_all(outcome.rows) - _ALWAYS)
     if check is not None:
         console.print(Text(_held(check), "dim"))
@@ -106,7 +104,6 @@ def _print_judged(
 def _print_files(
     console: Console, outcome: RunOutcome, found: Quality, check: MachineCheck | None
 ) -> None:
-    """Print the paths of the results, and the next commands."""
     assert outcome.csv is not None
     what = "Partial results" if outcome.signum else "Results"
     files = f"{shown(outcome.csv)} and {shown(Path(sidecar_path(outcome.csv).name))}"
@@ -117,10 +114,7 @@ def _print_files(
 
 
 def _check(outcome: RunOutcome) -> MachineCheck | None:
-    """The check of the results; None without a reference.
-
-    The result is also None if the check raises an error, which must not end the command.
-    """
+    """None without a reference, and after an error, which must not end the command."""
     assert outcome.csv is not None
     try:
         return checked(outcome.rows, outcome.machine, read_sidecar(outcome.csv))
@@ -129,7 +123,6 @@ def _check(outcome: RunOutcome) -> MachineCheck | None:
 
 
 def _held(check: MachineCheck) -> str:
-    """A line that names the references and the number of judged lines of the check."""
     judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
     lines = counted(len(check.lines), "line")
     held = f"Compared with {', '.join(check.references)}: {judged} of {lines} judged"
@@ -159,7 +152,7 @@ def _wall(wall: Wall) -> str:
 
 
 def _flags(found: Quality) -> Text:
-    """The flags with the number of rows, such as ``Flags, of 72 rows: noisy 12, vm all``."""
+    """A text such as ``Flags, of 72 rows: noisy 12, vm all``."""
     counts = [
         f"{code} {'all' if count == found.rows else count}" for code, count in found.flags.items()
     ]
@@ -191,10 +184,7 @@ def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> tu
 
 
 def _then(outcome: RunOutcome) -> tuple[str, str]:
-    """A command that uses the results, and a reason (may be empty).
-
-    The command is `advise` if a GPU was measured, otherwise `compare`.
-    """
+    """A command that uses the results, and a reason (may be empty)."""
     assert outcome.csv is not None
     if any(row.backend == "cuda" and row.status is Status.OK for row in outcome.rows):
         csv = shell_word(outcome.csv)

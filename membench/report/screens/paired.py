@@ -26,7 +26,7 @@ from membench.report.screens.plan import print_estimate, print_families
 
 
 def print_sides(console: Console, half: Half) -> None:
-    """Print the differences between A and B, the order of the rounds, and the set-up commands."""
+    """Print the differences between A and B, the order of the rounds, and the set-up."""
     pairing, rounds = half.pairing, half.prepared.plan.rounds
     for side, change in zip(SIDES, ("", pairing.versus), strict=True):
         setup = replace(pairing, side=side).setup
@@ -42,7 +42,7 @@ def print_sides(console: Console, half: Half) -> None:
 
 
 def print_paired_plan(console: Console, halves: Sequence[Half]) -> None:
-    """Print the plan of a dry run: the cases of A, and the time of A and B together."""
+    """Print the cases of A, and the time of A and B together."""
     plan = halves[0].prepared.plan
     print_sides(console, halves[0])
     print_cases(plan.cases)
@@ -52,7 +52,6 @@ def print_paired_plan(console: Console, halves: Sequence[Half]) -> None:
 
 
 def print_paired(console: Console, outcome: PairedOutcome) -> None:
-    """Print the comparison of A and B, the results files, and the next command."""
     console.print()
     files = [one.csv for one in outcome.sides if one.csv is not None]
     if not files:

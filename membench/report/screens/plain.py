@@ -1,4 +1,4 @@
-"""Lines of tables and lists for a pipe, made without Rich, because loading Rich takes long."""
+"""Lines of tables and lists for a pipe, without Rich, because loading Rich takes long."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def widths(rows: Iterable[Sequence[str]]) -> tuple[int, ...]:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """One line per row; the first and the last column are aligned left, all others right."""
+    """One line per row; all columns except the first and the last are aligned right."""
     wide = widths(rows)
     inner = range(1, len(wide) - 1)
     for row in rows:
@@ -29,11 +29,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def named(cases: Sequence[str], *, whole: bool) -> Sequence[str]:
-    """The lines that name ``cases``: one line per case, or one line with counts.
-
-    If more than `LISTED` cases would be named and ``whole`` is False, the line has the number of
-    cases per prefix.
-    """
+    """One line per case; of many cases, one line with counts unless ``whole``."""
     return cases if whole or len(cases) <= LISTED else [families(cases)]
 
 

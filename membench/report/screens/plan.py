@@ -16,9 +16,9 @@ from membench.results.plan import Plan
 
 
 def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -> None:
-    """Print one line per family (module) of benches: the time of all rounds, and the share.
+    """Print the time of each family (module) of benches, the longest first.
 
-    The family that takes longest comes first. If the plan has only one family, nothing is printed.
+    Nothing is printed for a single family.
     """
     family = {case.bench: benches[case.bench].family for case in plan.cases}
     seconds = family_seconds(plan, lambda case: family[case.bench])
@@ -55,7 +55,7 @@ def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -
 
 
 def print_estimate(console: Console, plan: Plan) -> None:
-    """Print the totals of a plan: time, peak host and GPU memory, and scratch file size."""
+    """Print the totals of a plan: time, peak memory, and scratch file size."""
     cost = estimate(plan)
     runnable = sum(not case.skipped for case in plan.cases)
     cases, rounds = counted(len(plan.cases), "case"), counted(plan.rounds, "round")

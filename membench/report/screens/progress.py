@@ -1,8 +1,7 @@
 """Progress of a run: a bar on a terminal, or plain lines on a pipe.
 
 Progress is drawn only between cases, because a bar that refreshes itself would take CPU time from
-the timed case. If standard output is closed or full, drawing stops and the run continues. The
-command reports the error at the end.
+the timed case. If standard output is closed or full, drawing stops and the run continues.
 """
 
 from __future__ import annotations
@@ -26,9 +25,7 @@ from membench.results.schema import Row
 
 
 class Watcher:
-    """Base class of the progress bar and the progress lines.
-
-    The class prints warnings and the provisional table, and handles errors of standard output.
+    """Base class: prints warnings and handles errors of standard output.
 
     Attributes:
         lost: the first error of standard output; None without an error.
@@ -40,15 +37,13 @@ class Watcher:
         self._rounds = 0
 
     def warned(self, message: str, hint: str) -> None:
-        """Print the warning and the hint on standard error."""
         warn(message, hint)
 
     def noted(self, message: str) -> None:
-        """Print ``message`` on standard output."""
         self.draw(lambda: say(self.console, message))
 
     def started(self, plan: Plan, done: int) -> None:
-        """Print a line about the plan before the run; ``done`` results exist already."""
+        """Print a line about the plan; ``done`` results exist already."""
         self._rounds = plan.rounds
         cases = [case for case in plan.cases if not case.skipped]
         units = sum(map(plan.rounds_of, cases))
@@ -94,14 +89,13 @@ class Watcher:
 
 
 class ProgressLines(Watcher):
-    """Prints one line per case: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
+    """One line per case: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
 
     def __init__(self) -> None:
         super().__init__()
         self._provisional: RenderableType | None = None
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """Print the results of the case, or the reason why the case has no result."""
         where = f"[round {place.round}/{place.rounds}{_side(place)} {place.number}/{place.of}]"
         line = f"{where} {unit.case} {outcome(unit)} {format_seconds(seconds)}"
         if (table := self._provisional) is not None:
@@ -110,22 +104,18 @@ class ProgressLines(Watcher):
         self.draw(lambda: self.console.print(line, soft_wrap=True))
 
     def show_provisional(self, table: RenderableType) -> None:
-        """Print the table later, before the line of the next case.
-
-        After the last case, the final table replaces the provisional table.
-        """
+        """Print the table before the next case, so that it is not the last output."""
         self._provisional = table
 
 
 class _LastValue(Progress):
-    """A progress bar with the current case, the last value and a provisional table below."""
+    """A progress bar with the current case, the last value and a provisional table."""
 
     now = ""
     last = ""
     table: RenderableType | None = None
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """The lines that Rich draws."""
         yield self.make_tasks_table(self.tasks)
         for name, text in (("now", self.now), ("last", self.last)):
             if text:
@@ -135,7 +125,7 @@ class _LastValue(Progress):
 
 
 class ProgressBar(Watcher):
-    """Shows a bar that advances by the estimated seconds of each case."""
+    """A bar that advances by the estimated seconds of each case."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +141,6 @@ class ProgressBar(Watcher):
         self._seconds = 0.0
 
     def started(self, plan: Plan, done: int) -> None:
-        """Print the line about the plan, and draw the empty bar."""
         super().started(plan, done)
         seconds = sum(
             case.seconds * plan.rounds_of(case) for case in plan.cases if not case.skipped
@@ -160,14 +149,14 @@ class ProgressBar(Watcher):
         self.draw(self._progress.start)
 
     def case_started(self, case: PlannedCase, place: Place) -> None:
-        """Show the id of the current case; the last value stays visible."""
+        """Show the case; the last value stays visible."""
         self._seconds = case.seconds
         self._progress.now = case.id
         number = f"{place.number:>{len(str(place.of))}}"
         self._update(0.0, place=f"{place.round}/{place.rounds}{_side(place)} {number}/{place.of}")
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """Advance the bar, show the value, and print a line if the case has no value."""
+        """Advance the bar, and print a line if the case has no value."""
         self._progress.last = f"{_brief(unit)}  {unit.case}"
         self._update(self._seconds)
         if unit.status is not Status.OK:
@@ -179,7 +168,6 @@ class ProgressBar(Watcher):
         self._progress.refresh()
 
     def close(self) -> None:
-        """Remove the bar from the screen."""
         self.draw(self._progress.stop)
 
     def _update(self, advance: float, **fields: str) -> None:
@@ -195,7 +183,6 @@ def _side(place: Place) -> str:
 
 
 def _provisional(rows: Sequence[Row]) -> RenderableType:
-    """The table of tiers after the first round."""
     # Imported late, because these modules import numpy, which would delay the start.
     from membench.report.screens.judged import judged_ladder
     from membench.report.screens.tier_table import tier_table
@@ -210,7 +197,7 @@ def watcher() -> Watcher:
 
 
 def _brief(unit: CaseResult) -> str:
-    """The results of a case without tail percentiles, or the reason why the case has no result."""
+    """The results without tail percentiles, or the reason for no result."""
     if unit.status is not Status.OK:
         return outcome(unit)
     middle = [one for one in unit.readings if one.stat in (Stat.MEDIAN, Stat.P50)]
@@ -218,7 +205,7 @@ def _brief(unit: CaseResult) -> str:
 
 
 def outcome(unit: CaseResult) -> str:
-    """The results of a case as text, or the reason why the case has no result."""
+    """The results of a case, or the reason for no result."""
     if unit.status is not Status.OK:
         return f"{unit.status.upper()}: {unit.reason}"
     return " ".join(format_value(one.metric, one.value) for one in unit.readings)

@@ -12,7 +12,7 @@ from membench.analysis.references import Reference
 
 
 def print_references(console: Console, found: Sequence[Reference]) -> None:
-    """Print one line per reference: measured references first, then published values."""
+    """Print measured references first, then published values."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("reference", no_wrap=True)
     table.add_column("kind", no_wrap=True)

@@ -18,7 +18,6 @@ _NAMES = {60.0: "1 min", 120.0: "2 min", 300.0: "5 min", 900.0: "15 min", 3600.0
 
 
 def print_replay(console: Console, results: Sequence[Replayed]) -> None:
-    """Print for each trace: hit rates by capacity, other policies, tiers, and reuse times."""
     for number, result in enumerate(results):
         if number:
             console.print()

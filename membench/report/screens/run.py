@@ -30,7 +30,6 @@ def print_rows(console: Console, rows: Sequence[Row], *, full_ids: bool) -> None
 
 
 def print_flags(console: Console, rows: Sequence[Row]) -> None:
-    """Print the flags that occur in ``rows``, with the number of rows and the meaning."""
     counts = Counter(flag for row in rows for flag in row.flags)
     ok = sum(row.status is Status.OK for row in rows)
     for code, flag in FLAGS.items():
@@ -40,15 +39,15 @@ def print_flags(console: Console, rows: Sequence[Row]) -> None:
 
 
 def flags_of_all(rows: Sequence[Row]) -> frozenset[str]:
-    """The flags that every ok row has; empty if ``rows`` has fewer than two ok rows."""
+    """The flags that every ok row has; empty for fewer than two ok rows."""
     flags = [frozenset(row.flags) for row in rows if row.status is Status.OK]
     return frozenset.intersection(*flags) if len(flags) > 1 else frozenset()
 
 
 def _beside(found: Sequence[Block[Row]]) -> Iterator[tuple[Block[Row], Mapping[str, Row]]]:
-    """Pairs (block to print, case id -> row of IOPS to show in the same table).
+    """Pairs (block to print, case id -> row of IOPS in the same table).
 
-    If every case with IOPS in a tier also has a bandwidth, the block of IOPS is left out.
+    The block of IOPS is left out if all of its cases have a bandwidth.
     """
     operations = {
         block.tier: {row.case: row for row in block.rows}
@@ -89,7 +88,7 @@ def _table(
 def _by_row(
     block: Block[Row], operations: Mapping[str, Row], shared: frozenset[str], *, full_ids: bool
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """(headers, lines) of a table with one line per row: value, spread, range of rounds, flags."""
+    """(headers, lines) with one line per row: value, spread, range of rounds, flags."""
     show = block.scale.format
     scale = common_scale(Metric.IOPS, [row.value or 0.0 for row in operations.values()])
     rows = []
@@ -114,7 +113,7 @@ def _by_row(
 def _by_stat(
     block: Block[Row], shared: frozenset[str], *, full_ids: bool
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """(headers, lines) of a table with one line per case and one column per statistic."""
+    """(headers, lines) with one line per case and one column per statistic."""
     stats = [stat for stat in Stat if any(row.stat is stat for row in block.rows)]
     cases: dict[str, dict[Stat, Row]] = {}
     names: dict[str, str] = {}
@@ -145,10 +144,7 @@ def _by_stat(
 
 
 def print_reasons(console: Console, rows: Sequence[Row]) -> None:
-    """Print the failed cases and then the skipped cases of each reason.
-
-    Failed cases are always printed by id. Many skipped cases are counted per prefix.
-    """
+    """Print the ids of failed cases, then skipped cases; many are counted per prefix."""
     for status in (Status.FAILED, Status.SKIPPED):
         by_reason: dict[str, dict[str, None]] = {}
         for row in rows:
@@ -160,12 +156,9 @@ def print_reasons(console: Console, rows: Sequence[Row]) -> None:
 def print_grouped(
     console: Console, what: str, by_reason: Mapping[str, Iterable[str]], *, whole: bool
 ) -> None:
-    """Print the cases of each reason, or the number of cases per prefix if there are many.
+    """Print the cases of each reason, or counts if there are many and ``whole`` is False.
 
-    Args:
-        what: the state of the cases, such as ``failed`` or ``skipped``.
-        by_reason: the case ids of each reason.
-        whole: whether to print the ids of many cases.
+    ``what`` is the state of the cases, such as ``failed``.
     """
     for reason, cases in by_reason.items():
         several = [*cases]

@@ -1,8 +1,6 @@
 """One sentence on the consequence of a machine's results for serving a model.
 
-The thesis is that inference moves the demand for memory from HBM to DDR and SSD. On one machine,
-the thesis becomes a choice for the KV cache of a prefix: restore from DDR, restore from SSD, or
-recompute.
+The choice for the KV cache of a prefix: restore from DDR, restore from SSD, or recompute.
 """
 
 from __future__ import annotations
@@ -65,10 +63,7 @@ def serving(
 
 
 def serving_sentence(found: Advice) -> str:
-    """One sentence that compares restoring and recomputing, and names missing measurements.
-
-    Example: ``Llama 3.1 70B at 32k tokens: restored from DDR in 200 ms, ...: keep it in DDR``.
-    """
+    """``Llama 3.1 70B at 32k tokens: restored from DDR in 200 ms, ...: keep it in DDR``."""
     known = {choice.name: choice for choice in found.choices}
     told = [
         tr(form.msgid, time=seconds(known[name].ttft.value))

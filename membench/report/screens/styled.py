@@ -16,8 +16,7 @@ class Styled:
     """Text with one style, and with further styles on parts of the text.
 
     Attributes:
-        no_wrap: whether the text stays on one line.
-        overflow: what happens to a word that is wider than the line; None for Rich's default.
+        overflow: treatment of a word that is wider than the line; None for Rich's default.
         spans: further styles as (style, start, end), where ``end`` is exclusive.
     """
 
@@ -36,7 +35,6 @@ class Styled:
         self.spans: list[tuple[str, int, int]] = []
 
     def stylize(self, style: str, start: int, end: int) -> None:
-        """Add ``style`` to the characters from ``start`` to before ``end``."""
         self.spans.append((style, start, end))
 
     def __rich__(self) -> Text:

@@ -12,5 +12,4 @@ class Terminal(Console):
     """A console that raises `BrokenPipeError` on a closed pipe; Rich would exit the process."""
 
     def on_broken_pipe(self) -> None:
-        """Raise `BrokenPipeError`, because the exit of the process would end a run."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))

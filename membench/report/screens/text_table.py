@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 class TextTable:
     """A table as text.
 
-    Attributes:
-        title: None for no title.
-        head: the column headers. The first column contains the case, the last column flags or
-            remarks. All columns between are aligned right.
-        rows: lists of cells, one cell per column.
+    The first column of ``head`` contains the case, the last column flags or remarks. All columns
+    between are aligned right.
     """
 
     title: Text | None
@@ -32,12 +29,11 @@ class TextTable:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Width of each column, in characters."""
         return widths([self.head, *self.rows])
 
 
 def drawn(table: TextTable, width: int) -> RenderableType:
-    """The table for Rich; if it is wider than ``width``, each case id gets a line of its own."""
+    """The table for Rich; if wider than ``width``, each case id gets a line of its own."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -71,12 +67,12 @@ def print_table(screen: Screen, table: TextTable) -> None:
 
 
 def print_grid(screen: Screen, rows: Sequence[tuple[Styled, ...]]) -> None:
-    """Print ``rows`` in columns without a header; for a pipe, without Rich if possible."""
+    """Print ``rows`` in columns; for a pipe, without Rich if possible."""
     _print_columns(screen, rows)
 
 
 def print_facts(screen: Screen, facts: Iterable[tuple[str, str]], style: str) -> None:
-    """Print pairs of a name in ``style`` and a value as two columns; only values are wrapped."""
+    """Print pairs (name, value) as two columns; only values are wrapped."""
     rows = [(Styled(name, style), Styled(value)) for name, value in facts]
     _print_columns(screen, rows, {"no_wrap": True}, {"overflow": "fold"})
 
@@ -84,7 +80,7 @@ def print_facts(screen: Screen, facts: Iterable[tuple[str, str]], style: str) ->
 def _print_columns(
     screen: Screen, rows: Sequence[tuple[Styled, ...]], *options: Mapping[str, Any]
 ) -> None:
-    """Print ``rows`` in columns. ``options`` are the arguments of Rich for the first columns."""
+    """``options`` are the arguments of Rich for the first columns."""
     plain = [[cell.plain for cell in row] for row in rows]
     wide = widths(plain)
     if (
@@ -108,10 +104,7 @@ def _print_columns(
 def _values(
     table: TextTable, row: Sequence[str], width: int, style: str = ""
 ) -> list[RenderableType]:
-    """The middle cells of ``row`` in one line, with the last cell beside or below.
-
-    The last cell is below if the line would be wider than ``width``.
-    """
+    """The middle cells in one line, with the last cell beside, or below in a narrow terminal."""
     from rich.padding import Padding
     from rich.text import Text
 

@@ -29,9 +29,9 @@ STYLES = {
 
 
 def tier_table(found: Sequence[JudgedRung], shared: Collection[str] = ()) -> Table:
-    """A table with one line per tier: best values, verdict, and flags except ``shared``.
+    """One line per tier: best values, verdict, and flags except ``shared``.
 
-    The column "of ref" has the measured share of the reference value (see `share_text`).
+    The column "of ref" has the result of `share_text`.
     """
     present = {metric for one in found for metric in one.rung.best}
     columns = [(title, metrics) for title, metrics in _COLUMNS if present & {*metrics}]
@@ -55,12 +55,12 @@ def tier_table(found: Sequence[JudgedRung], shared: Collection[str] = ()) -> Tab
 
 
 def rung_text(rung: Rung) -> str:
-    """Name of a tier, such as ``hbm``; ``peer`` for the links between GPUs."""
+    """The tier, such as ``hbm``; ``peer`` for the links between GPUs."""
     return "peer" if rung.peer else str(rung.tier)
 
 
 def value_text(rung: Rung, metrics: Sequence[Metric]) -> str:
-    """The best value of the first of ``metrics`` that the tier has; empty if the tier has none."""
+    """The best value of the first of ``metrics`` that the tier has; may be empty."""
     row = next((rung.best[metric] for metric in metrics if metric in rung.best), None)
     return "" if row is None else format_value(row.metric, row.value or 0.0)
 
@@ -68,7 +68,7 @@ def value_text(rung: Rung, metrics: Sequence[Metric]) -> str:
 def print_tiers(
     console: Console, found: Sequence[JudgedRung], shared: Collection[str] = ()
 ) -> None:
-    """Print the table of tiers, or one line if no tier has a representative result."""
+    """Print the table, or one line if no tier has a representative result."""
     if found:
         console.print(tier_table(found, shared))
     else:

@@ -39,7 +39,7 @@ _ABOUT = tr(
 
 
 def section(runs: Sequence[Run], entries: Assumptions) -> Section:
-    """The section with one table per machine; for several machines, each table is folded."""
+    """One table per machine; folded if there are several machines."""
     blocks: list[Block] = [
         Paragraph((_ABOUT,)),
         Command(f"membench advise FILE --model llama-3.1-70b --context {CONTEXT} --tp 4"),
@@ -76,7 +76,7 @@ def _machine(run: Run, answers: Sequence[Advice]) -> list[Block]:
 
 
 def _table(caption: str, answers: Sequence[Advice]) -> Table:
-    """A table with one row per model; columns without any known value are left out."""
+    """One row per model; columns without any known value are left out."""
     paths = {(choice.name, choice.rate.contiguous) for one in answers for choice in one.choices}
     columns: list[tuple[Column, Callable[[Advice], Line]]] = [
         (Column(tr("model")), lambda one: (one.question.model.slug,))

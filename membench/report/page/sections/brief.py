@@ -39,10 +39,9 @@ _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 
 
 def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
-    """The section with a table of verdicts and, for each machine, a sentence on serving a model.
+    """A table of verdicts, and a sentence on serving a model for each machine.
 
-    For one machine, the table has a row per tier. For several machines, the table has a row per
-    machine.
+    The table has one row per tier for one machine, and one row per machine for several machines.
     """
     last = {one.run.rows[0].machine: one for one in judged}
     subjects = [one for one in found.subjects if one.machine in last]
@@ -64,7 +63,7 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
 
 
 def _of_several(judged: Sequence[JudgedRun]) -> Iterator[Paragraph]:
-    """One paragraph per machine with several runs; it names the run whose numbers are shown."""
+    """For each machine with several runs, a paragraph that names the run of the numbers."""
     runs: dict[str, list[Run]] = {}
     for one in judged:
         runs.setdefault(one.run.rows[0].machine, []).append(one.run)
@@ -143,7 +142,7 @@ def _claim(subject: Subject, name: str) -> ClaimResult:
 
 
 def _own_number(tier: Tier, judged: JudgedRun) -> str:
-    """The best bandwidth and latency of ``tier`` on the machine, or "not measured"."""
+    """The best bandwidth and latency of ``tier``."""
     best = next((one.rung.best for one in judged.rungs if one.rung.tier is tier), {})
     values = [
         format_value(metric, best[metric].value or 0.0) for metric in _RATES if metric in best
@@ -152,12 +151,12 @@ def _own_number(tier: Tier, judged: JudgedRun) -> str:
 
 
 def _because(result: ClaimResult) -> str:
-    """The verdict and the median value of each proposition that depends on the machine, as text."""
+    """The verdict and the median of each proposition that depends on the machine."""
     return sentences(_part(part) for part in result.parts if reads_machine(part.part))
 
 
 def _part(verdict: PartVerdict) -> str:
-    """A verdict as text: ``C15b contradicted (0.13 x): An SSD of this machine reads ...``."""
+    """``C15b contradicted (0.13 x): An SSD of this machine reads ...``."""
     told = verdict_words(verdict)
     if verdict.judgement is not None:
         drawn = np.concatenate([variant.draws for variant in verdict.variants])

@@ -87,10 +87,7 @@ _NO_DATA = frozenset({"no data", "no record", "one machine"})
 
 
 def section(found: Verdicts, *, full: bool) -> Section:
-    """The section: a table of verdicts, then every claim with evidence.
-
-    The claims are folded if ``full`` is False.
-    """
+    """A table of verdicts, then every claim with its evidence, folded unless ``full``."""
     told = found.ledger
     quoted = tr(
         "All quotes are from {source}, {date}.",
@@ -127,7 +124,7 @@ _FACTS = {
 
 
 def _summary(found: Verdicts) -> list[Block]:
-    """One list per machine: each verdict with the ids of the claims that have the verdict."""
+    """For each machine, the verdicts, each with the ids of its claims."""
     blocks: list[Block] = []
     for subject in found.subjects:
         by_word: dict[ClaimVerdict, list[Line]] = {}
@@ -169,7 +166,7 @@ def _badges(found: Verdicts) -> list[Block]:
 
 
 def _of(found: Verdicts, claim: Claim) -> list[tuple[str, ClaimResult]]:
-    """Pairs (machine, result) for ``claim``. In a report on one machine, the name is empty."""
+    """Pairs (machine, result); in a report on one machine, the name is empty."""
     several = len(found.subjects) > 1
     return [
         (subject.machine if several else "", result)
@@ -250,7 +247,6 @@ def _claim(claim: Claim, found: Verdicts) -> Section:
 
 
 def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
-    """Pairs (term, commands), for measuring the inputs and for changing an assumption."""
     found: list[tuple[str, Line]] = []
     if result.measure:
         found.append(
@@ -273,7 +269,6 @@ def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
 
 
 def _on(text: str, machine: str) -> str:
-    """``text``, followed by ``on MACHINE`` if ``machine`` is not empty."""
     return tr("{what} on {machine}", what=text, machine=machine) if machine else text
 
 
@@ -315,7 +310,6 @@ def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) 
 
 
 def _details(verdict: PartVerdict, found: Verdicts) -> list[tuple[str, Line]]:
-    """Details of a verdict as pairs (term, text): values, groups, evidence and assumptions."""
     items: list[tuple[str, Line]] = []
     if verdict.variants:
         items.append((tr("Values"), (sentence(_draws(verdict)),)))
@@ -350,7 +344,7 @@ def _details(verdict: PartVerdict, found: Verdicts) -> list[tuple[str, Line]]:
 
 
 def _draws(verdict: PartVerdict) -> str:
-    """Median and 5th to 95th percentile of all draws, and the separate verdicts on the variants."""
+    """Median and 5th to 95th percentile of all draws, and the verdicts on the variants."""
     grid = np.concatenate([variant.draws for variant in verdict.variants])
     low, middle, high = (float(value) for value in np.percentile(grid, (5, 50, 95)))
     text = tr(
@@ -378,7 +372,7 @@ def _draws(verdict: PartVerdict) -> str:
 
 
 def _strata(verdict: PartVerdict) -> list[tuple[StratumAxis, str]]:
-    """Pairs (axis such as GPU class, text with the verdict on each group of variants).
+    """Pairs (axis, verdicts on its groups of variants).
 
     An axis whose groups all have one variant is left out.
     """
@@ -432,13 +426,12 @@ def _assumed(verdict: PartVerdict) -> Line:
 
 
 def _day(entry: Assumption, found: Verdicts) -> str:
-    """The date of the assumption, marked if it is more than 180 days before ``found.day``."""
+    """The date of the assumption, marked if `is_old`."""
     day = entry.date.isoformat()
     return tr("{date} (old)", date=day) if is_old(entry, found.day) else day
 
 
 def _assumptions(found: Verdicts) -> Section:
-    """The table of all assumptions that the verdicts use, with sources."""
     used = {
         entry.name: entry
         for subject in found.subjects

@@ -60,7 +60,6 @@ def compared(sources: Sequence[ReportSource]) -> Comparison | None:
 
 
 def section(comparison: Comparison | None) -> Section | None:
-    """The section with the number of cases per verdict, plots and tables; None if not compared."""
     if comparison is None:
         return None
     reference, *others = comparison.sides
@@ -102,10 +101,7 @@ def _table(comparison: Comparison, block: CompareBlock) -> Table:
 
 
 def _nearest(line: Line, labels: Sequence[str]) -> Cells:
-    """The differences between the case of a published value and the measured case.
-
-    The result is empty if the cases are equal, or if no value is published.
-    """
+    """The differences between a measured case and a published case; may be empty."""
     first = line.entries[0].figure
     parts: list[Cells] = []
     for label, entry in zip(labels[1:], line.entries[1:], strict=True):
@@ -125,7 +121,7 @@ def _nearest(line: Line, labels: Sequence[str]) -> Cells:
 
 
 def _title(block: CompareBlock) -> str:
-    """The title of a table, such as ``DDR bandwidth, GB/s (higher is better)``."""
+    """A title such as ``DDR bandwidth, GB/s (higher is better)``."""
     tier, metric = SHORT.get(block.block.tier, str(block.block.tier)), _METRICS[block.block.metric]
     what = tr("{tier} {metric}", tier=tier, metric=metric)
     if block.block.better is Better.HIGHER:

@@ -1,4 +1,4 @@
-"""The section on supply and demand: the demand of models, and the measured rates of the tiers."""
+"""The section on the demand of models and the measured rates of the tiers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SHOWN = (
     "deepseek-v3",
     "deepseek-v4-pro",
 )
-"""The models in the tables of the section."""
+"""The models in the tables of this section and of the advice."""
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
 _BOUNDS = tr(
@@ -49,7 +49,7 @@ _BOUNDS = tr(
 
 
 def section(found: Verdicts, *, full: bool) -> Section:
-    """The section; its plots and tables are folded if ``full`` is False."""
+    """The plots and tables are folded unless ``full``."""
     rate = compute(found)
     share = found.entries["system.prefill_share"].value
     flash = found.entries["system.extra_capacity"]

@@ -1,7 +1,4 @@
-"""The section with values that are computed from rows, such as cache capacities.
-
-Every report computes these values; results files do not contain them.
-"""
+"""The section with values that are computed from rows, such as cache capacities."""
 
 from __future__ import annotations
 
@@ -44,11 +41,9 @@ class _Kind:
     """One kind of derived value.
 
     Attributes:
-        anchor: id of the subsection.
-        title: heading of the subsection.
         rule: how the value is computed, as a sentence.
         reason: why the value may be missing; shown if no run has the value.
-        table: function that makes the table for one run; returns None if rows are missing.
+        table: the table for one run; None if rows are missing.
     """
 
     anchor: str
@@ -59,7 +54,7 @@ class _Kind:
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """The section with all derived values; a value that no run has is listed with the reason."""
+    """All derived values; a value that no run has is listed with the reason."""
     made: list[Section] = []
     left_out: list[Line] = []
     for kind in _KINDS:
@@ -84,7 +79,7 @@ def _labelled(table: Table, run: Run) -> Table:
 
 
 def common_form(cases: Sequence[str]) -> str:
-    """A glob that matches ``cases``, which are cases of one bench: ``hbm/read/size=*``."""
+    """A glob that matches ``cases`` of one bench, such as ``hbm/read/size=*``."""
     parts = [case.split("/") for case in cases]
     if len({len(one) for one in parts}) > 1:
         return f"{split_case(cases[0])[0]}/*"

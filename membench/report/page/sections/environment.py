@@ -27,7 +27,7 @@ _COLUMNS = ("machine", "device", "driver", "cuda", "membench", "kernel", "backen
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """The section: a list for one run; for several runs, a table that marks different values."""
+    """A list for one run; for several runs, a table that marks different values."""
     blocks: list[Block] = [
         Paragraph(
             (
@@ -47,7 +47,7 @@ def section(runs: Sequence[Run]) -> Section:
 
 
 def _facts(run: Run) -> dict[str, str]:
-    """The properties of a run: name -> value. Several values are joined by semicolons."""
+    """Property -> value; several values are joined by semicolons."""
     known: dict[str, str] = {}
     if run.sidecar is not None:
         plan = run.sidecar.plan

@@ -11,7 +11,6 @@ from membench.report.plots import draw_all
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """The section with every possible plot; a plot without enough data is listed with a reason."""
     drawn, left_out = draw_all(runs)
     items = tuple(
         (Strong(tr("{title}: ", title=one.title)), sentence(one.reason)) for one in left_out

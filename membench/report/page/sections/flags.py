@@ -12,7 +12,7 @@ from membench.report.page.runs import Run
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """The section: each flag that occurs, with number of rows, observation, severity and remedy."""
+    """Each flag of the `ok` rows: number of rows, observation, consequence and remedy."""
     ok = [row for run in runs for row in run.rows if row.status is Status.OK]
     counts = Counter(flag for row in ok for flag in row.flags)
     if not counts:

@@ -63,11 +63,7 @@ def _of_peak(share: str, basis: PeakBasis | None) -> str:
 class JudgedRun:
     """A run with the best results of each tier, compared with references.
 
-    Attributes:
-        run: the run.
-        check: the check against references; None if no reference describes the hardware, or if
-            all rows are published values.
-        rungs: the best results of each tier.
+    ``check`` is None if no reference describes the hardware, or if all rows are published values.
     """
 
     run: Run
@@ -76,7 +72,7 @@ class JudgedRun:
 
 
 def judge(runs: Sequence[Run]) -> tuple[JudgedRun, ...]:
-    """Check each run against the references for the hardware of the run."""
+    """Compare each run with the references for its hardware."""
     made = []
     for run in runs:
         check = checked(run.rows, run.machine, run.sidecar)
@@ -85,7 +81,6 @@ def judge(runs: Sequence[Run]) -> tuple[JudgedRun, ...]:
 
 
 def section(judged: Sequence[JudgedRun]) -> Section:
-    """The section: plots, a table with the best of every tier, data quality, and the cases."""
     several = len(judged) > 1
     blocks: list[Block] = [
         alert for one in judged if (alert := _not_right(one, named=several)) is not None
@@ -119,10 +114,7 @@ _COLUMNS: Mapping[str, tuple[Metric, ...]] = {
 
 
 def _table(ladders: Mapping[str, Sequence[JudgedRung]]) -> Table:
-    """A table with one row per run and tier; columns without any value are left out.
-
-    ``ladders`` maps the label of a run to the best results of each tier.
-    """
+    """One row per run and tier; columns without any value are left out."""
     several = len(ladders) > 1
     judged = any(one.lines for found in ladders.values() for one in found)
     present = {metric for found in ladders.values() for one in found for metric in one.rung.best}
@@ -176,7 +168,6 @@ def _value(rung: Rung, metrics: Sequence[Metric]) -> Line:
 
 
 def _not_right(one: JudgedRun, *, named: bool) -> Alert | None:
-    """An alert with the failures of the check; None without failures."""
     wrong = failures(one.check, Requirements()) if one.check is not None else ()
     if not wrong:
         return None
@@ -187,10 +178,7 @@ def _not_right(one: JudgedRun, *, named: bool) -> Alert | None:
 
 
 def _held(one: JudgedRun) -> Line:
-    """A sentence that names the references and the number of judged lines; empty without a check.
-
-    The judged lines are the lines of the check that have a verdict.
-    """
+    """A sentence on the references and the number of judged lines; empty without a check."""
     check = one.check
     if check is None:
         return ()
@@ -206,7 +194,7 @@ def _held(one: JudgedRun) -> Line:
 
 
 def _behind(ladders: Mapping[str, Sequence[JudgedRung]]) -> Section:
-    """The folded subsection with case, rounds and flags of each best value."""
+    """The case, rounds and flags of each best value."""
     several = len(ladders) > 1
     rows: list[tuple[Line, ...]] = []
     for run, found in ladders.items():
@@ -243,10 +231,9 @@ def _title(row: Row) -> str:
 
 
 def _facts(row: Row) -> tuple[str, ...]:
-    """Texts on the rounds of ``row``, on the spread, and on the value as a share of the peak.
+    """The rounds, the spread and the share of the peak, as texts.
 
-    If membench did not measure the row, a further text names the source, and unknown facts are left
-    out.
+    For a row that membench did not measure, unknown facts are left out, and the source is added.
     """
     ours = not (row.cited or row.imported)
     facts: list[str] = []
@@ -282,7 +269,6 @@ _GRADES = {
 
 
 def _quality(run: Run, *, named: bool) -> Line:
-    """The data quality, followed by the numbers of rows and cases."""
     found = quality(run.rows)
     grade = _GRADES[found.grade]
     name = Strong(tr("{run}: {told}", run=run.label, told=grade) if named else grade)

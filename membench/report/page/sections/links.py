@@ -38,10 +38,7 @@ _POLICY = tr(
 
 
 def section(runs: Sequence[Run]) -> Section | None:
-    """The section with one part per run and topic.
-
-    None if no run measured links or copies of KV blocks.
-    """
+    """One part per run and topic; None if no run measured links or copies of KV blocks."""
     parts = tuple(part for run in runs for part in _of(run, alone=len(runs) == 1))
     return Section("links", tr("Links and KV blocks"), (), parts) if parts else None
 
@@ -113,10 +110,9 @@ def _maps(run: Run) -> list[Block]:
 
 
 def _best(cell: Cell) -> str:
-    """The best method, its bandwidth in GB/s, and the ratio to the second best method.
+    """A text such as ``batch 39.0 x1.15``: method, GB/s, ratio to the second best method.
 
-    An example is ``batch 39.0 x1.15``. The ratio is left out if the difference between the two
-    methods is unclear.
+    The ratio is left out if the difference between the two methods is unclear.
     """
     best = f"{cell.best} {significant(cell.gbs, 3)}"
     if not cell.decided:

@@ -45,6 +45,5 @@ _POINTS = {
 
 
 def section() -> Section:
-    """The folded section with a list of rules: rounds, spread, data quality, units."""
     items: list[Line] = [(Strong(name), text) for name, text in _POINTS.items()]
     return Section("method", tr("Method in short"), (Bullets(tuple(items)),), folded=True)

@@ -16,13 +16,12 @@ _WORDS = {
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """The section: failed cases first, then skipped cases, each listed under the reason."""
     parts = tuple(_part(runs, status) for status in (Status.FAILED, Status.SKIPPED))
     return Section("outcomes", tr("Skipped and failed"), (), parts)
 
 
 def _part(runs: Sequence[Run], status: Status) -> Section:
-    """The cases with ``status``, grouped by run and reason; groups of skipped cases are folded."""
+    """The cases with ``status`` by run and reason; groups of skipped cases are folded."""
     by_reason: dict[tuple[str, str], dict[str, None]] = {}
     for run in runs:
         for row in run.rows:

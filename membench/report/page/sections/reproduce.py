@@ -21,7 +21,7 @@ from membench.report.page.runs import ReportSource, Run
 
 
 def section(sources: Sequence[ReportSource], runs: Sequence[Run]) -> Section:
-    """The section: the command of every run, and the results files (not pipes) as attachments."""
+    """The command of every run, and the results files, except pipes, as attachments."""
     blocks: list[Block] = []
     for run in runs:
         if len(runs) > 1:

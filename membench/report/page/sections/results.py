@@ -31,7 +31,7 @@ _ABOUT = tr(
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """The section with one table per tier and metric.
+    """One table per tier and metric.
 
     For one run, a table has one column per property of the rows. For several runs, a table has one
     column of values per run.
@@ -89,15 +89,11 @@ def _alone(block: Block[Row]) -> Table:
 
 
 def _source_column(block: Block[Row]) -> list[Column]:
-    """A column for sources if the block has published values; otherwise an empty list."""
     return [Column(tr("source"), prose=True)] if any(row.cited for row in block.rows) else []
 
 
 def _sources(block: Block[Row], rows: Sequence[Row]) -> list[Line]:
-    """The cell of `_source_column` with the sources of the published values in ``rows``.
-
-    The list is empty if the table has no such column.
-    """
+    """The cell for `_source_column`; no cell if the table has no such column."""
     texts = (
         ": ".join(filter(None, (row.detail.get("source", ""), row.detail.get("note", ""))))
         for row in rows
@@ -137,7 +133,6 @@ def _beside(block: Block[Row], runs: Sequence[Run], label: dict[int, str]) -> Ta
 
 
 def _caption(block: Block[Row]) -> str:
-    """The caption of a table, with the tier, so that every table has a unique name."""
     title = metric_title(block.metric, block.scale.unit, block.better)
     return tr("{run}: {told}", run=SHORT[block.tier], told=title)
 

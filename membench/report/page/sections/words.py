@@ -26,7 +26,6 @@ TIERS = {
     Tier.DDR: tr("Host memory (DDR)"),
     Tier.SSD: tr("Disk (SSD)"),
 }
-"""Titles of the tiers."""
 
 SHORT = {
     Tier.SMEM: tr("shared memory"),
@@ -43,15 +42,11 @@ SHORT = {
 
 
 def rung_name(rung: Rung) -> str:
-    """The name of the tier of ``rung``, for a table or a sentence."""
     return tier_name(rung.tier, peer=rung.peer)
 
 
 def tier_name(tier: Tier, *, peer: bool) -> str:
-    """The name of a tier for a table or a sentence.
-
-    ``peer`` means the link between GPUs instead of the link to the host.
-    """
+    """The name of a tier for tables and sentences; ``peer`` means the link between GPUs."""
     return tr("link between GPUs") if peer else SHORT[tier]
 
 
@@ -63,7 +58,6 @@ METRICS = {
     Metric.FLOPS: tr("FLOP/s"),
     Metric.ENERGY: tr("energy"),
 }
-"""Names of the metrics in the report."""
 
 
 FACTS = {
@@ -90,7 +84,7 @@ FACTS = {
 
 
 def fact_names(names: Iterable[str]) -> list[str]:
-    """Readable names of the properties ``names``; Python packages are only counted."""
+    """Readable names of properties; Python packages are only counted."""
     several = list(names)
     others = [FACTS.get(name, name) for name in several if not name.startswith(PACKAGE)]
     count = len(several) - len(others)
@@ -104,7 +98,6 @@ CHECK_VERDICTS = {
     CheckVerdict.FAULT: tr("measurement fault"),
     CheckVerdict.FAIL: tr("fail"),
 }
-"""Names of the check verdicts in the report."""
 
 
 def metric_title(metric: Metric, unit: str, better: Better) -> Message:
@@ -122,12 +115,12 @@ def metric_title(metric: Metric, unit: str, better: Better) -> Message:
 
 
 def percent(fraction: float) -> str:
-    """A fraction in percent: ``0.1234`` -> ``12.3 %``."""
+    """``0.1234`` -> ``12.3 %``."""
     return f"{100 * fraction:.1f} %"
 
 
 def origin(row: Row) -> str:
-    """The source of a row: ``cited``, or the backend such as ``cpu`` or ``import:fio``."""
+    """``cited``, or the backend such as ``cpu`` or ``import:fio``."""
     return tr("cited") if row.cited else row.backend
 
 
@@ -135,7 +128,7 @@ _DISK = re.compile(r"(\S+) on (\S+)(?: \((\S+)\))?")
 
 
 def device_name(device: str) -> str:
-    """The device of a row as text; a disk becomes ``ext4 on /dev/vda (virtio_blk)``."""
+    """The device as text; a disk becomes ``ext4 on /dev/vda (virtio_blk)``."""
     found = _DISK.fullmatch(device)
     if found is None:
         return device
@@ -146,11 +139,10 @@ def device_name(device: str) -> str:
 
 
 def about(row: Row) -> str:
-    """The first line of the description of the bench of ``row``; empty for an unknown bench."""
+    """The first line of the description of the bench; empty for an unknown bench."""
     bench = registry().benches.get(split(row.case)[0])
     return tr(bench.summary.rstrip(".")) if bench else ""
 
 
 def codes(flags: Sequence[str]) -> Line:
-    """Flag codes, separated by spaces."""
     return joined([(Code(flag),) for flag in flags], " ")

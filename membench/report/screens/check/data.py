@@ -16,7 +16,6 @@ SCHEMA = "membench.check/1"
 
 
 def _right(check: MachineCheck, failures: Sequence[str]) -> bool | None:
-    """False if there are ``failures``; else True if a line was judged; else None."""
     if failures:
         return False
     judged = any(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
@@ -24,7 +23,7 @@ def _right(check: MachineCheck, failures: Sequence[str]) -> bool | None:
 
 
 def to_json(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
-    """``check`` as JSON with all details; values are in the units of results files."""
+    """``check`` as JSON; values are in the units of results files."""
     whole = {
         "schema": SCHEMA,
         "machine": name,

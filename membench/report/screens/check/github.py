@@ -15,8 +15,8 @@ from membench.report.screens.job_summary import append_summary
 def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
     """Append the check to the job's step summary, and return the text to print.
 
-    The text has the annotations and one line with the result. Without a summary file, or without
-    room in the summary, the text has the annotations and the whole check.
+    The text has the annotations, and the result in one line. Without room in a summary file, the
+    text has the whole check.
 
     Raises:
         OutputError: the summary file cannot be written.
@@ -29,8 +29,7 @@ def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
 def _annotations(name: str, check: MachineCheck, failures: Sequence[str]) -> Iterator[str]:
     """The annotations as GitHub workflow commands.
 
-    Each failure becomes an error. Each device with the verdict ``look`` and a known share of the
-    expected value becomes a warning.
+    Failures become errors. Devices with the verdict ``look`` and a known share become warnings.
     """
     title = _escaped(f"membench check {name}").replace(":", "%3A").replace(",", "%2C")
     yield from (f"::error title={title}::{_escaped(one)}" for one in failures)

@@ -1,7 +1,6 @@
 """A check as JUnit XML.
 
-There is one test case for each precondition, for each device of each line, for each straggler and
-for each requirement that is not met.
+Test cases are preconditions, devices of lines, stragglers, and requirements that are not met.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _FAILED = frozenset({CheckVerdict.FAIL, CheckVerdict.FAULT})
 
 @record
 class JunitCase:
-    """A test case. ``failure`` and ``skipped`` are messages; both are empty if the case passed."""
+    """``failure`` and ``skipped`` are messages; both are empty if the case passed."""
 
     group: str
     name: str

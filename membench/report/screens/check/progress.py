@@ -11,15 +11,11 @@ from membench.results.schema import Row
 
 
 class CheckBar(ProgressBar):
-    """A progress bar without a provisional table."""
-
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
         """Print nothing, because the check follows soon."""
 
 
 class CheckLines(ProgressLines):
-    """Prints one line per case on standard error, because standard output is for the check."""
-
     def __init__(self) -> None:
         super().__init__()
         self.console = console(sys.stderr)
@@ -29,9 +25,8 @@ class CheckLines(ProgressLines):
 
 
 def check_watcher(*, table: bool) -> Watcher:
-    """The display of the progress while the check measures.
+    """A bar if the check will be printed as a ``table`` on a terminal, otherwise lines.
 
-    If the check will be printed as a ``table`` on a terminal, the display is a bar. Otherwise it is
-    a line per case on standard error.
+    The lines are on standard error, because standard output is for the check.
     """
     return CheckBar() if table and is_terminal() else CheckLines()

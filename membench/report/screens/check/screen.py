@@ -32,7 +32,6 @@ _STYLE = {
 
 
 def print_check(console: Console, name: str, check: MachineCheck, failures: Sequence[str]) -> None:
-    """Print the result in one line, the preconditions, the tiers, and the sources."""
     say(console, f"{name}: {answer(check, failures)}", "bold")
     held = ", ".join(check.references) or "nothing: no reference describes this machine"
     say(console, f"compared with {held}", "dim")
@@ -50,7 +49,7 @@ def print_check(console: Console, name: str, check: MachineCheck, failures: Sequ
 
 
 def print_tiers(console: Console, lines: Sequence[TierLine], sources: SourceNumbers) -> None:
-    """Print a table with one row per line of the check; a remark is below the row."""
+    """Print one row per line of the check; a remark is below the row."""
     rows = [cells(line, sources) for line in lines]
     columns = [
         [getattr(row, name) for row in rows] for name in ("name", "measured", "expected", "share")

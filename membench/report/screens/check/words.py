@@ -21,7 +21,6 @@ GLYPH = {
     CheckVerdict.FAULT: "!",
     CheckVerdict.FAIL: "x",
 }
-"""One character per verdict, shown before the word."""
 
 
 @record
@@ -29,12 +28,9 @@ class TierCells:
     """The cells of one row of the table.
 
     Attributes:
-        tier, name: the tier and the measured quantity.
-        measured: the measured value with its unit.
-        expected: the expected range as numbers in the same unit; may be empty.
+        expected: the expected range as numbers in the unit of ``measured``; may be empty.
         share: the measured share of the expected value in percent (see `legend`). Without an
             expected value, the share of the peak.
-        verdict: a character and the verdict.
         source: numbers of the sources, such as ``1 2``.
         remark: the GPU and the reason for the verdict; may be empty.
     """
@@ -56,7 +52,7 @@ class SourceNumbers:
         self.numbers: dict[str, int] = {}
 
     def of(self, line: DeviceLine) -> str:
-        """The numbers of the sources of the expected value of ``line``, such as ``1 2``."""
+        """The numbers of the sources of ``line``, such as ``1 2``."""
         if line.expected is None:
             return ""
         names = [
@@ -66,7 +62,7 @@ class SourceNumbers:
 
 
 def cells(line: TierLine, sources: SourceNumbers) -> TierCells:
-    """The cells of the worst device of ``line``."""
+    """The cells of the worst device."""
     worst = line.worst
     scale = _scale(line, worst)
     return TierCells(
@@ -111,10 +107,7 @@ def _share(line: DeviceLine) -> str:
 
 
 def _verdict(line: DeviceLine) -> str:
-    """The character and the word of the verdict, such as ``= pass``.
-
-    If the verdict has a short reason, the reason replaces the word.
-    """
+    """A text such as ``= pass``; a short reason replaces the word."""
     return f"{GLYPH[line.verdict]} {line.brief or line.verdict}"
 
 
@@ -136,10 +129,10 @@ def legend(check: MachineCheck) -> Iterator[str]:
 
 
 def _remark(line: TierLine) -> str:
-    """A remark that names the GPUs with the worst verdict, and gives the reason.
+    """The GPUs with the worst verdict, and the reason.
 
     The GPUs are left out if all have this verdict. The reason is left out if it has a short form,
-    because the column of verdicts shows the short form.
+    which the column of verdicts shows.
     """
     worst = line.worst
     same = [one.device for one in line.devices if one.verdict is worst.verdict]
@@ -148,7 +141,7 @@ def _remark(line: TierLine) -> str:
 
 
 def precondition_lines(check: MachineCheck) -> Iterator[str]:
-    """One line per unmet or unknown precondition, and one line with all met preconditions."""
+    """A line per unmet or unknown precondition, and one line with all met preconditions."""
     wrong: dict[tuple[str, PreconditionState, str], list[int | None]] = {}
     for one in check.preconditions:
         if one.state is not PreconditionState.OK:
@@ -162,7 +155,7 @@ def precondition_lines(check: MachineCheck) -> Iterator[str]:
 
 
 def straggler_lines(check: MachineCheck) -> Iterator[str]:
-    """One line per GPU or GPU pair that is slower than its peers, with the worst case."""
+    """One line per GPU or GPU pair that is slower than its peers."""
     for one in check.stragglers:
         worst = one.slow[0]
         yield tr_n(
@@ -178,12 +171,12 @@ def straggler_lines(check: MachineCheck) -> Iterator[str]:
 
 
 def source_lines(sources: SourceNumbers) -> Iterator[str]:
-    """The sources, one line each: ``[1] ref:h100-sxm: ...``."""
+    """One line per source: ``[1] ref:h100-sxm: ...``."""
     return (f"[{number}] {name}" for name, number in sources.numbers.items())
 
 
 def answer(check: MachineCheck, failures: Iterable[str]) -> str:
-    """The result in one line: failed (with the failures), not judged, to look at, or passed."""
+    """The result in one line: failed, not judged, to look at, or passed."""
     found = list(failures)
     if found:
         return tr("the check failed: {failures}", failures="; ".join(found))

@@ -25,7 +25,6 @@ GLYPH: Mapping[Verdict, str] = MappingProxyType(
         Verdict.NA: "-",
     }
 )
-"""One character per verdict, shown before the word."""
 
 
 _WORDS: Mapping[Verdict, str] = MappingProxyType(
@@ -40,12 +39,10 @@ _WORDS: Mapping[Verdict, str] = MappingProxyType(
 
 
 def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str], list[str]]:
-    """Three lists of cells, with one cell per label, the reference first.
+    """Three lists with one cell per label: values, half ranges, and shares of the peak.
 
-    The first list has the values in ``scale``; an absent value is ``-``. The second list has half
-    the range of the compared values as a share of the median, such as ``+-1.2%``. For a single
-    value, the second list has the result of `_origin`. The third list has shares of the peak such
-    as ``87%``, or an empty text.
+    The half range of the compared values is a share of the median, such as ``+-1.2%``; for a single
+    value, the result of `_origin`. An absent value is ``-``.
     """
     values, halves, shares = figures.values, figures.half_ranges, figures.peak_shares
     known = [one for one in values if one is not None]
@@ -64,11 +61,7 @@ def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str],
 def _by_side(
     values: Sequence[float | None], known: list[str], of_unknown: Callable[[int], str]
 ) -> list[str]:
-    """One text per label.
-
-    If the value of label number ``side`` is None, the text is ``of_unknown(side)``, otherwise the
-    next element of ``known``.
-    """
+    """``known`` in order; ``of_unknown(side)`` in the place of each None in ``values``."""
     if len(known) == len(values):
         return known
     shown = iter(known)
@@ -88,7 +81,7 @@ def _origin(rows: Sequence[Measurement]) -> str:
 
 
 def ratio_texts(differences: Differences) -> list[str]:
-    """The ratios, one cell per label, such as ``1.457 [1.451, 1.463]``.
+    """One cell per label, such as ``1.457 [1.451, 1.463]``.
 
     The interval is left out if a label has too few values. The cell is empty without a ratio.
     """
@@ -108,17 +101,14 @@ def _ratio_text(finding: Difference) -> str:
 
 
 def best_texts(differences: Differences) -> list[str]:
-    """The ratios of the best samples, one cell per label, such as ``1.003``.
-
-    A cell without a ratio is empty.
-    """
+    """The ratios of the best samples, such as ``1.003``; empty without a ratio."""
     bests = differences.bests
     known = significant_texts([one for one in bests if one is not None])
     return _by_side(bests, known, lambda _side: "")
 
 
 def verdict_texts(differences: Differences) -> list[str]:
-    """The verdicts, one cell per label, such as ``^ better`` or ``? unclear (n=3)``.
+    """One cell per label, such as ``^ better`` or ``? unclear (n=3)``.
 
     The cell is empty for the reference, and for a label without a number.
     """
@@ -157,7 +147,7 @@ def verdict_word(verdict: Verdict) -> str:
 
 
 def counts_text(counts: Mapping[Verdict, int]) -> str:
-    """The number of rows of each verdict that occurs: ``3 better, 1 unclear``."""
+    """A text such as ``3 better, 1 unclear``."""
     return listed(
         tr("{count} {verdict}", count=counts[verdict], verdict=_WORDS[verdict])
         for verdict in Verdict
@@ -172,9 +162,6 @@ def count_text(finding: Difference) -> str:
 
 
 def mean_text(mean: Mean, *, several: bool) -> str:
-    """Name of a line with geometric means: ``geomean, 2 cases``.
-
-    The statistic is added if the block has ``several`` statistics.
-    """
+    """A text such as ``geomean, 2 cases``; with the statistic if there are ``several``."""
     cases = counted(mean.count, "case")
     return f"geomean {mean.stat}, {cases}" if several else f"geomean, {cases}"

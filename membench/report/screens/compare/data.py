@@ -1,6 +1,6 @@
 """A comparison as JSON and CSV, for programs.
 
-Both formats contain the given rows, matched or not, with full precision and in a stable order.
+Both formats contain matched and unmatched rows, with full precision and in a stable order.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ SCHEMA = "membench.compare/1"
 def to_json(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
     """JSON with the rows ``lines``, the labels and the notes on the comparison.
 
-    The text is yielded in parts. One string for a comparison of a million rows would take much
-    memory.
+    The text comes in parts, because a comparison may have a million rows.
     """
     labels = [side.label for side in comparison.sides]
     head = {
@@ -136,10 +135,7 @@ def _entry(entry: ComparisonCell, label: str) -> dict[str, Any]:
 
 
 def to_csv(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
-    """CSV with one row for each line of the comparison and each label.
-
-    An absent value is an empty cell.
-    """
+    """CSV with one row for each line and label; an absent value is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -209,10 +205,7 @@ def _finding(finding: Difference) -> dict[str, Any]:
 
 
 def _cell(value: object) -> str:
-    """``value`` as the text of a CSV cell; empty for None.
-
-    The cell is guarded, so that a spreadsheet does not execute a label such as ``=x`` as a formula.
-    """
+    """A CSV cell, guarded so that a spreadsheet does not execute a label such as ``=x``."""
     if value is None:
         return ""
     return repr(value) if isinstance(value, float) else guard(str(value))

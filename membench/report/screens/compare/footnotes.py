@@ -29,7 +29,7 @@ class Footnotes:
         self._labels = [side.label for side in comparison.sides]
 
     def numbers(self, line: Line) -> str:
-        """The numbers of the footnotes to ``line``, such as ``1 3``; new footnotes get a number."""
+        """The numbers of the footnotes, such as ``1 3``; new footnotes get a number."""
         remarks = [
             *self._flags(line),
             *self._sources(line),
@@ -52,7 +52,7 @@ class Footnotes:
             yield from (f"{code} in {label}: {flag.meaning}" for label in labels.get(code, ()))
 
     def _sources(self, line: Line) -> Iterator[str]:
-        """Footnotes with the source of each number that membench did not measure."""
+        """The source of each number that membench did not measure."""
         if not any(_is_of_others(one) for one in line.figures.commons):
             return
         for label, rows in zip(self._labels, line.figures.rows, strict=True):
@@ -73,7 +73,7 @@ class Footnotes:
 
 
 def flags_of_all(comparison: Comparison) -> frozenset[str]:
-    """The flags that every value of every matched row has; empty for fewer than two rows."""
+    """The flags of every value of every matched row; empty for fewer than two rows."""
     if len(comparison.matched) < 2:
         return frozenset()
     sets = {flags for line in comparison.matched for flags in line.figures.flag_sets}
@@ -85,7 +85,7 @@ def _is_of_others(one: Common) -> bool:
 
 
 def _differences(line: Line) -> Iterator[str]:
-    """Footnotes for numbers that are comparable although the tier or the I/O engine differs."""
+    """Numbers that are comparable although the tier or the I/O engine differs."""
     figures = line.figures
     several = len({one.tier for one in figures.commons}) > 1
     engines = set(filter(None, map(_engine, figures.detail_cells)))
@@ -96,7 +96,7 @@ def _differences(line: Line) -> Iterator[str]:
 
 
 def _cases(line: Line, labels: Sequence[str]) -> Iterator[str]:
-    """Footnotes on the axes in which a measured case differs from the published case."""
+    """The axes in which a measured case differs from the published case."""
     if not any(one.cited for one in line.figures.commons):
         return
     reference, *others = line.figures

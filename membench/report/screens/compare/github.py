@@ -15,8 +15,8 @@ from membench.report.screens.job_summary import append_summary
 def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
     """Append the comparison to the job's step summary, and return the text to print.
 
-    The text has the number of rows of each verdict. Without a summary file, or without room in the
-    summary, the text has the whole comparison as Markdown.
+    The text has the number of rows of each verdict. Without room in a summary file, the text has
+    the whole comparison as Markdown.
 
     Raises:
         OutputError: the summary file cannot be written.
@@ -27,10 +27,7 @@ def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
 
 
 def abridged(comparison: Comparison, blocks: Sequence[CompareBlock]) -> Iterator[str]:
-    """The comparison as Markdown three times, each time with less text.
-
-    The second text has no rows with the verdict "same", and the third text has no tables.
-    """
+    """The comparison as Markdown: whole, without the verdict "same", and without tables."""
     yield to_markdown(comparison, blocks)
     changed = arrange(comparison, [one for one in Verdict if one is not Verdict.SAME])
     yield to_markdown(comparison, changed)

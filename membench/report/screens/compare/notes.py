@@ -24,7 +24,7 @@ _NAMES_SHOWN = 4
 
 
 def side_text(side: Side) -> str:
-    """The rounds, cases and files of a label as text: ``5 rounds, 42 cases: a.csv``."""
+    """A text such as ``5 rounds, 42 cases: a.csv``."""
     ok = [one for one in commons_of(side.rows) if one.status is Status.OK]
     rounds = sorted({one.rounds for one in ok})
     span = "..".join(str(count) for count in dict.fromkeys((*rounds[:1], *rounds[-1:]))) or "0"
@@ -35,7 +35,7 @@ def side_text(side: Side) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    """``names`` separated by commas; of many names, only the first: ``a, b, c, d and 12 more``."""
+    """A text such as ``a, b, c, d and 12 more``."""
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     return ", ".join(names[:_NAMES_SHOWN]) + more
 
@@ -69,7 +69,7 @@ def _package(fact: Fact) -> bool:
 
 
 def absence_text(absence: Absence) -> str:
-    """A line about unmatched cases: ``2 failed in b: out of memory``, ``1 only in a``."""
+    """A text such as ``2 failed in b: out of memory`` or ``1 only in a``."""
     what = f"{len(absence.cases)} {absence.kind} in {', '.join(absence.labels)}"
     return f"{what}: {absence.reason}" if absence.reason else what
 
@@ -77,7 +77,7 @@ def absence_text(absence: Absence) -> str:
 def absent_cases(absence: Absence) -> list[str]:
     """The ids of unmatched cases, one per line.
 
-    Of many cases that did not fail, only the number per prefix is shown, in one line.
+    Of many cases that did not fail, only the number per prefix is shown.
     """
     return [*named(absence.cases, whole=absence.kind == Status.FAILED)]
 
@@ -123,7 +123,7 @@ def _settling(comparison: Comparison) -> list[str]:
 
 
 def _best(comparison: Comparison) -> list[str]:
-    """A note on rows with the verdict ``unclear`` and almost equal best samples."""
+    """Rows with the verdict ``unclear`` and almost equal best samples."""
     within = Counter(
         line.threshold
         for line in comparison.matched
@@ -141,7 +141,6 @@ def _best(comparison: Comparison) -> list[str]:
 
 
 def _noise(comparison: Comparison) -> Iterator[str]:
-    """A note on rows with more noise than the threshold."""
     spreads = [
         spread
         for line in comparison.matched
@@ -161,7 +160,7 @@ def _flags(comparison: Comparison) -> list[str]:
 
 
 def _sizes(comparison: Comparison) -> Iterator[str]:
-    """A note on cases for which ``size=auto`` means different sizes in the compared files."""
+    """Cases for which ``size=auto`` means different sizes in the compared files."""
     differing = []
     for line in comparison.matched:
         commons = line.figures.commons
@@ -249,7 +248,7 @@ def _sources(comparison: Comparison) -> Iterator[str]:
 
 
 def _thresholds(comparison: Comparison) -> str:
-    """The thresholds of the compared metrics and tiers: ``3% bandwidth, 10% ssd (default)``."""
+    """A text such as ``3% bandwidth, 10% ssd (default)``."""
     used: dict[str, float] = {}
     for metric in Metric:
         for line in comparison.matched:

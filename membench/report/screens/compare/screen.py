@@ -55,7 +55,7 @@ def print_comparison(
 
 
 def _may_fit(comparison: Comparison, width: int) -> bool:
-    """Whether the columns of all labels may fit in ``width``; a quick test before the layout."""
+    """Whether all labels may fit in ``width``; a quick test before the layout."""
     labels = [side.label for side in comparison.sides]
     return sum(map(len, labels)) + _JUDGED_WIDTH * (len(labels) - 1) <= width
 

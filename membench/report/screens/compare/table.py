@@ -39,11 +39,11 @@ def wide_lines(
     names: Sequence[str],
     width: int,
 ) -> list[Styled] | None:
-    """The wide layout: one line per row, with the value of every label and then the findings.
+    """One line per row, with the value of every label and then the findings.
 
     A finding has the ratio to the reference, the ratio of the best samples (if the block has such
     ratios) and the verdict. The result is None if a line is wider than ``width``. The layout does
-    not use the tables of Rich, because Rich is slow: it measures each cell.
+    not use the tables of Rich, which measure each cell and are slow.
     """
     best = block.has_best
     more = _more(block)
@@ -84,7 +84,7 @@ def wide_lines(
 
 
 def _more(block: CompareBlock) -> str:
-    """A line with the number of rows that were left out; empty if no row was left out."""
+    """The number of rows that were left out, as a line; empty if there are none."""
     if not block.left_out:
         return ""
     return f"and {counted(block.left_out, 'more row')}, nearer to the reference (see --all)"
@@ -113,7 +113,6 @@ def _heads(labels: Sequence[str], *, best: bool) -> list[list[str]]:
 
 
 def _ratio_column(comparison: Comparison, side: int, *, best: bool) -> int:
-    """The index of the column with the ratio of label number ``side``."""
     return 1 + len(comparison.sides) + (2 + best) * (side - 1)
 
 
@@ -125,7 +124,7 @@ def _values(block: CompareBlock) -> Iterator[list[str]]:
 
 
 def _judged(differences: Differences, *, best: bool) -> Iterator[str]:
-    """The cells of the findings (ratio, best, verdict), label by label, without the reference."""
+    """The cells of the findings (ratio, best, verdict), without the reference."""
     columns = [ratio_texts(differences), verdict_texts(differences)]
     if best:
         columns.insert(1, best_texts(differences))
@@ -134,7 +133,6 @@ def _judged(differences: Differences, *, best: bool) -> Iterator[str]:
 
 
 def _differences(line: Line) -> Differences:
-    """The differences of ``line``, which must be a matched line."""
     assert line.differences is not None
     return line.differences
 
@@ -155,7 +153,7 @@ def list_lines(
     *,
     coloured: bool,
 ) -> Iterator[Styled]:
-    """The list layout, for a narrow terminal or many labels: the case id, then a line per label.
+    """The layout for a narrow terminal or many labels: the case id, then a line per label.
 
     The lines of all labels of a row are one `Styled`. ``coloured`` adds colours to the verdicts.
     """
@@ -191,10 +189,9 @@ def _aligned_values(block: CompareBlock) -> list[str]:
 def _of_labels(
     starts: Sequence[str], texts: Sequence[str], after: str, verdicts: Sequence[Verdict | None]
 ) -> Styled:
-    """Join the lines of all labels of a row.
+    """Join the lines of all labels of a row; ``after`` follows the last line.
 
-    Each line is an entry of ``starts`` and the verdict from ``texts``. ``after`` follows the last
-    line. ``verdicts`` gives the colours; without ``verdicts`` nothing is coloured.
+    Each line is an entry of ``starts`` and an entry of ``texts``. ``verdicts`` gives the colours.
     """
     lines = [
         start + text if text else start.rstrip() for start, text in zip(starts, texts, strict=True)
@@ -214,13 +211,12 @@ def _flat(lists: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _mark(shown: Styled, verdict: Verdict | None, start: int, length: int) -> None:
-    """Colour the ``length`` characters of a verdict that begin at ``start``."""
     if verdict is not None and _STYLE[verdict]:
         shown.stylize(_STYLE[verdict], start, start + length)
 
 
 def _aligned(columns: Iterable[Sequence[str]]) -> list[str]:
-    """The cells of ``columns`` joined row by row, aligned right, without empty columns."""
+    """The cells joined row by row, aligned right, without empty columns."""
     found = [(column, max(map(len, column))) for column in columns]
     padded = [map(str.rjust, column, repeat(width)) for column, width in found if width]
     return list(map(" ".join, zip(*padded, strict=True)))

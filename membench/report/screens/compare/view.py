@@ -23,7 +23,6 @@ class CompareBlock:
     """The matched lines of one tier and one metric.
 
     Attributes:
-        block: tier, metric, direction, and the common parts of all case ids.
         scale: the unit for all values.
         lines: the lines to show.
         names: the case ids of ``lines`` without the common parts.
@@ -40,7 +39,7 @@ class CompareBlock:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Full case ids of ``lines``; a statistic other than the median follows the id."""
+        """Full case ids; a statistic other than the median follows the id."""
         return tuple(
             line.row.case if line.row.stat is Stat.MEDIAN else f"{line.row.case} {line.row.stat}"
             for line in self.lines
@@ -48,17 +47,15 @@ class CompareBlock:
 
     @property
     def has_best(self) -> bool:
-        """Whether any line has a ratio of best samples."""
         return any(one is not None for line in self.lines for one in line.bests)
 
     @cached_property
     def several_stats(self) -> bool:
-        """Whether the means are for more than one statistic."""
         return len({mean.stat for mean in self.means}) > 1
 
     @property
     def title(self) -> str:
-        """Title of the table, such as ``ddr bandwidth, GB/s (higher is better)``."""
+        """A title such as ``ddr bandwidth, GB/s (higher is better)``."""
         block = self.block
         return f"{block.tier} {block.metric}, {self.scale.unit} ({block.better} is better)"
 
@@ -92,7 +89,7 @@ the value of the reference, or by the reference's share of the peak.
 def arrange(
     comparison: Comparison, verdicts: Collection[Verdict] = (), sort: str = "case"
 ) -> list[CompareBlock]:
-    """The matched lines of ``comparison`` as blocks.
+    """The matched lines as blocks.
 
     Args:
         verdicts: show only lines with one of these verdicts; empty to show every line.
@@ -174,7 +171,7 @@ def _shown(line: Line, verdicts: Collection[Verdict]) -> bool:
 def ordered(
     comparison: Comparison, blocks: Sequence[CompareBlock], verdicts: Collection[Verdict] = ()
 ) -> list[Line]:
-    """The lines of ``blocks``, followed by the unmatched lines if ``verdicts`` is empty."""
+    """The lines of ``blocks``, then the unmatched lines if ``verdicts`` is empty."""
     lines = [line for block in blocks for line in block.lines]
     unmatched = [line for line in comparison.lines if not line.matched]
     return lines if verdicts else lines + unmatched

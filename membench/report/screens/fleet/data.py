@@ -22,11 +22,10 @@ COLUMNS = (
 
 
 def to_csv(summary: FleetSummary) -> Iterator[str]:
-    """CSV with one line per machine, case, metric and statistic, sorted by machine.
+    """CSV with one line per machine, case, metric and statistic, in parts of about 1 MiB.
 
     ``times_slower`` is relative to the median of the fleet: below 1 for a faster machine. ``z`` is
-    the robust z-score, and is empty if the case was not judged. The text is yielded in parts of
-    about 1 MiB.
+    the robust z-score, and is empty if the case was not judged.
     """
     yield ",".join(COLUMNS) + "\n"
     values = summary.values

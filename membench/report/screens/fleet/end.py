@@ -15,7 +15,6 @@ from membench.results.fleet_ledger import FleetLedger, HostState
 
 
 def print_end(console: Console, ledger: FleetLedger, directory: Path) -> None:
-    """Print the number of hosts with results, each host without results, and the next command."""
     arrived = ledger.of_state(HostState.ARRIVED)
     console.print(
         Text(

@@ -28,7 +28,7 @@ _SPARE_LINES = 4  # lines of the screen reserved for header, counts and cursor
 
 
 class FleetLines:
-    """Prints one line when the state of a host changes."""
+    """One line when the state of a host changes."""
 
     def __init__(self, shown_on: Console | None = None) -> None:
         self.console = shown_on or console()
@@ -38,7 +38,6 @@ class FleetLines:
             self.console.print(_sentence(host), soft_wrap=True)
 
     def warned(self, message: str, hint: str) -> None:
-        """Print the warning on standard error."""
         warn(message, hint)
 
     def ticked(self) -> None:
@@ -49,7 +48,7 @@ class FleetLines:
 
 
 class FleetTable(FleetLines):
-    """Shows a table of hosts; failed and missing hosts are at the top."""
+    """A table of hosts; failed and missing hosts are at the top."""
 
     def __init__(self, shown_on: Console | None = None) -> None:
         super().__init__(shown_on)
@@ -59,12 +58,11 @@ class FleetTable(FleetLines):
         self._live.start()
 
     def changed(self, host: Host, *, news: bool) -> None:
-        """Store the new state of ``host``; `ticked` draws the table."""
+        """Store the new state; `ticked` draws the table."""
         self._hosts[host.name] = host
         self._undrawn = True
 
     def ticked(self) -> None:
-        """Draw the table again if the state of a host has changed."""
         if not self._undrawn:
             return
         self._undrawn = False
@@ -73,17 +71,15 @@ class FleetTable(FleetLines):
         self._live.update(table, refresh=True)
 
     def close(self) -> None:
-        """Remove the table from the screen."""
         self._live.stop()
 
 
 def fleet_watcher() -> FleetLines:
-    """A `FleetTable` if standard output is a terminal, otherwise `FleetLines`."""
     return FleetTable() if is_terminal() else FleetLines()
 
 
 def host_table(hosts: tuple[Host, ...], height: int, width: int) -> Table:
-    """A table of at most ``height`` hosts, with the number of hosts per state below.
+    """At most ``height`` hosts, with the number of hosts per state below.
 
     The messages of the hosts are cut so that a line has at most ``width`` characters.
     """

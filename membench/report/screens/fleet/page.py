@@ -36,7 +36,7 @@ _ROWS = 500  # maximum number of rows per table; the CSV has every row
 
 
 def compose(summary: FleetSummary) -> Document:
-    """The page for ``summary``. It has no date, so that the same files give the same page."""
+    """The page. It has no date, so that the same files give the same page."""
     ledger = summary.values.ledger
     missing = list(troubles(summary))
     alerts = (

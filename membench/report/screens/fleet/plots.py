@@ -52,7 +52,6 @@ class _Grid:
 
     Attributes:
         machines: indices of the shown machines in the results of the fleet.
-        cases: the shown cases.
         apart: natural logarithm of (times slower than the median); NaN without a value.
         slow: whether the machine is an outlier in the case.
     """
@@ -64,7 +63,7 @@ class _Grid:
 
 
 def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
-    """Draw the slowest `MACHINES` machines and the `CASES` cases with the most slow machines."""
+    """The slowest `MACHINES` machines and the `CASES` cases with the most slow machines."""
     if not any(case.judged for case in summary.cases):
         return NotDrawn(_HEAT_TITLE, tr("no case has enough machines to find outliers"))
     grid = _grid(summary)
@@ -122,16 +121,15 @@ def _paint_cell(axes: Axes, column: int, line: int, apart: float, *, slow: bool)
 
 
 def _side(apart: float) -> float:
-    """Side of the square for a value, as a fraction of the cell.
+    """Side of the square for ``apart`` (see `_Grid`), as a fraction of the cell.
 
-    ``apart`` is the natural logarithm of (times slower than the median). The square for 1 % is
-    still visible. The square for a factor of two or more almost fills the cell.
+    The square for 1 % is still visible. The square for a factor of two almost fills the cell.
     """
     return min(0.92, 0.18 + 0.74 * math.sqrt(apart / math.log(2)))
 
 
 def _key(axes: Axes) -> None:
-    """Add marks to the legend: squares of three sizes, and the filled square for outliers."""
+    """Add squares of three sizes, and the filled square for outliers, to the legend."""
     largest = 9.0  # points
     outline: dict[str, Any] = {"marker": "s", "fillstyle": "none", "markeredgewidth": 0.7}
     for times, text in (
@@ -203,7 +201,7 @@ def _grid(summary: FleetSummary) -> _Grid:
 
 
 def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """[machine] mean over the ``chosen`` values of the log of (times slower than the median).
+    """[machine] mean of the ``chosen`` logarithms of (times slower than the median).
 
     The mean is NaN for a machine without chosen values.
     """
@@ -216,10 +214,10 @@ def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.
 
 
 def strips(summary: FleetSummary) -> Figure | NotDrawn:
-    """Draw the machines of each tier as dots.
+    """The machines of each tier as dots, and all stragglers as diamonds.
 
-    Of more than `DOTS` machines of a tier, only the fastest, the slowest, and machines at equal
-    steps of the rank between these are drawn. All stragglers are drawn, as diamonds.
+    Of more than `DOTS` machines of a tier, machines at equal steps of the rank are drawn, including
+    the fastest and the slowest.
     """
     values = summary.values
     if len(values.machines) < 2:
@@ -261,10 +259,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
 
 
 def _times_axis(axes: Axes, times: NDArray[np.float64]) -> None:
-    """Set the horizontal axis: linear, or logarithmic if the values differ by more than a factor 2.
-
-    ``times`` has the values: times slower than the median.
-    """
+    """A linear axis, or logarithmic if the values differ by more than a factor 2."""
     low, high = min(0.98, float(times.min())), max(1.02, float(times.max()))
     if high / low > 2:
         style.log_axis(axes, "x", [low, high])

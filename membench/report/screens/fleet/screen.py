@@ -24,14 +24,12 @@ from membench.report.screens.plain import LISTED
 from membench.report.screens.text_table import TextTable, drawn
 
 SHOWN = 50
-"""Maximum number of rows per table on a terminal; a pipe gets every row."""
 
 
 def print_fleet(console: Console, summary: FleetSummary, *, everything: bool) -> None:
     """Print the slow machines, the missing hosts, the spread of each case, and the headline.
 
-    Args:
-        everything: whether to print every row of the tables.
+    Without ``everything``, a table has at most `SHOWN` rows.
     """
     limit = None if everything else SHOWN
     _print_slow(console, summary, limit)
@@ -88,7 +86,7 @@ def _print_troubles(console: Console, summary: FleetSummary, limit: int | None) 
 
 
 def _several(names: Sequence[str]) -> str:
-    """Many names as one text, such as ``node-001 and 127 more``."""
+    """A text such as ``node-001 and 127 more``."""
     return f"{names[0]} and {len(names) - 1} more"
 
 

@@ -37,12 +37,10 @@ def headline(summary: FleetSummary) -> str:
 
 
 def cases_text(count: int) -> str:
-    """A number of cases: ``1 case``, ``2 cases``."""
     return tr_n("{count} case", "{count} cases", count)
 
 
 def stragglers_text(count: int) -> str:
-    """A number of stragglers: ``1 straggler``, ``2 stragglers``."""
     return tr_n("{count} straggler", "{count} stragglers", count)
 
 
@@ -84,7 +82,7 @@ def troubles(summary: FleetSummary) -> Iterator[tuple[str, str, str]]:
 
 
 def case_name(case: CaseSpread | SlowCell) -> str:
-    """The case id with the metric, and with the statistic if the statistic is not the median."""
+    """The case id with the metric, and with a statistic other than the median."""
     key = case.key
     stat = "" if key.stat is Stat.MEDIAN else f" {key.stat}"
     return f"{key.case} {key.metric}{stat}"
@@ -95,7 +93,7 @@ def times_text(times: float) -> str:
 
 
 def in_order(summary: FleetSummary) -> list[CaseSpread]:
-    """The cases of ``summary``, ordered by tier, metric, bench and axis values."""
+    """The cases, ordered by tier, metric, bench and axis values."""
     tiers, metrics = list(Tier), list(Metric)
     return sorted(
         summary.cases,
@@ -120,11 +118,11 @@ def chance_text(line: MachineLine) -> str:
 
 
 def number(case: CaseSpread, value: float) -> str:
-    """``value`` with the display unit of ``case``."""
+    """``value`` in the display unit of ``case``."""
     scale = common_scale(case.key.metric, (case.median,))
     return f"{scale.format(value)} {scale.unit}"
 
 
 def z_text(z: float) -> str:
-    """The z-score as text, such as ``4.2``; ``>1000`` for a score above 1000."""
+    """A text such as ``4.2``; ``>1000`` for a score above 1000."""
     return f"{z:.1f}" if z <= 1000 else ">1000"

@@ -13,7 +13,6 @@ SCHEMA = "membench.history/1"
 
 
 def to_json(history: History) -> str:
-    """JSON with the values, levels and changes of every line of the history."""
     record = history.record
     data = {
         "schema": SCHEMA,

@@ -44,7 +44,7 @@ _PLOTS = 40  # a page with more plots opens slowly; --select reduces them
 
 
 def compose(history: History) -> Document:
-    """The page for ``history``. It has no date, so that the same files give the same page."""
+    """The page. It has no date, so that the same files give the same page."""
     worse = [
         (line, number)
         for line, number in newest_first(history)

@@ -33,10 +33,7 @@ _STYLE = {Verdict.BETTER: "green", Verdict.WORSE: "bold red"}
 
 
 def print_history(console: Console, history: History) -> None:
-    """Print the headline, one table row per line of the history, each change, and the notes.
-
-    A change is printed with the properties of the machine that changed at about the same time.
-    """
+    """Print the headline, a row per line of the history, each change, and the notes."""
     console.print(Text(headline(history), "bold"), soft_wrap=True)
     console.print()
     _print_lines(console, history)
@@ -79,7 +76,7 @@ def _print_lines(console: Console, history: History) -> None:
 
 
 def _by_case(history: History) -> TextTable:
-    """A table with the case ids in the first column, because several lines have the same name."""
+    """The table with case ids in front, if several lines have the same name."""
     head = ("case", "tier", "runs", "median", "noise band", "latest", "changes")
     return TextTable(
         None,

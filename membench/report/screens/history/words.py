@@ -17,10 +17,7 @@ from membench.report.screens.compare.cells import counts_text
 FEW_RUNS = 15
 """Number of runs below which only very large changes can be found (docs/statistics.md)."""
 COMPARED = 4
-"""Number of runs before and after a change in the proposed comparison.
-
-Fewer runs would give no confidence interval.
-"""
+"""Number of runs on each side of the proposed comparison; fewer give no confidence interval."""
 _CHANGES_SHOWN = 12  # maximum number of other facts that are shown for one change
 
 
@@ -38,18 +35,17 @@ def headline(history: History) -> str:
 
 
 def runs_text(count: int) -> str:
-    """A number of runs: ``1 run``, ``2 runs``."""
     return tr_n("{count} run", "{count} runs", count)
 
 
 def name(line: HistoryLine) -> str:
-    """The name of a line, such as ``ddr bandwidth``; a statistic other than the median is added."""
+    """A name such as ``ddr bandwidth``; a statistic other than the median is added."""
     stat = "" if line.key.stat is Stat.MEDIAN else f" {line.key.stat}"
     return f"{line.key.tier} {line.key.metric}{stat}"
 
 
 def page_name(line: HistoryLine) -> str:
-    """The name of a line on the HTML page, such as ``Host memory (DDR): bandwidth``."""
+    """A name such as ``Host memory (DDR): bandwidth``."""
     tier, metric = TIERS[line.key.tier], METRICS[line.key.metric]
     if line.key.stat is Stat.MEDIAN:
         return tr("{tier}: {metric}", tier=tier, metric=metric)
@@ -80,30 +76,30 @@ def width_text(line: HistoryLine) -> str:
 
 
 def latest_text(line: HistoryLine) -> str:
-    """The newest value without the unit; `` *`` follows a value outside the noise band."""
+    """The newest value without the unit; `` *`` marks a value outside the noise band."""
     return f"{scale_of(line).format(line.latest)}{' *' if line.outside else ''}"
 
 
 def changes_text(line: HistoryLine) -> str:
-    """The number of changes by verdict: ``1 worse, 1 better``; ``none`` without changes."""
+    """A text such as ``1 worse, 1 better``; ``none`` without changes."""
     counts = Counter(change.verdict for change in line.changes)
     return counts_text(counts) or tr("none")
 
 
 def percent(ratio: float) -> str:
-    """A ratio as a difference in percent: ``0.933`` -> ``-6.7%``."""
+    """``0.933`` -> ``-6.7%``."""
     return f"{100 * (ratio - 1):+.1f}%"
 
 
 def levels_text(line: HistoryLine, number: int) -> str:
-    """The levels before and after change ``number`` of ``line``: ``39.94 -> 37.25 GB/s``."""
+    """The levels before and after change ``number``: ``39.94 -> 37.25 GB/s``."""
     scale = scale_of(line)
     before, after = line.levels[number : number + 2]
     return f"{scale.format(before.median)} -> {scale.format(after.median)} {scale.unit}"
 
 
 def place_text(line: HistoryLine, change: LevelChange) -> str:
-    """Time and number of the first run after a change: ``2026-03-02 03:00 (run 61 of 100)``."""
+    """The first run after a change: ``2026-03-02 03:00 (run 61 of 100)``."""
     return tr(
         "{time} (run {number} of {runs})",
         time=change.first.when,
@@ -113,12 +109,12 @@ def place_text(line: HistoryLine, change: LevelChange) -> str:
 
 
 def chance_text(change: LevelChange) -> str:
-    """The p value of a change, corrected for all lines of the history: ``p <= 0.002``."""
+    """The p value, corrected for all lines of the history: ``p <= 0.002``."""
     return f"p <= {change.p:.3f}"
 
 
 def surroundings_texts(change: LevelChange) -> list[str]:
-    """Properties of the machine that changed at about the same time: ``kernel: 6.1.0 -> 6.8.0``.
+    """Properties that changed at about the same time: ``kernel: 6.1.0 -> 6.8.0``.
 
     If a property changed at another run, the text gives the distance in runs.
     """
@@ -145,16 +141,13 @@ def surroundings_texts(change: LevelChange) -> list[str]:
 
 
 def newest_first(history: History) -> list[tuple[HistoryLine, int]]:
-    """Every change as a pair (line, index in ``line.changes``), the newest change first."""
+    """Every change as a pair (line, index in ``line.changes``), the newest first."""
     found = [(line, number) for line in history.lines for number in range(len(line.changes))]
     return sorted(found, key=lambda one: one[0].changes[one[1]].first.run_id, reverse=True)
 
 
 def next_command(history: History) -> str:
-    """A command that compares the runs before and after the newest change.
-
-    The text is empty if the history has no change.
-    """
+    """Compares the runs before and after the newest change; empty without a change."""
     changes = newest_first(history)
     if not changes:
         return ""
@@ -218,7 +211,6 @@ def notes(history: History) -> Iterator[str]:
 
 
 def rule(history: History) -> str:
-    """The definitions of the noise band and of a change, in one line."""
     return (
         f"noise band: contains {BAND:.0%} of the runs of a level; change: a step of the level that "
         f"is larger than the threshold ({history.thresholds.name}); at most {CHANCE:.0%} of "
@@ -227,7 +219,6 @@ def rule(history: History) -> str:
 
 
 def method(history: History) -> Iterator[str]:
-    """Sentences that explain how membench computes the noise band and the changes."""
     yield tr(
         "The deviation of a run is relative to the median of the run's own level. The noise band "
         "is the range around the median of the present level that contains the middle {share} of "
