@@ -74,8 +74,6 @@ class Paragraph:
 
 @record
 class Alert:
-    """A warning that readers must see before they use the numbers."""
-
     title: str
     line: Line
 
@@ -87,15 +85,11 @@ class Bullets:
 
 @record
 class Definitions:
-    """Pairs of a term and its description."""
-
     items: tuple[tuple[str, Line], ...]
 
 
 @record
 class Column:
-    """Cells are numbers and aligned right (``numeric``), or sentences (``prose``)."""
-
     title: str
     numeric: bool = False
     prose: bool = False
@@ -127,7 +121,6 @@ class Figure:
 
     Attributes:
         slug: a unique name for ids and file names.
-        caption: a summary of the data.
         description: the axes, units and marks of the plot.
     """
 
@@ -161,10 +154,7 @@ class Command:
 
 @record
 class Attachment:
-    """A file that an HTML report contains; Markdown shows only the name and the note.
-
-    ``media`` is a media type such as ``text/csv``.
-    """
+    """A file that an HTML report contains; Markdown shows only the name and the note."""
 
     name: str
     media: str

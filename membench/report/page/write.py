@@ -51,12 +51,11 @@ def make_report(
     """Write a report on ``files``; the suffix of ``output`` determines the format.
 
     Args:
-        files: results files.
         output: the report, with a suffix of `FORMATS`.
         assumptions: a TOML file that replaces built-in assumptions.
         language: one of `LANGUAGES`.
         assume: ``NAME=VALUE``: single assumptions, which also replace entries of ``assumptions``.
-        thesis: the amount of detail on the claims; with ``none``, no claim is judged.
+        thesis: with ``none``, no claim is judged.
         spread: function that computes the verdicts on other hosts.
         warned: function that gets each warning and the hint.
 
@@ -127,7 +126,7 @@ def make_report(
 
 
 def _html(document: Document, output: Path) -> Callable[[], dict[Path, str]]:
-    """A function that draws the plots and returns the page."""
+    """A function that draws the plots and returns the files to write, as `_markdown` does."""
     from membench.report.page import html
 
     layout = html.lay_out(document)
@@ -135,7 +134,6 @@ def _html(document: Document, output: Path) -> Callable[[], dict[Path, str]]:
 
 
 def _markdown(document: Document, output: Path) -> Callable[[], dict[Path, str]]:
-    """A function that draws the plots and returns all files."""
     from membench.report.page import markdown
 
     drawn = list(_figures(document.sections))

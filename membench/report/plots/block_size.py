@@ -29,7 +29,6 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line per series of cases that differ only in the block size."""
     series = sweep(
         runs,
         "block",

@@ -53,7 +53,6 @@ def rates(flops_per_s: float, dtype: KvDtype, prefix: int = PREFIX) -> list[tupl
 
 
 def draw(found: Verdicts) -> Figure:
-    """One row per model, and a vertical line per measured or published path."""
     rate = compute(found)
     own = rates(rate.flops_per_s, KvDtype.FP16)
     rubin = {model.slug: value for model, value in rates(spec(found, "rubin", "fp4"), KvDtype.FP8)}

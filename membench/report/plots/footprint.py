@@ -33,7 +33,6 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line per series of three or more cases that differ only in the array size."""
     series = sweep(
         runs,
         "size",

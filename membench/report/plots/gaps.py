@@ -31,10 +31,6 @@ MODEL, PREFIX = "llama-3.1-70b", 32768
 
 
 def draw(found: Verdicts) -> Figure:
-    """The shares of traffic and of residency for every built-in trace.
-
-    Vertical lines show the time up to which keeping KV cache in a tier is cheaper than recomputing.
-    """
     told = workloads()
     keep = {
         tier: keep_seconds(found, models()[MODEL], PREFIX, compute(found).flops_per_s, tier)

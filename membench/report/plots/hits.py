@@ -31,7 +31,6 @@ MARKED = (1e12, 17e12)
 
 
 def draw(_found: Verdicts) -> Figure:
-    """One line per built-in trace and model."""
     lines = [
         (
             tr("{trace}, {model}", trace=workload_name(curve.name), model=slug),

@@ -31,9 +31,9 @@ _DESCRIPTION = tr(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """The operation with the most pairs of devices, of the first run with such an operation.
+    """The operation with the most pairs of devices in a run.
 
-    The operation must have two or more pairs.
+    The run is the first that measured two or more pairs with one operation.
     """
     for run in runs:
         for name, cells in _matrices([run]).items():

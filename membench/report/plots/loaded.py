@@ -106,7 +106,6 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 def _lines(runs: Sequence[Run]) -> dict[str, list[_Load]]:
     pairs: dict[tuple[str, str], dict[Metric, Row]] = {}
     for run, row in measured(runs):
-        # Rows of tail percentiles are left out.
         if bench(row).endswith("/loaded") and row.stat is Stat.MEDIAN:
             pairs.setdefault((run.label, row.case), {})[row.metric] = row
     runs_differ = len({label for label, _ in pairs}) > 1

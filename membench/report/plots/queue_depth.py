@@ -37,7 +37,6 @@ _DESCRIPTION = tr(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """IOPS, and below IOPS the p99 latency: a line for every pattern and block size."""
     iops = _sweep(runs, Metric.IOPS, Stat.MEDIAN)
     if not iops:
         return NotDrawn(_TITLE, tr("no ssd case was measured at two queue depths"))

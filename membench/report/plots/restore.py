@@ -33,7 +33,6 @@ _TIERS = ("ddr-read", "h2d", "kv-h2d", "ssd-hbm", "ssd-read")
 
 
 def draw(found: Verdicts) -> Figure | NotDrawn:
-    """One line per measured or published path, and one line for recomputing."""
     shown = [one for one in supplies(found) if one.key in _TIERS][: style.SERIES - 1]
     if not shown:
         return NotDrawn(_TITLE, tr("no path from DDR or SSD was measured"))

@@ -35,7 +35,6 @@ _ASSUMED = (("h100", "bf16"), ("gb200", "bf16"), ("rubin", "fp4"))
 
 
 def draw(found: Verdicts) -> Figure:
-    """The measured or cited limits (if any), the assumed limits, and the models as points."""
     roofs: list[tuple[str, float, float, bool]] = [
         (_roof_name(subject.machine, memory, flops), memory.value, flops.value, False)
         for subject, memory, flops in measured_roofs(found)[:2]

@@ -150,10 +150,7 @@ def _labels(names: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def data_table(caption: str, rows: Sequence[tuple[str, Row]]) -> Table:
-    """A table of pairs (run, row): case, value, unit and the value of every round.
-
-    The table has a column for the run if there are several runs.
-    """
+    """A table of pairs (run, row): case, value, unit and the value of every round."""
     several = len({run for run, _ in rows}) > 1
     head = (
         Column(tr("case")),

@@ -85,7 +85,6 @@ class Sketch:
         ]
 
     def draw(self, figure: Any) -> None:
-        """Repeat all recorded calls on ``figure``."""
         results = [figure]
         for step in self.steps:
             args = _real(step.args, results)

@@ -41,7 +41,6 @@ _BENCHES = ("host/chase", "gpu/chase")
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line per series of cases that differ only in the array size."""
     series = sweep(
         runs,
         "size",

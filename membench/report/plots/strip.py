@@ -108,9 +108,7 @@ class _Axis:
 def draw(verdict: PartVerdict, slug: str, names: dict[str, str]) -> Strip | None:
     """The drawing for ``verdict``; None without thresholds or without a computed statistic.
 
-    Args:
-        slug: a name that is unique in the page.
-        names: readable name of each measurement or assumption.
+    ``names`` has the readable names of measurements and assumptions.
     """
     rule = verdict.part.thresholds
     if rule is None or not verdict.variants:

@@ -272,7 +272,6 @@ class Lanes:
 
 
 def row_axis(axes: Axes, lanes: Lanes, names: Sequence[str]) -> None:
-    """Set the vertical axis for ``lanes``, from top to bottom, with the names of the rows."""
     axes.set_yticks(lanes.centres, names)
     axes.set_ylim(lanes.end, 0)
     axes.tick_params(axis="y", length=0)

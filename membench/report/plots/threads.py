@@ -30,7 +30,6 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line per series of three or more cases that differ only in the thread count."""
     series = sweep(
         runs,
         "threads",

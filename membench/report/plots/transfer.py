@@ -31,7 +31,6 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line per series of link cases that differ only in the size."""
     series = sweep(
         runs,
         "size",

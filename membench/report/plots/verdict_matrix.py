@@ -39,7 +39,6 @@ _MARKS: dict[ClaimVerdict, dict[str, Any]] = {
 
 
 def draw(found: Verdicts) -> Figure | NotDrawn:
-    """One row for every proposition with verdicts by model, for one machine."""
     rows = {part.part.id: words for part in _parts(found) if (words := _by_model(part))}
     if not rows:
         return NotDrawn(_TITLE, tr("no statistic was computed model by model"))

@@ -113,7 +113,6 @@ def print_lines(screen: Screen, lines: Mapping[str, Sequence[str]]) -> None:
 
 
 def print_models(screen: Screen, known: Iterable[Model]) -> None:
-    """Print the built-in models, with the names for ``--model``."""
     titles = ("parameters", "precision", "size", "KV per token, fp16", "constant state")
     head = ("model", *titles, "on Hugging Face")
     print_table(screen, TextTable(None, head, tuple(map(_model_cells, known))))

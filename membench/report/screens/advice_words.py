@@ -171,7 +171,7 @@ def precision(found: Advice) -> str:
 def method(found: Advice) -> str:
     """The fastest copy method for the pieces of the model, with the rate.
 
-    The text names `Method.enough`, the smallest fast block size, if it is larger than a piece.
+    The text names `Method.enough` if it is larger than `Method.block`.
     """
     best = found.method
     assert best is not None

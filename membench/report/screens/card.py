@@ -28,9 +28,7 @@ def card(
     """The lines of the card: a table with one column per tier, and two list items.
 
     Args:
-        outcome: the run, with a results file.
         sentence: the consequence of the results for serving a model.
-        references: the references with which the tiers were compared; may be empty.
         quality: the data quality and the flags of the rows.
 
     Raises:

@@ -17,8 +17,8 @@ _MORE = "'membench list --all' names all these cases"
 def print_cases(cases: Iterable[PlannedCase], *, everything: bool = False) -> None:
     """Print one line per case that can run, then the cases that cannot run, grouped by reason.
 
-    A line has the case id, seconds per round, memory (of the GPU if the case uses no host memory)
-    and tier. ``everything`` prints every case that cannot run, even if many have one reason.
+    The memory is GPU memory if the case uses no host memory. ``everything`` prints every case that
+    cannot run, even if many have one reason.
     """
     rows: list[tuple[str, ...]] = []
     by_reason: dict[str, list[str]] = {}

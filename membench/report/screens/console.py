@@ -63,7 +63,6 @@ class _Pipe:
         self.file: IO[str] = cast("TextIO", _Trimmed(stream))
 
     def print(self, *objects: Any, style: str | None = None, soft_wrap: bool | None = None) -> None:
-        """Print a text, or what `rich.console.Console.print` accepts, and flush the stream."""
         text = objects[0] if objects else ""
         plain = text.plain if isinstance(text, Styled) else text
         if len(objects) > 1 or not isinstance(plain, str) or not _as_is(plain):

@@ -37,8 +37,6 @@ def engine_lines(
     SGLang's HiCache and LMCache take GB per rank. Dynamo's KVBM takes GB over all ranks.
 
     Args:
-        block_tokens: tokens per KV block.
-        tp: number of tensor-parallel ranks.
         host_bytes, disk_bytes: capacities of the tiers over all ranks; None without this tier.
         second: whether the disk tier admits a block only on the second request for this block.
     """

@@ -22,7 +22,6 @@ from membench.report.screens.text_table import print_facts
 
 
 def print_machine(screen: Screen, machine: Machine) -> None:
-    """Print the known properties in two columns."""
     print_facts(screen, filter(itemgetter(1), facts(machine)), "bold")
 
 

@@ -12,7 +12,6 @@ from membench.results.schema import Row
 
 
 def print_policies(console: Console, rows: Sequence[Row]) -> None:
-    """Print one line per measured direction."""
     for found in policies(rows):
         line = Text.assemble(
             ("kv_policy ", "dim"),

@@ -51,9 +51,7 @@ def print_outcome(
 ) -> None:
     """Print the best results of every tier, the data quality, the files, and the next command.
 
-    Args:
-        everything: whether to print also every row, and the meaning of each flag.
-        paste: whether to print also the card (a summary in Markdown).
+    ``everything`` adds every row and the meaning of each flag. ``paste`` adds the card.
     """
     console.print()
     if outcome.csv is None:

@@ -104,7 +104,7 @@ class ProgressLines(Watcher):
         self.draw(lambda: self.console.print(line, soft_wrap=True))
 
     def show_provisional(self, table: RenderableType) -> None:
-        """Print the table before the next case, so that it is not the last output."""
+        """Keep the table for the next case, because the final table follows the last case."""
         self._provisional = table
 
 

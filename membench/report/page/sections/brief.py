@@ -1,4 +1,4 @@
-"""The section with the main verdicts on the thesis: one line each for HBM, DDR and SSD."""
+"""The section with the main verdicts on the thesis, for HBM, DDR and SSD."""
 
 from __future__ import annotations
 
@@ -142,7 +142,6 @@ def _claim(subject: Subject, name: str) -> ClaimResult:
 
 
 def _own_number(tier: Tier, judged: JudgedRun) -> str:
-    """The best bandwidth and latency of ``tier``."""
     best = next((one.rung.best for one in judged.rungs if one.rung.tier is tier), {})
     values = [
         format_value(metric, best[metric].value or 0.0) for metric in _RATES if metric in best

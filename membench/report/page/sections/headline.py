@@ -72,7 +72,6 @@ class JudgedRun:
 
 
 def judge(runs: Sequence[Run]) -> tuple[JudgedRun, ...]:
-    """Compare each run with the references for its hardware."""
     made = []
     for run in runs:
         check = checked(run.rows, run.machine, run.sidecar)
@@ -178,7 +177,6 @@ def _not_right(one: JudgedRun, *, named: bool) -> Alert | None:
 
 
 def _held(one: JudgedRun) -> Line:
-    """A sentence on the references and the number of judged lines; empty without a check."""
     check = one.check
     if check is None:
         return ()
@@ -194,7 +192,6 @@ def _held(one: JudgedRun) -> Line:
 
 
 def _behind(ladders: Mapping[str, Sequence[JudgedRung]]) -> Section:
-    """The case, rounds and flags of each best value."""
     several = len(ladders) > 1
     rows: list[tuple[Line, ...]] = []
     for run, found in ladders.items():

@@ -15,8 +15,8 @@ from membench.report.screens.job_summary import append_summary
 def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
     """Append the comparison to the job's step summary, and return the text to print.
 
-    The text has the number of rows of each verdict. Without room in a summary file, the text has
-    the whole comparison as Markdown.
+    The text is the `summary`. If there is no summary file or no room in the file, the text is the
+    whole comparison as Markdown.
 
     Raises:
         OutputError: the summary file cannot be written.

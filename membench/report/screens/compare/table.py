@@ -84,7 +84,6 @@ def wide_lines(
 
 
 def _more(block: CompareBlock) -> str:
-    """The number of rows that were left out, as a line; empty if there are none."""
     if not block.left_out:
         return ""
     return f"and {counted(block.left_out, 'more row')}, nearer to the reference (see --all)"

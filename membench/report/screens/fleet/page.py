@@ -32,7 +32,7 @@ from membench.report.screens.fleet.words import (
     z_text,
 )
 
-_ROWS = 500  # maximum number of rows per table; the CSV has every row
+_ROWS = 500  # maximum number of rows per table
 
 
 def compose(summary: FleetSummary) -> Document:

@@ -27,10 +27,7 @@ SHOWN = 50
 
 
 def print_fleet(console: Console, summary: FleetSummary, *, everything: bool) -> None:
-    """Print the slow machines, the missing hosts, the spread of each case, and the headline.
-
-    Without ``everything``, a table has at most `SHOWN` rows.
-    """
+    """Print the slow machines, the missing hosts, the spread of each case, and the headline."""
     limit = None if everything else SHOWN
     _print_slow(console, summary, limit)
     _print_troubles(console, summary, limit)

@@ -33,7 +33,6 @@ _LINEAR = 2.0  # ratio of the largest to the smallest value up to which the axis
 
 
 def draw(line: HistoryLine, number: int) -> Figure:
-    """The plot number ``number`` of the page."""
     scale = scale_of(line)
     values = np.array(line.values) / scale.divisor
     title = page_name(line)

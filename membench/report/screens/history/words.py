@@ -18,7 +18,7 @@ FEW_RUNS = 15
 """Number of runs below which only very large changes can be found (docs/statistics.md)."""
 COMPARED = 4
 """Number of runs on each side of the proposed comparison; fewer give no confidence interval."""
-_CHANGES_SHOWN = 12  # maximum number of other facts that are shown for one change
+_CHANGES_SHOWN = 12  # maximum number of facts that are shown for one change
 
 
 def headline(history: History) -> str:
