@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -82,6 +83,18 @@ def test_a_failed_process_draws_nothing(
         pass
     assert not FIRST.is_cached()
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_report_needs_no_second_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "fork", refused)
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    with drawn_ahead([FIRST]) as draw:
+        draw([FIRST, MORE])
+    assert len(list(Path("/proc/self/fd").iterdir())) == files
+    assert not FIRST.is_cached()
 
 
 def test_an_error_ends_the_second_process_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

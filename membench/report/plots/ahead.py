@@ -28,8 +28,8 @@ def drawn_ahead(first: Sequence[Plot]) -> Iterator[Draw]:
     """Draw the plots ``first`` in a second process while the context is open.
 
     At its end, the context waits for the second process; after an error, it kills the second
-    process. There is no second process if the cache already has ``first``, or if `_can_draw_ahead`
-    is False.
+    process. There is no second process if the cache already has ``first``, if `_can_draw_ahead`
+    is False, or if the system cannot start one.
 
     Yields:
         A function that draws further plots in the second process.
@@ -40,6 +40,11 @@ def drawn_ahead(first: Sequence[Plot]) -> Iterator[Draw]:
         return
     source, target = os.pipe()
     child = _fork()
+    if child is None:
+        os.close(source)
+        os.close(target)
+        yield lambda _plots: None
+        return
     if child == 0:
         os.close(target)
         _draw(plots, source)
@@ -73,11 +78,13 @@ def _uncached(plots: Sequence[Plot]) -> list[Plot]:
     return [plot for plot in plots if not plot.is_cached()]
 
 
-def _fork() -> int:
-    with warnings.catch_warnings():
+def _fork() -> int | None:
+    """The result of `os.fork`; None if the system has too many processes or too little memory."""
+    with warnings.catch_warnings(), suppress(OSError):
         # Python 3.12 warns of the threads of NumPy's OpenBLAS. OpenBLAS ends them before a fork.
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
+    return None
 
 
 def _send(plots: Sequence[Plot], target: int) -> None:
