@@ -263,3 +263,12 @@ def test_the_report_has_a_section_where_there_is_something_to_say() -> None:
     assert "kv_policy h2d 16:batch 1024:sm<28KiB<=batch" in str(section)
     assert "sm 20.0 x2.86" in str(section)
     assert links.section([as_run([row("ddr/copy/size=1GiB", 20.0)])]) is None
+
+
+def test_anchors_of_several_runs_contain_no_space() -> None:
+    runs = [replace(as_run(everything()), label=label) for label in ("box-1 a", "box-1 b")]
+    section = links.section(runs)
+    assert section is not None
+    anchors = [one.anchor for one in section.sections]
+    assert len(set(anchors)) == len(anchors) == 10
+    assert not any(" " in anchor for anchor in anchors)

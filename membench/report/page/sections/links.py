@@ -39,11 +39,17 @@ _POLICY = tr(
 
 def section(runs: Sequence[Run]) -> Section | None:
     """One part per run and topic; None if no run measured links or copies of KV blocks."""
-    parts = tuple(part for run in runs for part in _of(run, alone=len(runs) == 1))
+    alone = len(runs) == 1
+    parts = tuple(
+        part
+        for number, run in enumerate(runs, 1)
+        for part in _of(run, "" if alone else f"-{number}")
+    )
     return Section("links", tr("Links and KV blocks"), (), parts) if parts else None
 
 
-def _of(run: Run, *, alone: bool) -> list[Section]:
+def _of(run: Run, suffix: str) -> list[Section]:
+    """The parts for one run; ``suffix`` of the anchors is empty for a report on a single run."""
     made = {
         "policy": (tr("Policy"), _policies(policies(run.rows))),
         "map": (tr("Best method"), _maps(run)),
@@ -51,11 +57,10 @@ def _of(run: Run, *, alone: bool) -> list[Section]:
         "flight": (tr("Bytes in flight"), _in_flight(run)),
         "fronts": (tr("Bandwidth against slow-down"), _fronts(run)),
     }
-    suffix = "" if alone else f"-{run.label}"
     return [
         Section(
             f"links-{name}{suffix}",
-            title if alone else tr("{what} of {run}", what=title, run=run.label),
+            tr("{what} of {run}", what=title, run=run.label) if suffix else title,
             tuple(blocks),
         )
         for name, (title, blocks) in made.items()
