@@ -268,6 +268,16 @@ def test_queue_depth_without_tails_is_drawn_without_them(
     assert "the p99 latency goes" not in depth.caption
 
 
+def test_tails_of_one_of_two_runs_are_drawn(
+    everything: tuple[Row, ...], make_run: Callable[..., Run]
+) -> None:
+    without = [row for row in everything if row.stat is not Stat.P99]
+    depth = queue_depth.draw([make_run(everything, "one"), make_run(without, "two")])
+    assert isinstance(depth, Figure)
+    assert "p99 latency" in depth.drawing.svg()
+    assert "the p99 latency goes from 120 us to 310 us" in depth.caption
+
+
 def test_more_series_than_can_be_told_apart_are_counted_in_the_caption(
     make_result: Callable[..., Row], make_run: Callable[..., Run]
 ) -> None:

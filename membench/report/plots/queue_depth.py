@@ -40,10 +40,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     iops = _sweep(runs, Metric.IOPS, Stat.MEDIAN)
     if not iops:
         return NotDrawn(_TITLE, tr("no ssd case was measured at two queue depths"))
-    names = [one.label for one in iops]
-    slowest = {one.label: one for one in _sweep(runs, Metric.LATENCY, Stat.P99)}
-    p99 = [slowest.get(name, Series(name, ())) for name in names]
-
+    p99 = _beside(iops, _sweep(runs, Metric.LATENCY, Stat.P99))
     tails = any(one.points for one in p99)
 
     def paint(canvas: Canvas) -> None:
@@ -77,6 +74,16 @@ def _sweep(runs: Sequence[Run], metric: Metric, stat: Stat) -> list[Series]:
         return row.tier is Tier.SSD and row.metric is metric and row.stat is stat
 
     return sweep(runs, "qd", lambda row: count_of(row, "qd"), wanted)
+
+
+def _beside(series: Sequence[Series], others: Sequence[Series]) -> list[Series]:
+    """For each of ``series``, the points of ``others`` with the same run and case."""
+    found = {(point.run, point.row.case): point for one in others for point in one.points}
+    keys = ([(point.run, point.row.case) for point in one.points] for one in series)
+    return [
+        Series(one.label, tuple(found[key] for key in several if key in found))
+        for one, several in zip(series, keys, strict=True)
+    ]
 
 
 def _finding(iops: Sequence[Series], p99: Sequence[Series]) -> str:
