@@ -37,7 +37,6 @@ class Measured:
 
     Attributes:
         held: the runs, compared with references.
-        headline: the section with the best results of each tier.
         comparison: the comparison of several files; None if nothing can be compared.
     """
 

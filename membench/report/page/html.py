@@ -118,10 +118,7 @@ def _cell_class(column: Column) -> Markup:
 
 
 def _grouped(blocks: Iterable[Block]) -> list[tuple[bool, list[Block]]]:
-    """Pairs (whether the group consists of figures, the blocks of the group).
-
-    Neighbouring figures share a grid on the page.
-    """
+    """Pairs (whether the blocks are figures, blocks); neighbouring figures share a grid."""
     groups = groupby(blocks, lambda block: isinstance(block, Figure))
     return [(figures, list(several)) for figures, several in groups]
 

@@ -21,7 +21,6 @@ class PlotText:
     """The texts and scales of a plot with lines.
 
     Attributes:
-        slug: unique name of the plot.
         counts: whether the x axis shows counts (True) or bytes (False).
         log_y: whether the y axis is logarithmic (True) or starts at 0 (False).
         height: height in units of the viewBox.
@@ -46,9 +45,7 @@ def draw_curve(
 ) -> Figure:
     """Draw the first `style.SERIES` series as a figure; the table has every series.
 
-    Args:
-        finding: the start of the caption.
-        beside: function that draws further elements into the axes.
+    ``finding`` starts the caption. ``beside`` draws further elements into the axes.
     """
     shown = series[: style.SERIES]
 

@@ -239,9 +239,7 @@ def legend(canvas: Canvas, axes: Axes) -> None:
 
 @record
 class Lanes:
-    """Vertical positions of rows with several marks, in units of the height of a lane.
-
-    Each mark of a row has a lane.
+    """Vertical positions of the marks of rows, in units of the height of a lane.
 
     Attributes:
         places: for each row, the positions of the marks.

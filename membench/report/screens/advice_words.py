@@ -42,10 +42,7 @@ def seconds(value: float) -> str:
 
 
 def interval(rate: Rate) -> str:
-    """A time in seconds with the range over the rounds: ``1.64 s (1.60 s to 1.70 s)``.
-
-    Without a range, the text is ``1.64 s (a single value)``.
-    """
+    """A text such as ``1.64 s (1.60 s to 1.70 s)``: a time with the range over the rounds."""
     if rate.low == rate.high:
         return tr("{time} (a single value)", time=seconds(rate.value))
     ends = span(seconds(rate.low), seconds(rate.high))

@@ -20,7 +20,6 @@ class Block(Generic[R]):
     """The `ok` rows of one tier and one metric.
 
     Attributes:
-        scale: the unit for all values of the block.
         common: the ``key=value`` parts that all case ids of the block contain.
         names: the case id of each row without the parts in ``common``.
     """

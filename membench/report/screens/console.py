@@ -146,10 +146,7 @@ def _batched(lines: Iterable[Styled]) -> Iterator[list[Styled]]:
 
 
 def say(screen: Screen, text: str, style: str = "", indent: int = 0) -> None:
-    """Print prose: wrapped between words on a terminal, in one line on a pipe.
-
-    ``indent`` is the number of blanks before each line.
-    """
+    """Print prose: wrapped between words on a terminal, in one line on a pipe."""
     if screen.is_terminal:
         from rich.padding import Padding
 

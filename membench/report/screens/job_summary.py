@@ -16,9 +16,7 @@ LIMIT = 1 << 20
 def append_summary(texts: Iterable[str]) -> bool:
     """Append to the step summary the first of ``texts`` that the summary has room for.
 
-    Returns:
-        Whether a text was appended. False if the environment names no summary file, or if no text
-            fits.
+    The result is False if the environment names no summary file, or if no text fits.
 
     Raises:
         OutputError: the file cannot be written.

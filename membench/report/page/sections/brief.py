@@ -39,10 +39,7 @@ _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 
 
 def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
-    """A table of verdicts, and a sentence on serving a model for each machine.
-
-    The table has one row per tier for one machine, and one row per machine for several machines.
-    """
+    """A table of verdicts, and a sentence on serving a model for each machine."""
     last = {one.run.rows[0].machine: one for one in judged}
     subjects = [one for one in found.subjects if one.machine in last]
     several = len(subjects) > 1

@@ -31,11 +31,6 @@ _ABOUT = tr(
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """One table per tier and metric.
-
-    For one run, a table has one column per property of the rows. For several runs, a table has one
-    column of values per run.
-    """
     label = {id(row): run.label for run in runs for row in run.rows}
     by_tier: dict[Tier, list[Table]] = {}
     counts: Counter[Tier] = Counter()

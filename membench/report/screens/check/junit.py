@@ -33,7 +33,6 @@ def to_junit(name: str, check: MachineCheck, unmet: Sequence[str], fail_on: Coll
     """``check`` as JUnit XML with one test suite.
 
     Args:
-        name: name of the machine.
         unmet: messages about requirements that are not met.
         fail_on: further states that count as failures: look, not-judged, straggler.
     """

@@ -31,7 +31,6 @@ class TierCells:
         expected: the expected range as numbers in the unit of ``measured``; may be empty.
         share: the measured share of the expected value in percent (see `legend`). Without an
             expected value, the share of the peak.
-        source: numbers of the sources, such as ``1 2``.
         remark: the GPU and the reason for the verdict; may be empty.
     """
 

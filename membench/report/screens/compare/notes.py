@@ -202,10 +202,7 @@ def _runs(comparison: Comparison) -> Iterator[str]:
 
 
 def _offsets(comparison: Comparison) -> Iterator[str]:
-    """Notes for a comparison of single runs, whose offset (difference between runs) is unknown.
-
-    The notes give the usual offset, if other runs of the machine show it.
-    """
+    """Notes for single runs; with the usual difference between runs, if other runs show it."""
     offsets = comparison.offsets
     findings = [
         finding

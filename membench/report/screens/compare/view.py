@@ -23,7 +23,6 @@ class CompareBlock:
     """The matched lines of one tier and one metric.
 
     Attributes:
-        scale: the unit for all values.
         lines: the lines to show.
         names: the case ids of ``lines`` without the common parts.
         means: the geometric means over all matched lines of the block, shown or not.
