@@ -57,7 +57,7 @@ def drawn_ahead(first: Sequence[Plot]) -> Iterator[Draw]:
         raise
     finally:
         os.close(target)
-        with suppress(ChildProcessError):  # if SIGCHLD is ignored, no child is left
+        with suppress(ChildProcessError):  # if SIGCHLD is ignored, no child is left to wait for
             os.waitpid(child, 0)
 
 

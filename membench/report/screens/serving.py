@@ -1,6 +1,6 @@
 """One sentence on the consequence of a machine's results for serving a model.
 
-The choice for the KV cache of a prefix: restore from DDR, restore from SSD, or recompute.
+The KV cache of a prefix can be restored from DDR, restored from SSD, or recomputed.
 """
 
 from __future__ import annotations
