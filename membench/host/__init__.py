@@ -1,1 +1,1 @@
-"""Measurement of host memory and disks with kernels that Numba compiles."""
+"""Measurement of host memory and disks."""

@@ -1,9 +1,8 @@
-"""The barrier: all threads start their work together and record their start and end times.
+"""The barrier of compiled kernels: all threads start together and record their start and end times.
 
-Compiled code reads the clock. So times do not include the wait for the interpreter lock or the
-start of a job on a thread. The shared block, at the address ``block``, consists of int64 words. The
-first word is the number of threads that have arrived. From byte `FIRST_SLOT` on, each thread has
-`SLOT_BYTES` bytes.
+Compiled code reads the clock, so the times include no wait for the interpreter lock. ``block`` is
+the address of the shared block (`membench.host.compiled.shared_block`). The first word of the block
+is the number of threads that have arrived.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def now(scratch: Any) -> Any:
 def enter(block: Any, slot: Any, parties: Any) -> Any:
     """Wait for all ``parties`` threads, and record the start time of thread ``slot``.
 
-    Returns True. If the threads do not arrive within `GIVE_UP_NS`, sets `LATE` and returns False.
+    Returns False, and sets `LATE`, if the threads do not arrive within `GIVE_UP_NS`.
     """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     give_up = now(line + SCRATCH) + GIVE_UP_NS
@@ -60,6 +59,6 @@ def enter(block: Any, slot: Any, parties: Any) -> Any:
 
 @helper
 def leave(block: Any, slot: Any) -> Any:
-    """Record the end time of the work of thread ``slot``."""
+    """Record the end time of thread ``slot``."""
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     atomic_store(line + END, now(line + SCRATCH))

@@ -1,9 +1,7 @@
 """Digests of the files in the kernel cache, so that a damaged file is discarded and not run.
 
-Numba stores no digests. Damaged machine code may crash or compute wrong results. Numba writes a
-file before this module can record the file's digest. So another process may find an intact file
-that differs from its recorded digest. Therefore a process locks the cache while it compiles, and
-processes check for damage only while no process compiles.
+Numba writes a file before this module can record the file's digest. So a process locks the cache
+while it compiles, and processes check for damage only while no process compiles.
 """
 
 from __future__ import annotations
@@ -19,11 +17,10 @@ from pathlib import Path
 _DIGESTS = "digests.json"
 _COMPILING = "compiling.lock"  # a shared lock: all processes that compile hold it at once
 _RECORDING = "recording.lock"  # an older record of digests must not replace a newer record
-_SUFFIXES = {".nbi", ".nbc"}
+_SUFFIXES = {".nbi", ".nbc"}  # Numba's index and machine code
 
 
 def _files(directory: Path) -> Iterator[Path]:
-    """Numba's index files and machine-code files below ``directory``."""
     return (path for path in directory.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
 
 
@@ -35,8 +32,8 @@ def _digest(path: Path) -> str:
 def _locked(path: Path, how: int) -> Iterator[bool]:
     """Hold an advisory lock on ``path``; ``how`` is the operation of flock(2).
 
-    Yields True if this process holds the lock, or if locks or write access are impossible. Yields
-    False if another process holds the lock.
+    Yields False if another process holds the lock, and True otherwise, even if locks are
+    impossible.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -78,11 +75,7 @@ def record_digests(directory: Path) -> None:
 def discard_damaged(directory: Path) -> list[Path]:
     """Remove the compiled files below ``directory`` that differ from their recorded digests.
 
-    A file without a recorded digest is kept, because the process that compiled the file may have
-    been killed before it could record the digest.
-
-    Returns:
-        The removed files. The function removes no file while another process compiles.
+    Returns the removed files. While another process compiles, the function removes no file.
     """
     with _locked(directory / _COMPILING, fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
         return _discarded(directory) if alone else []
@@ -97,6 +90,7 @@ def _discarded(directory: Path) -> list[Path]:
     removed: list[Path] = []
     for path in list(_files(directory)):
         with suppress(OSError):
+            # A process that was killed after it compiled a file has recorded no digest.
             if recorded.get(str(path.relative_to(directory)), digest := _digest(path)) != digest:
                 path.unlink()
                 removed.append(path)

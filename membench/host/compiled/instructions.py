@@ -1,8 +1,8 @@
 """Instructions that Python cannot express, written with LLVM's builder.
 
 Addresses and counts are int64, because Numba would convert a sum of uint64 and int64 to float. The
-pointers are made from integers. So LLVM cannot analyse their aliases, and does not replace the
-loops with calls of memcpy or memset.
+pointers are made from integers, so that LLVM cannot replace the loops with calls of memcpy or
+memset.
 """
 
 from __future__ import annotations
@@ -73,8 +73,6 @@ def _call(builder: Any, name: str, arguments: Sequence[Any] = ()) -> None:
 
 @intrinsic
 def atomic_add(typing: Any, address: Any, value: Any) -> Any:
-    """Add ``value`` atomically to the int64 at ``address``."""
-
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, amount = arguments
         builder.atomic_rmw("add", _pointer(builder, target, _I64), amount, "seq_cst")
@@ -107,8 +105,6 @@ def atomic_store(typing: Any, address: Any, value: Any) -> Any:
 
 @intrinsic
 def load(typing: Any, address: Any) -> Any:
-    """The int64 at ``address``, read without ordering."""
-
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.load(_pointer(builder, arguments[0], _I64))
 
@@ -117,8 +113,6 @@ def load(typing: Any, address: Any) -> Any:
 
 @intrinsic
 def store(typing: Any, address: Any, value: Any) -> Any:
-    """Write ``value`` to the int64 at ``address``, without ordering."""
-
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         target, value = arguments
         builder.store(value, _pointer(builder, target, _I64))
@@ -143,7 +137,7 @@ def relax(typing: Any) -> Any:
 
 @intrinsic
 def drain(typing: Any) -> Any:
-    """Wait until all non-temporal stores have left the core. These stores are weakly ordered."""
+    """Complete all earlier non-temporal stores, which are weakly ordered, before later stores."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if _X86:
@@ -162,23 +156,16 @@ Value = Callable[[Any, Sequence[Any]], Any]
 
 
 def _keep_rolled(builder: Any) -> None:
-    """Prevent LLVM from unrolling the loop under construction.
-
-    The function inserts an empty instruction that LLVM may not move to other control flow.
-    """
+    """Prevent LLVM from unrolling the loop under construction."""
+    # an empty instruction that LLVM may not move to other control flow
     nothing = ir.InlineAsm(ir.FunctionType(ir.VoidType(), []), "", "", side_effect=True)
     builder.call(nothing, [], attrs=("convergent",))
 
 
 def _pass(value: Value, nontemporal: bool, unroll: int = 1) -> Emit:
-    """A function that emits the code of one pass over arrays.
+    """A function that emits one pass; its arguments are ``(destination, source..., bytes)``.
 
-    The emitted code has the arguments ``(destination, source..., bytes)``. It computes ``value``
-    from each vector of the sources, and stores the result in the destination. One turn of the loop
-    accesses ``unroll`` vectors of each array. Hardware prefetchers track single instructions, and
-    unrolling gives each instruction a longer stride. With two sources, an unrolled loop is slower
-    by 1 to 2 %, or by up to a third if the loads are grouped by array. Only copy becomes faster
-    (tests/bench/test_streams_beside_c.py).
+    One turn of the loop accesses ``unroll`` vectors of each array.
     """
 
     def emit(context: Any, builder: Any, arguments: Sequence[Any]) -> Any:
@@ -252,6 +239,8 @@ def _define(inputs: int, value: Value, nontemporal: bool, unroll: int = 1) -> An
     return intrinsic(three)
 
 
+# Only copy is unrolled. With two sources, an unrolled loop is slower by 1 to 2 %, or by up to a
+# third if the loads are grouped by array (tests/bench/test_streams_beside_c.py).
 pass_write = _define(0, _constant, nontemporal=False)
 pass_copy = _define(1, _copied, nontemporal=False, unroll=UNROLL)
 pass_scale = _define(1, _scaled, nontemporal=False)
@@ -267,7 +256,7 @@ pass_triad_nt = _define(2, _triad, nontemporal=True)
 
 @intrinsic
 def pass_read(typing: Any, a: Any, count: Any) -> Any:
-    """Sum, modulo 2^64, of the int64 in ``count`` bytes at ``a``, with independent accumulators."""
+    """Sum, modulo 2^64, of the int64 in ``count`` bytes at ``a``."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         base, count = arguments
@@ -295,10 +284,7 @@ def pass_read(typing: Any, a: Any, count: Any) -> Any:
 
 @intrinsic
 def hops(typing: Any, p: Any) -> Any:
-    """Follow `CHASE_LOADS` pointers from ``p``, and return the last pointer.
-
-    Each load uses the address that the previous load returned.
-    """
+    """Follow `CHASE_LOADS` pointers from ``p``, and return the last pointer."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         at = arguments[0]
@@ -312,12 +298,12 @@ def hops(typing: Any, p: Any) -> Any:
 def _chains(chains: int) -> Any:
     """A function ``(heads, steps)`` that follows ``chains`` pointer chains, ``steps`` loads each.
 
-    ``steps`` is a multiple of 8. ``heads`` is the address of the chains' current pointers. The
-    function updates these pointers. The pointers stay in registers, and the chains take turns. So
-    the processor can have ``chains`` loads in flight.
+    ``steps`` is a multiple of 8. ``heads`` is the address of the chains' current pointers, which
+    the function updates.
     """
     loads = 8
 
+    # The pointers stay in registers, and the chains take turns. So ``chains`` loads are in flight.
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         heads, steps = arguments
         at = [

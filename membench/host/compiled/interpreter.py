@@ -11,10 +11,7 @@ import membench
 _SINGLE_THREADED = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
-"""Environment variables that keep libraries from starting threads.
-
-Additional threads would disturb the measurements of one thread.
-"""
+"""Variables that keep libraries from starting threads, which would disturb measurements."""
 
 
 def command(module: str, *arguments: str, python: str = "") -> list[str]:
@@ -26,11 +23,9 @@ def command(module: str, *arguments: str, python: str = "") -> list[str]:
 
 
 def environment(*, own: bool = True) -> dict[str, str]:
-    """The environment variables for a process that `command` starts.
+    """This process's environment variables, but numerical libraries start no threads.
 
-    They are this process's variables, but keep numerical libraries from starting threads.
-    With ``own=True`` the process imports this membench. With ``own=False`` the process imports the
-    membench that is installed for its interpreter.
+    With ``own``, a process with these variables imports this membench.
     """
     found = {**os.environ, **_SINGLE_THREADED}
     root = Path(membench.__file__).resolve().parents[1]

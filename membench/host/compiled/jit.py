@@ -1,8 +1,7 @@
-"""Kernels for the host: Python functions that Numba compiles once on this machine.
+"""Kernels for the host: Python functions that Numba compiles and caches on disk.
 
-Every round is a new process, so compiled code is cached on disk. Numba checks only the file of a
-kernel, not the files that the kernel depends on. So the name of the cache directory contains a
-digest of the sources of all kernels.
+Numba checks only the file of a kernel, not the files that the kernel depends on. So the name of the
+cache directory contains a digest of all sources in `membench.host`.
 """
 
 from __future__ import annotations
@@ -44,11 +43,10 @@ if _CACHE is not None:
 
 
 def _find_blas() -> None:
-    """Raise `ImportError` if SciPy is not installed.
+    """Raise `ImportError` if SciPy is not installed; replaces Numba's ``ensure_blas``.
 
-    This function replaces a function of Numba (``ensure_blas``) that imports SciPy before the first
-    kernel is loaded. The import takes 0.2 s in each round. No kernel of membench uses linear
-    algebra. A kernel that uses linear algebra still imports SciPy when the kernel runs.
+    ``ensure_blas`` imports SciPy before the first kernel is loaded, which takes 0.2 s in each
+    round. No kernel of membench uses linear algebra.
     """
     if find_spec("scipy") is None:
         raise ImportError("scipy is not installed")
@@ -62,7 +60,7 @@ _OPTIONS = {"nogil": True, "cache": _CACHE is not None, "error_model": "numpy"}
 
 
 def helper(function: Callable[..., Any]) -> Any:
-    """Declare a function that kernels call. Numba compiles the function into each kernel."""
+    """Declare a function that Numba compiles into the kernels that call it."""
     return _njit(**_OPTIONS)(function)
 
 
@@ -70,7 +68,6 @@ class CompiledFunction:
     """A compiled function that runs without the interpreter lock.
 
     Attributes:
-        name: name of the Python function.
         signature: types of the result and the arguments in Numba's notation. Addresses are int64.
     """
 
@@ -82,9 +79,8 @@ class CompiledFunction:
 
     @cached_property
     def entry(self) -> Callable[..., Any]:
-        """A callable that runs the machine code.
+        """The callable machine code, compiled or loaded from the cache at the first access.
 
-        The first access compiles the machine code or loads it from the cache.
         The first access must be on one thread, before several threads meet in the kernel's barrier.
         """
         if _CACHE is None:
@@ -115,10 +111,7 @@ class CompiledFunction:
 
 
 def kernel(signature: str) -> Callable[[Callable[..., Any]], CompiledFunction]:
-    """Return a decorator that makes a function a kernel with the Numba signature ``signature``.
-
-    An example of a signature is ``int64(int64, int64)``.
-    """
+    """A decorator for a kernel with Numba's ``signature``, such as ``int64(int64, int64)``."""
 
     def declare(function: Callable[..., Any]) -> CompiledFunction:
         return CompiledFunction(function, signature)

@@ -19,15 +19,11 @@ WRITE, COPY, SCALE, ADD, TRIAD = range(5)
 CODES = MappingProxyType({"write": WRITE, "copy": COPY, "scale": SCALE, "add": ADD, "triad": TRIAD})
 
 ARRAYS = MappingProxyType({"read": 1, "write": 1, "copy": 2, "scale": 2, "add": 3, "triad": 3})
-"""Operation -> number of arrays that count in STREAM's bytes.
-
-Each array is read or written once.
-"""
+"""Operation -> number of arrays that the operation reads or writes once."""
 
 # Odd multipliers below 2**63 with good spectral properties, derived from xorshift64* (Vigna, ACM
 # TOMS 2016), SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) and PCG (O'Neill 2014). The hash has four
-# rounds. With three rounds, some strides occurred 20 times too often in large rings; with four
-# rounds, no stride does.
+# rounds: with three, some strides occurred 20 times too often in large rings.
 RING_FACTORS = (
     0x2545F4914F6CDD1D,
     0x369DEA0F31A53F85,

@@ -1,8 +1,7 @@
 """The layout of the memory block that the threads of a pool share.
 
 `STOP` and `FIRST_SLOT` are byte offsets in the block. From `FIRST_SLOT` on, each thread has
-`SLOT_BYTES` for itself, which are several cache lines. So a thread's writes do not slow other
-threads.
+`SLOT_BYTES` bytes: several cache lines, so that a thread's writes do not slow other threads.
 """
 
 from __future__ import annotations
