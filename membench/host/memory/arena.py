@@ -1,8 +1,7 @@
 """Memory with a chosen kind of page.
 
-NumPy's arrays get huge pages by default, and a C program's arrays do not. This difference changes
-the latency of the same loop by a factor of 1.5. So every array is mapped with an explicit kind of
-page.
+NumPy requests huge pages for large arrays, and malloc does not. This difference changes the latency
+of the same loop by a factor of 1.5. So every array is mapped with an explicit kind of page.
 """
 
 from __future__ import annotations
@@ -29,12 +28,11 @@ ALIGNMENT = 2 * MIB
 PAGES = ("thp", "4k")
 
 STAGGER = 96 * 1024
-"""Gap in bytes between neighbouring arrays.
+"""Gap in bytes between neighbouring arrays, like STREAM's OFFSET.
 
-Most array lengths are powers of two. A distance of a power of two would put the arrays into the
-same cache sets and DRAM banks, and would reduce the bandwidth by 20 to 40 %. STREAM has its OFFSET
-for the same reason. This gap was the best or nearly the best of the gaps from 4 KiB to 544 KiB. The
-test had two and three arrays, and both kinds of page.
+Arrays at a distance of a power of two share cache sets and DRAM banks, which reduces the bandwidth
+by 20 to 40 %. This gap was the best or nearly the best of the gaps from 4 KiB to 544 KiB, with two
+and three arrays and both kinds of page.
 """
 
 _MADVICE = {"thp": mmap.MADV_HUGEPAGE, "4k": mmap.MADV_NOHUGEPAGE}
@@ -43,14 +41,14 @@ _MPOL_BIND = 2
 
 
 def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
-    """Map ``size`` bytes of new memory, aligned to `ALIGNMENT`.
+    """Map ``size`` bytes of new memory, aligned to `ALIGNMENT`, without touching a page.
 
-    With ``thp``, memory that is not smaller than a huge page is aligned to a huge page. No page is
-    touched. The mapping exists as long as the array or a view of the array.
+    With ``thp``, memory that is not smaller than a huge page is aligned to a huge page. The mapping
+    exists as long as the array or a view of the array.
 
     Args:
-        pages: ``thp`` requests transparent huge pages; `huge_bytes` returns the number of bytes for
-            which the kernel provided them. ``4k`` forbids huge pages.
+        pages: ``thp`` requests transparent huge pages, which the kernel may refuse (see
+            `huge_bytes`). ``4k`` forbids huge pages.
         node: NUMA node that must provide the pages; None for any node.
 
     Raises:
@@ -83,10 +81,10 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
 
 
 def _forbid(guard: Bytes) -> None:
-    """Make the pages of ``guard`` inaccessible, so that they separate the mappings on both sides.
+    """Make the pages of ``guard`` inaccessible.
 
-    The kernel would merge two adjacent mappings with equal flags, and would count their huge pages
-    together.
+    Otherwise the kernel would merge adjacent mappings with equal flags, and would count their huge
+    pages together.
     """
     address, size = ctypes.c_void_p(guard.ctypes.data), ctypes.c_size_t(guard.nbytes)
     ctypes.CDLL(None).mprotect(address, size, ctypes.c_int(0))  # PROT_NONE
@@ -116,7 +114,7 @@ def _bind(memory: Bytes, node: int) -> None:
 
 def huge_bytes(memory: Bytes) -> int:
     """Bytes on huge pages in a mapping from `map_pages`; 0 if smaps cannot be read."""
-    # The kernel reports only one count per mapping, so this asks for the whole mapping.
+    # The kernel reports only one count per mapping.
     whole = memory.base if isinstance(memory.base, np.ndarray) else memory
     return huge_page_bytes(int(whole.ctypes.data), whole.nbytes)
 
@@ -130,10 +128,10 @@ class _Arena:
     """A mapping, and the known contents of the arrays in it.
 
     Attributes:
-        taken: bytes from the start of the mapping that cases have used, and therefore touched.
+        taken: bytes from the start of the mapping that cases have used.
         owner: the ``owner`` of the `Arenas.take` call that made the mapping.
         spans: the spans of the arrays of the last case.
-        contents: span -> content, for arrays with known content.
+        contents: span -> content.
     """
 
     memory: Bytes
@@ -143,10 +141,10 @@ class _Arena:
     contents: dict[Span, object] = field(default_factory=dict)
 
     def hand_out(self, spans: tuple[Span, ...]) -> list[object]:
-        """The known content of each of ``spans``; None if the content is unknown.
+        """Return the known content of each of ``spans``; None if the content is unknown.
 
-        After the call, the contents of all spans that overlap ``spans`` are unknown, because the
-        case may overwrite the arrays.
+        The contents of all spans that overlap ``spans`` are then unknown, because the case may
+        overwrite the arrays.
         """
         self.spans = spans
         found = [self.contents.get(span) for span in spans]
@@ -162,8 +160,8 @@ class Arenas:
     """One mapping for each kind of page, kept between cases because the first touch is expensive.
 
     Args:
-        limit: maximum touched bytes of all mappings together. If a call of `take` would exceed this
-            limit, the mappings with the other kinds of page are freed.
+        limit: maximum touched bytes of all mappings. If a call of `take` would exceed this limit,
+            the mappings with the other kinds of page are freed.
         nodes: number of NUMA nodes of the machine. With several nodes, touched pages are freed
             before other threads use them.
 
@@ -226,10 +224,7 @@ class Arenas:
         arena.contents |= {span: content for span, content in known if content is not None}
 
     def _reserve(self, total: int, pages: str) -> Bytes:
-        """Reserve address space for the largest case, so that later cases keep the touched pages.
-
-        If the system refuses, map only the ``total`` bytes that the present case needs.
-        """
+        """Map the whole limit, so that later cases keep touched pages, or only ``total`` bytes."""
         try:
             return map_pages(self._limit, pages)
         except MembenchError:
@@ -242,5 +237,4 @@ class Arenas:
         return f"{min(100, 100 * huge_bytes(arena.memory) / arena.taken):.0f}%"
 
     def clear(self) -> None:
-        """Free all mappings."""
         self._arenas.clear()

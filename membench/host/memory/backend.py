@@ -34,8 +34,7 @@ class CpuBackend:
     ``MEMBENCH_ENGINE=numpy`` in the environment turns compilation off.
 
     Attributes:
-        timer: name of the clock that all threads read.
-        resolution_ns: smallest step of this clock that this process can see.
+        resolution_ns: smallest step of the clock that this process can see.
         cpus: the CPUs of the threads, in order.
         span_ns: nanoseconds from the first thread's start to the last thread's end in the last
             launch; 0 if the threads did not read the clock.
@@ -75,7 +74,6 @@ class CpuBackend:
 
     @cached_property
     def streams(self) -> Streams:
-        """The engine that runs STREAM's kernels."""
         if self.compiles:
             from membench.host.memory.numba_streams import NumbaStreams
 
@@ -105,10 +103,10 @@ class CpuBackend:
         return count
 
     def arrays(self, pages: str, sizes: Sequence[int], threads: int = 1) -> list[Bytes]:
-        """Arrays of ``sizes`` bytes on ``pages`` (``thp`` or ``4k``).
+        """Arrays of ``sizes`` bytes on ``pages`` (``thp`` or ``4k``), possibly with old data.
 
-        The arrays contain old data. The next call for the same ``pages`` reuses the same memory.
-        Each thread should be the first thread that touches its share of the arrays.
+        The next call for the same ``pages`` reuses the same memory. Each thread should be the first
+        thread that touches its share of the arrays.
 
         Args:
             threads: number of threads of the case that uses the arrays.
@@ -122,10 +120,7 @@ class CpuBackend:
         return self._arenas.take(pages, sizes, (tuple(sizes), threads))
 
     def touch(self, memory: Bytes, threads: int) -> None:
-        """Write to every page of ``memory``, with ``helpers(threads)`` threads.
-
-        The first write to a page takes far longer than later writes.
-        """
+        """Write to every page of ``memory``, with ``helpers(threads)`` threads."""
         cuts = np.linspace(0, memory.size, self.helpers(threads) + 1).astype(np.int64)
         cuts[1:-1] -= cuts[1:-1] % mmap.PAGESIZE
 
@@ -145,7 +140,7 @@ class CpuBackend:
     def vouch(self, pages: str, contents: Sequence[object]) -> None:
         """Record the contents of the arrays that the last `arrays` for ``pages`` returned.
 
-        A case calls this method after a successful verification.
+        Call this only after a successful verification.
         """
         self._arenas.vouch(pages, contents)
 
@@ -158,16 +153,11 @@ class CpuBackend:
         return threads if len(self.machine.memory.nodes) > 1 else len(self.cpus)
 
     def huge_share(self, pages: str) -> str:
-        """The share of the touched memory that is on huge pages, such as ``100%``.
-
-        The result covers only the memory that was requested with ``pages`` (``thp`` or ``4k``).
-        """
+        """The share of the touched memory of kind ``pages`` on huge pages, such as ``100%``."""
         return self._arenas.huge_share(pages)
 
     def launch(self, jobs: Sequence[Job], threads: Sequence[int] | None = None) -> list[Any]:
-        """Run one job per thread, all at once, and return their results.
-
-        `span_ns` is then the time from the first start to the last end.
+        """Run one job per thread, all at once, and return their results; sets `span_ns`.
 
         Args:
             threads: indices in ``cpus`` of the threads to use; by default the first threads.
@@ -179,8 +169,6 @@ class CpuBackend:
 
     def each(self, threads: int | Sequence[int], job: Callable[[int], Any]) -> list[Any]:
         """Run ``job(index)`` on each thread in parallel without timing, and return the results.
-
-        Cases use this method to fill or check arrays.
 
         Args:
             threads: number of threads, or indices in ``cpus`` of the threads.
@@ -217,10 +205,7 @@ class CpuBackend:
         return self._team.field(slot, COUNTER)
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
-        """Call ``run(iterations)``, and return the nanoseconds that the threads took.
-
-        This is the time from the first thread's start to the last thread's end.
-        """
+        """Call ``run(iterations)``, and return `span_ns` of its last launch."""
         self.span_ns = 0
         run(iterations)
         return float(self.span_ns)
@@ -230,7 +215,6 @@ class CpuBackend:
         self._launched.clear()
 
     def close(self) -> None:
-        """End the threads and free the memory."""
         self._team.close()
         self._arenas.clear()
 

@@ -1,9 +1,7 @@
 """Compiled kernels for dependent loads: linking rings, pointer chases, parallel chains, gathers.
 
-A ring links ``lines`` (a power of two) lines of memory in the order of a bijective hash. Line
-hash(0) points to line hash(1), and so on. The last line points to line hash(0). The hash is a
-bijection, so the ring is one cycle. The order needs no memory, and a formula gives the position
-after any number of loads.
+A ring links ``2**bits`` lines in the order of a bijective hash: line hash(i) points to line hash(i
++ 1). So the ring is one cycle, and a formula gives the position after any number of loads.
 
 The parameters ``block``, ``slot`` and ``parties`` are for the barrier
 (`membench.host.compiled.barrier`).
@@ -33,11 +31,9 @@ _F0, _F1, _F2, _F3 = RING_FACTORS
 
 @helper
 def ring_line(index: Any, bits: Any) -> Any:
-    """The line at position ``index`` of a ring of ``2**bits`` lines.
-
-    Modulo a power of two, multiplications by odd factors and xorshifts are bijections, so their
-    composition is a bijection too. The shifts move the well mixed upper bits down.
-    """
+    """The line at position ``index`` of a ring of ``2**bits`` lines."""
+    # Multiplications by odd factors and xorshifts are bijections modulo a power of two. The shifts
+    # move the well mixed upper bits down.
     mask = (1 << bits) - 1
     half, third = (bits + 1) // 2, (bits + 2) // 3
     x = index & mask
@@ -67,7 +63,6 @@ def link(base: Any, bits: Any, stride: Any, first: Any, last: Any) -> Any:
 
 @kernel("int64(int64, int64)")
 def place(index: Any, bits: Any) -> Any:
-    """The number of the line at position ``index`` of a ring of ``2**bits`` lines."""
     return ring_line(index, bits)
 
 

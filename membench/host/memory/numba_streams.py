@@ -1,4 +1,4 @@
-"""The compiled engine for STREAM's kernels (class `NumbaStreams`)."""
+"""The compiled engine for STREAM's kernels."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ from membench.host.memory.thread_pool import ThreadSlot
 
 
 def vector_bits(features: Mapping[str, bool]) -> int:
-    """Bits of a vector register (AVX-512, AVX, SSE or Neon) of a CPU with LLVM's ``features``.
-
-    The result is 0 if unknown.
-    """
+    """Bits of a vector register of a CPU with LLVM's ``features``; 0 if unknown."""
     if features.get("avx512f"):
         return 512
     if features.get("avx"):
@@ -27,7 +24,7 @@ def vector_bits(features: Mapping[str, bool]) -> int:
 
 
 class NumbaStreams:
-    """The engine of compiled kernels; implements `membench.host.memory.streams.Streams`."""
+    """Implements `membench.host.memory.streams.Streams` with compiled kernels."""
 
     name = "numba"
 
@@ -35,11 +32,6 @@ class NumbaStreams:
         self.vector_bits = vector_bits(llvm.get_host_cpu_features())
 
     def prepare(self, operation: str, stores: str) -> None:
-        """Compile or load the kernels of ``operation`` for the kind of store ``stores``.
-
-        Raises:
-            Skip: the operation has no variant with this kind of store.
-        """
         if (operation, stores) not in STREAMS:
             skip(f"{operation} has no variant with {stores} stores")
         for kernel in (
@@ -66,14 +58,9 @@ class NumbaStreams:
         host_streams.fill.entry(array.ctypes.data, first, array.size, salt)
 
     def poison(self, array: Doubles) -> None:
-        """Fill ``array`` with NaN."""
         host_streams.poison.entry(array.ctypes.data, array.size)
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """The index of the first wrong element; -1 if all are right.
-
-        ``first`` is the index of the array's first element.
-        """
         return int(
             host_streams.check.entry(
                 CODES[operation], array.ctypes.data, first, array.size, SALT_A, SALT_B

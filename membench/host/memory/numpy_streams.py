@@ -1,9 +1,7 @@
-"""The engine that does not need Numba. It has the operations that NumPy measures correctly.
+"""The engine for STREAM's kernels that does not need Numba.
 
 Every kernel writes into an existing array (``out=``), because an expression with a temporary array
-reaches only 0.3 to 0.5 of the bandwidth. The triad runs in blocks with one scratch array per
-thread. A triad over whole arrays would first multiply and then add. It would move five arrays, but
-the byte count includes only three.
+reaches only 0.3 to 0.5 of the bandwidth.
 """
 
 from __future__ import annotations
@@ -19,23 +17,21 @@ from membench.host.memory.streams import Doubles, expected, source
 from membench.host.memory.thread_pool import ThreadSlot
 
 TRIAD_BLOCK = 128 * 1024
-"""Elements per block.
+"""Elements per block of the triad: 1 MiB, so that the scratch array stays in the cache.
 
-A scratch array of 1 MiB stays in L2. A call on one block takes long enough to hide the cost of the
-interpreter.
+A call on one block takes long enough to hide the cost of the interpreter.
 """
 
 _PIECE = 1 << 16  # elements per fill or check, few enough to stay in the caches
 
 
 class NumpyStreams:
-    """The NumPy engine; implements `membench.host.memory.streams.Streams`."""
+    """Implements `membench.host.memory.streams.Streams` with NumPy."""
 
     name = "numpy"
     vector_bits = 0
 
     def prepare(self, operation: str, stores: str) -> None:
-        """Raise `Skip` for an operation or a kind of store that NumPy cannot measure."""
         if stores != "plain":
             skip(
                 f"stores={stores} needs compiled kernels, but Numba is not installed or is "
@@ -70,14 +66,9 @@ class NumpyStreams:
             piece[:] = source(first + begin, piece.size, salt)
 
     def poison(self, array: Doubles) -> None:
-        """Fill ``array`` with NaN."""
         array.fill(np.nan)
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """The index of the first wrong element; -1 if all are right.
-
-        ``first`` is the index of the array's first element.
-        """
         for begin in range(0, array.size, _PIECE):
             piece = array[begin : begin + _PIECE]
             wrong = piece != expected(operation, first + begin, piece.size)
@@ -87,7 +78,6 @@ class NumpyStreams:
 
 
 def _once(operation: str, arrays: Sequence[Doubles]) -> Callable[[], Any]:
-    """A function that performs ``operation`` once over ``arrays``."""
     d = arrays[0]
     if operation == "read":
         words = d.view(np.uint64)
@@ -102,6 +92,7 @@ def _once(operation: str, arrays: Sequence[Doubles]) -> Callable[[], Any]:
     b = arrays[2]
     if operation == "add":
         return lambda: np.add(a, b, out=d)
+    # Over whole arrays, a multiplication and an addition would move five arrays. Three count.
     scratch = np.empty(min(TRIAD_BLOCK, d.size))
     blocks = [slice(at, at + TRIAD_BLOCK) for at in range(0, d.size, TRIAD_BLOCK)]
     pieces = [(d[block], a[block], b[block], scratch[: d[block].size]) for block in blocks]

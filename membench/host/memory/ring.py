@@ -12,22 +12,16 @@ from membench.host.memory.thread_pool import Job, ThreadSlot
 
 @dataclass(frozen=True)
 class HostRing:
-    """One cycle of pointers through ``2**bits`` lines, ``stride`` bytes apart, from ``base`` on.
-
-    The ring has a reference to its memory, because Python does not count raw pointers as
-    references.
-    """
+    """One cycle of pointers through ``2**bits`` lines, ``stride`` bytes apart, from ``base`` on."""
 
     base: int
     bits: int
     stride: int
-    memory: Bytes = field(repr=False, compare=False)
+    memory: Bytes = field(repr=False, compare=False)  # keeps the memory allocated
 
     @classmethod
     def over(cls, memory: Bytes, stride: int) -> HostRing:
-        """A ring that fills ``memory`` with lines of ``stride`` bytes.
-
-        The lines are not linked yet.
+        """A ring, not linked yet, that fills ``memory`` with lines of ``stride`` bytes.
 
         Raises:
             Skip: the number of lines is not a power of two from 2 on, or ``stride`` is not a
@@ -44,7 +38,6 @@ class HostRing:
 
     @property
     def lines(self) -> int:
-        """Number of lines, and so also of pointers."""
         return 1 << self.bits
 
     def address(self, hops: int) -> int:
@@ -55,8 +48,8 @@ class HostRing:
     def link(self) -> None:
         """Write the pointers. Call this method on the CPU that will follow the pointers.
 
-        Lines that another CPU wrote may still be dirty in that CPU's caches. The caches of a large
-        server can contain a whole ring. The chase would then time transfers between caches.
+        Lines that another CPU wrote may still be dirty in that CPU's caches, and the chase would
+        then time transfers between caches.
         """
         host_chase.link.entry(self.base, self.bits, self.stride, 0, self.lines)
 

@@ -19,10 +19,7 @@ def thread_counts(machine: Machine) -> tuple[Value, ...]:
 
 
 def all_thread_counts(machine: Machine) -> tuple[Value, ...]:
-    """All values of the axis ``threads``: ``all``, and the powers of two below this number.
-
-    ``all`` means the number of usable CPUs.
-    """
+    """Powers of two below the number of usable CPUs, and ``all``, for the axis ``threads``."""
     counts: list[Value] = []
     count = 1
     while count < machine.cpu.usable:
@@ -34,22 +31,22 @@ def all_thread_counts(machine: Machine) -> tuple[Value, ...]:
 def require_mixture(reads: int, chunks: int) -> None:
     """Skip the case if a thread has too few ``chunks`` for a mixture with ``reads`` percent reads.
 
-    A chunk is either read or written. With `MIXED` chunks or more, the share of chunks that are
-    read is within one percentage point of ``reads``.
+    With `MIXED` chunks or more, the share of chunks that are read is within one percentage point of
+    ``reads``.
     """
     if 0 < reads < 100 and chunks < MIXED:
         skip(f"size is too small: {reads} % of reads need {MIXED} chunks per thread, not {chunks}")
 
 
 def parts(size: int, threads: int) -> list[slice]:
-    """Divide ``size`` bytes into one slice per thread, at page boundaries.
+    """Divide ``size`` bytes into one slice per thread, at multiples of 4 KiB.
 
-    If a share has at least 8 huge pages, the boundaries are boundaries of huge pages. A huge page
-    is placed near the thread that touches it first, so threads should not share a huge page.
+    If a share has at least 16 MiB, the boundaries are multiples of 2 MiB.
 
     Raises:
         Skip: ``size`` is not a multiple of 4 KiB, or there are more threads than pages.
     """
+    # A huge page is on the node of the thread that first touches it.
     grain = HUGE_PAGE if size // threads >= 8 * HUGE_PAGE else PAGE
     if size % PAGE:
         skip(f"the size must be a multiple of {PAGE} bytes")

@@ -1,9 +1,8 @@
 """The staircase: pointer-chase latency over rings of growing size, measured before planning.
 
 A system may report no cache sizes, or sizes that differ from the caches that the process can use.
-One CPU links and follows rings. The size of the rings doubles from `LEAST_RING` on. When latency
-stops rising with the size, the ring is larger than all caches. `membench.core.sizes.reach`
-evaluates the result.
+When latency stops rising with the size, the ring is larger than all caches.
+`membench.core.sizes.reach` evaluates the result.
 """
 
 from __future__ import annotations
@@ -45,8 +44,7 @@ def measure(machine: Machine) -> tuple[tuple[int, float], ...]:
     """Pairs (bytes of a ring, ns per dependent load in this ring), ascending by size.
 
     A child process measures the latencies on the first CPU to which threads are pinned. The result
-    is empty if compilation is turned off, the thread cannot be pinned, or the process fails or
-    takes longer than `START_S`.
+    is empty if the process fails or takes longer than `START_S`, or if compilation is turned off.
     """
     if os.environ.get("MEMBENCH_ENGINE") == "numpy":
         return ()
@@ -73,9 +71,7 @@ def measure(machine: Machine) -> tuple[tuple[int, float], ...]:
 def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
     """Measure rings of at most ``top`` bytes, with lines of ``line`` bytes, on CPU ``cpu``.
 
-    After `LIMIT_S`, the measurement starts no larger ring.
-    Returns pairs (bytes of a ring, ns per dependent load), ascending by size. The result is empty
-    if the thread cannot be pinned.
+    Returns pairs as `measure`. The result is empty if the thread cannot be pinned.
     """
     from membench.host.memory import chase_kernels as host_chase
     from membench.host.memory.arena import map_pages

@@ -1,14 +1,11 @@
 """Compiled STREAM kernels with plain and non-temporal stores, and kernels that fill and check.
 
 Every kernel in `STREAMS` has the parameters ``(block, slot, parties, iterations, address...,
-bytes)``. The first three parameters are for the barrier (`membench.host.compiled.barrier`). The
-kernel `read` returns the sum of the words that it read. The other kernels in `STREAMS` return 0.
-The arrays contain float64 and are 64-byte aligned. ``bytes`` (the parameter ``count``) is the size
-of each array, a multiple of 256. The scalar is `SCALAR`.
+count)``. The first three are for the barrier (`membench.host.compiled.barrier`). The destination
+``d`` is the first array. The triad is d = a + `SCALAR` b.
 
-Values depend on the index, so that a mistake cannot reproduce the values. Element i of an array
-with salt s is the upper bits of a multiplicative hash of i + s. The element is an integer below
-2**20, so float64 computes all kernels exactly.
+The arrays contain float64 and are 64-byte aligned. ``count`` is the size of each array in bytes, a
+multiple of 256.
 """
 
 from __future__ import annotations
@@ -68,7 +65,6 @@ def read(block: Any, slot: Any, parties: Any, iterations: Any, a: Any, count: An
 
 @kernel(_ONE)
 def write(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count: Any) -> Any:
-    """d = scalar, ``iterations`` times, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_write(d, count)
@@ -78,7 +74,6 @@ def write(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count: A
 
 @kernel(_ONE)
 def write_nt(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count: Any) -> Any:
-    """d = scalar, ``iterations`` times, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_write_nt(d, count)
@@ -89,7 +84,6 @@ def write_nt(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, count
 
 @kernel(_TWO)
 def copy(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any) -> Any:
-    """d = a, ``iterations`` times, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_copy(d, a, count)
@@ -101,7 +95,6 @@ def copy(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, c
 def copy_nt(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any
 ) -> Any:
-    """d = a, ``iterations`` times, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_copy_nt(d, a, count)
@@ -112,7 +105,6 @@ def copy_nt(
 
 @kernel(_TWO)
 def scale(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any) -> Any:
-    """d = scalar * a, ``iterations`` times, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_scale(d, a, count)
@@ -124,7 +116,6 @@ def scale(block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, 
 def scale_nt(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, count: Any
 ) -> Any:
-    """d = scalar * a, ``iterations`` times, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_scale_nt(d, a, count)
@@ -137,7 +128,6 @@ def scale_nt(
 def add(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
-    """d = a + b, ``iterations`` times, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_add(d, a, b, count)
@@ -149,7 +139,6 @@ def add(
 def add_nt(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
-    """d = a + b, ``iterations`` times, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_add_nt(d, a, b, count)
@@ -162,7 +151,6 @@ def add_nt(
 def triad(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
-    """d = a + scalar * b, ``iterations`` times, with plain stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_triad(d, a, b, count)
@@ -174,7 +162,6 @@ def triad(
 def triad_nt(
     block: Any, slot: Any, parties: Any, iterations: Any, d: Any, a: Any, b: Any, count: Any
 ) -> Any:
-    """d = a + scalar * b, ``iterations`` times, with non-temporal stores."""
     if enter(block, slot, parties):
         for _ in range(iterations):
             pass_triad_nt(d, a, b, count)
@@ -231,10 +218,7 @@ def fill(address: Any, first: Any, count: Any, salt: Any) -> Any:
 
 @kernel("int64(int64, int64)")
 def poison(address: Any, count: Any) -> Any:
-    """Write ``count`` NaN to ``address`` with non-temporal stores.
-
-    No kernel computes NaN. Non-temporal stores do not fetch the old data.
-    """
+    """Write ``count`` NaN to ``address``; no kernel computes NaN."""
     pass_poison_nt(address, count * 8)
     drain()
     return 0
@@ -258,12 +242,8 @@ def _expected(code: Any, index: Any, salt_a: Any, salt_b: Any) -> Any:
 
 @helper
 def _count_wrong(code: Any, values: Any, first: Any, salt_a: Any, salt_b: Any) -> Any:
-    """The number of elements of ``values`` that operation ``code`` cannot have written.
-
-    ``first`` is the index of the first element. LLVM vectorises these loops, so they are about as
-    fast as the memory. LLVM would not vectorise a loop that selects the operation, or a loop over
-    an index that may be negative.
-    """
+    # LLVM vectorises these loops. It would not vectorise a loop that selects the operation, or a
+    # loop over an index that may be negative.
     wrong = 0
     if code == WRITE:
         for i in range(values.size):
@@ -284,9 +264,9 @@ def _count_wrong(code: Any, values: Any, first: Any, salt_a: Any, salt_b: Any) -
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def check(code: Any, address: Any, first: Any, count: Any, salt_a: Any, salt_b: Any) -> Any:
-    """Index of the first of ``count`` elements that operation ``code`` cannot have written.
+    """Index of the first element that operation ``code`` cannot have written; -1 if all are right.
 
-    ``first`` is the index of the element at ``address``. The result is -1 if all are right.
+    ``first`` is the index of the element at ``address``. ``count`` is the number of elements.
     """
     for begin in range(0, count, 4096):
         values = carray(doubles(address + 8 * begin), min(4096, count - begin))

@@ -21,7 +21,7 @@ class Streams(Protocol):
 
     Attributes:
         name: ``numba`` or ``numpy``.
-        vector_bits: width in bits of the engine's vector registers; 0 if unknown.
+        vector_bits: bits of the engine's vector registers; 0 if unknown.
     """
 
     name: str
@@ -47,12 +47,11 @@ class Streams(Protocol):
         arrays: Sequence[Doubles],
         iterations: int,
     ) -> int:
-        """Wait at the barrier, and run ``operation`` ``iterations`` times.
+        """Wait at the barrier, run ``operation`` ``iterations`` times, and time the work.
 
-        The engine records when the work starts and ends. ``arrays`` are this thread's shares of the
-        arrays. The first array is the destination; `read` has only a source. For `read` the result
-        is the sum modulo 2^64, as an int64, of the words loaded in all iterations. For other
-        operations the result is 0.
+        ``arrays`` are this thread's shares: the destination, then the sources; `read` has only a
+        source. For `read` the result is the sum modulo 2^64, as an int64, of the words loaded in
+        all iterations. For other operations the result is 0.
         """
         ...
 
@@ -64,13 +63,13 @@ class Streams(Protocol):
         ...
 
     def poison(self, array: Doubles) -> None:
-        """Fill ``array`` with NaN. No kernel computes NaN."""
+        """Fill ``array`` with NaN, which no kernel computes."""
         ...
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """The index of the first value in ``array`` that ``operation`` cannot have written.
+        """The index of the first value that ``operation`` cannot have written; -1 if all are right.
 
-        ``first`` is the index of the array's first element. The result is -1 if all are right.
+        ``first`` is the index of the first value of ``array``.
         """
         ...
 

@@ -23,7 +23,7 @@ class ThreadSlot:
 
     Attributes:
         index: number of the thread, 0 to parties - 1.
-        block: address of the shared memory; see `membench.host.compiled.shared_block`.
+        block: address of the shared block (`membench.host.compiled.shared_block`).
         parties: number of threads that the barrier waits for.
     """
 
@@ -41,8 +41,8 @@ class ThreadSlot:
     def timed(self, work: Callable[[], Any]) -> Any:
         """Wait at the barrier, run ``work``, and record when the work started and ended.
 
-        This method is for work that is not compiled. The times are less precise than the times of a
-        compiled kernel, because they include the wake-up of the interpreter.
+        This method is for work that is not compiled: the times include the wake-up of the
+        interpreter.
         """
         return self.team.timed_here(self.index, work)
 
@@ -71,7 +71,7 @@ class ThreadPool:
 
     @property
     def block(self) -> int:
-        """Address of the shared memory."""
+        """Address of the shared block."""
         return int(self._shared.ctypes.data)
 
     def run(self, jobs: Sequence[Job], threads: Sequence[int] | None = None) -> list[Any]:
@@ -116,17 +116,13 @@ class ThreadPool:
         return results
 
     def span_ns(self, parties: int) -> int:
-        """Nanoseconds from the first start to the last end in the last run.
-
-        The result is 0 if the jobs did not record times.
-        """
+        """Nanoseconds from the first start to the last end in the last run; 0 if not recorded."""
         starts = [self.field(slot, START) for slot in range(parties)]
         ends = [self.field(slot, END) for slot in range(parties)]
         stamped = [start for start in starts if start]
         return max(ends) - min(stamped) if stamped else 0
 
     def timed_here(self, slot: int, work: Callable[[], Any]) -> Any:
-        """Wait at the barrier, run ``work``, and record its start and end times for ``slot``."""
         self._barrier.wait()
         line = (FIRST_SLOT + SLOT_BYTES * slot) // 8
         self._shared[line + START // 8] = time.perf_counter_ns()
@@ -148,10 +144,7 @@ class ThreadPool:
         return int(self._shared[(FIRST_SLOT + SLOT_BYTES * slot + offset) // 8])
 
     def unpinned(self, threads: Iterable[int]) -> str:
-        """The reason why one of ``threads`` (indices in ``cpus``) is not pinned to its CPU.
-
-        The result is empty if all are pinned. A thread that has not run yet counts as pinned.
-        """
+        """Why one of ``threads`` (indices in ``cpus``) is not pinned; empty if all are pinned."""
         return next((self._refusals[one] for one in threads if one in self._refusals), "")
 
     def _start(self, count: int) -> None:
@@ -180,13 +173,9 @@ class ThreadPool:
 
 
 def _pin(cpu: int) -> str:
-    """Pin the calling thread to ``cpu``. Returns the error as text; empty if pinning succeeded.
-
-    Pinning fails if a seccomp filter forbids it, or if the control group has lost the CPU since
-    membench read the list of usable CPUs.
-    """
+    """Pin the calling thread to ``cpu``. Returns the error as text; empty if pinning succeeded."""
     try:
         os.sched_setaffinity(0, {cpu})  # 0 means this thread, not the process
-    except OSError as error:
+    except OSError as error:  # a seccomp filter, or a control group that has lost the CPU
         return f"CPU {cpu}: {error.strerror}"
     return ""

@@ -1,8 +1,7 @@
 """Compiled kernels for memory traffic, for a pointer chase during traffic, and for page faults.
 
-Traffic consists of chunks. A chunk is either read or written as a whole. The chunk's number and the
-percentage of reads decide which. So the data can be checked: a chunk that is read keeps the
-pattern, and a chunk that is written contains the constant.
+Traffic consists of chunks that are read or written as a whole. A chunk that is read keeps the
+pattern, and a chunk that is written contains `SCALAR`, so that the data can be checked.
 
 The parameters ``block``, ``slot`` and ``parties`` are for the barrier
 (`membench.host.compiled.barrier`). ``base`` is the address of the memory.
@@ -45,10 +44,7 @@ _CHUNK_DOUBLES = CHUNK // 8
 
 @helper
 def is_read(chunk: Any, percent: Any) -> Any:
-    """Whether the chunk with the number ``chunk`` is read.
-
-    ``percent`` percent of the chunks are read, evenly spread.
-    """
+    """Whether chunk number ``chunk`` is read; ``percent`` percent of all chunks are."""
     return (chunk + 1) * percent // 100 > chunk * percent // 100
 
 
@@ -64,10 +60,9 @@ def _move(address: Any, chunk: Any, percent: Any) -> Any:
 def mix(
     block: Any, slot: Any, parties: Any, iterations: Any, base: Any, chunks: Any, percent: Any
 ) -> Any:
-    """Read or write each of ``chunks`` chunks, ``iterations`` times.
+    """Read or write each of ``chunks`` chunks, ``iterations`` times; ``percent`` percent are read.
 
-    ``percent`` percent of the chunks are read. Returns the sum modulo 2^64 of the words that were
-    read.
+    Returns the sum modulo 2^64 of the words that were read.
     """
     total = 0
     if enter(block, slot, parties):
@@ -117,10 +112,9 @@ def _moved(block: Any, parties: Any) -> Any:
 
 @helper
 def _all_beat(block: Any, slot: Any, parties: Any, least: Any) -> Any:
-    """Wait until every traffic generator has moved ``least`` bytes.
+    """Wait until every traffic generator (the threads from 1 on) has moved ``least`` bytes.
 
-    The generators run on the threads from 1 on. Returns True. If a generator takes longer than
-    `GIVE_UP_NS`, sets `LATE` and returns False.
+    Returns False, and sets `LATE`, if this takes longer than `GIVE_UP_NS`.
     """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     give_up = now(line + SCRATCH) + GIVE_UP_NS
@@ -148,12 +142,17 @@ def chase_beside(
 ) -> Any:
     """Run a pointer chase on thread 0 while other threads generate traffic, then stop the traffic.
 
-    A sample consists of ``loads`` loads (a multiple of 32). The first sample starts when every
-    generator has moved ``least_moved`` bytes. Sampling ends after ``nanoseconds`` ns (but not
-    before the first sample has ended) or after ``most`` samples. ``out`` is the address of
-    1 + 2 * ``most`` int64. The first receives the number of samples. Two numbers per sample follow:
-    the sample's nanoseconds, and the bytes that the generators moved in this time. Returns the
-    address at which the chase ended.
+    Args:
+        start: address at which the chase starts.
+        loads: number of loads of a sample, a multiple of 32.
+        nanoseconds: time after which no further sample starts; the first sample always starts.
+        most: maximum number of samples.
+        least_moved: bytes that every generator moves before the first sample.
+        out: address of 1 + 2 * ``most`` int64: the number of samples, then for each sample its
+            nanoseconds and the bytes that the generators moved in this time.
+
+    Returns:
+        The address at which the chase ended.
     """
     line = block + FIRST_SLOT + slot * SLOT_BYTES
     at = start
@@ -201,10 +200,7 @@ def check_chunks(base: Any, first: Any, chunks: Any, percent: Any, seen: Any) ->
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def touch(block: Any, slot: Any, parties: Any, base: Any, count: Any, page: Any) -> Any:
-    """Write one word to each page of the memory of ``count`` bytes from ``base`` on.
-
-    ``page`` is the page size in bytes.
-    """
+    """Write one word to each page, of ``page`` bytes, of the ``count`` bytes at ``base``."""
     if enter(block, slot, parties):
         for offset in range(0, count, page):
             store(base + offset, offset + 1)
@@ -216,7 +212,7 @@ def touch(block: Any, slot: Any, parties: Any, base: Any, count: Any, page: Any)
 def populate(block: Any, slot: Any, parties: Any, base: Any, count: Any, advice: Any) -> Any:
     """Let the operating system provide all pages of ``count`` bytes in one madvise(2) call.
 
-    ``advice`` is an argument of madvise(2). Returns the result of the call, 0 for success.
+    Returns the result of the call: 0 for success.
     """
     answer = 0
     if enter(block, slot, parties):
