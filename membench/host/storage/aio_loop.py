@@ -1,8 +1,7 @@
-"""The compiled submission loop. The interpreter does not run between two I/Os.
+"""The compiled submission loop for io_uring and Linux native AIO.
 
-The loop uses io_uring or Linux native AIO. Native AIO is needed because the default profiles of
-container engines forbid io_uring. The parameters and results are in a block of int64 words. The
-names from `CONTEXT` to `ASKED` are byte offsets into this block.
+The default profiles of container engines forbid io_uring. The names from `CONTEXT` to `ASKED` are
+byte offsets into a block of int64 words, which has the parameters and the results of the loop.
 """
 
 from __future__ import annotations
@@ -86,10 +85,7 @@ def _cpu_time(scratch: Any) -> Any:
 
 @helper
 def _submit(p: Any) -> Any:
-    """Submit the I/O that `_start` prepared.
-
-    Returns the number of I/Os that the kernel accepted, or -1 as syscall(2) does.
-    """
+    """Submit the prepared I/O. Returns the number of accepted I/Os, or -1 as syscall(2) does."""
     if load(p + RING):
         return ring_submit(load(p + RING))
     return system_call(load(p + SUBMIT), load(p + CONTEXT), 1, load(p + POINTER), 0, 0, 0)
@@ -156,13 +152,6 @@ def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
 def drive(block: Any, slot: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one loop
     """Keep DEPTH I/Os in flight for SPAN ns, or until MOST I/Os were started; then wait for all.
 
-    After each completion, the loop first submits the next I/O. Then it compares the first and the
-    last stamp of the block that was read, and only then reuses the memory of this block.
-
-    If the loop submitted several I/Os together, the disk would idle in between, and the rate would
-    fall by a sixth. If the loop collected several completions together, fewer than DEPTH I/Os would
-    really be in flight.
-
     Returns `FINE`, or another of the return values that this module defines.
     """
     if not enter(block, slot, parties):
@@ -184,6 +173,9 @@ def drive(block: Any, slot: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PL
             break  # wait for the I/Os in flight, because reads write into the memory
         place = (place + 1) % slots
         issued += 1
+    # If the loop submitted several I/Os together, the disk would idle in between, and the rate
+    # would fall by a sixth. If the loop collected several completions together, fewer than DEPTH
+    # I/Os would be in flight.
     while done < issued:
         got = _take(p)
         t = now(clock)
@@ -202,6 +194,7 @@ def drive(block: Any, slot: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PL
         store(load(p + FINISHED) + 8 * done, t)
         store(load(p + DONE_AT) + 8 * done, offset)
         done += 1
+        # Submit the next I/O before the check of this block.
         if issued < most and t < end and failure == FINE:
             while load(landed + 8 * place) == FLYING:
                 place = (place + 1) % slots

@@ -27,8 +27,7 @@ from membench.host.storage.write_budget import WriteLedger
 SMALL = 64 * KIB
 """I/O size in bytes below which several loops may be needed. Each loop then needs a spare block."""
 
-# bytes that this process may write to files other than the scratch file
-LARGEST_OTHER_FILE = 256 * MIB
+LARGEST_OTHER_FILE = 256 * MIB  # size that files other than the scratch file may reach
 
 
 def open_storage(
@@ -49,7 +48,6 @@ class StorageBackend:
     """The scratch file on a disk, as a backend.
 
     Attributes:
-        cpu: the threads and the memory of the host.
         content: the expected content of the file.
     """
 
@@ -72,7 +70,7 @@ class StorageBackend:
         self._limits: tuple[int, int] | None = resource.getrlimit(resource.RLIMIT_FSIZE)
         soft, hard = self._limits
         lower = max(scratch.size, LARGEST_OTHER_FILE)
-        # After this limit, a write beyond the end of the file is an error.
+        # A write far beyond the end of the scratch file is then an error.
         if soft == resource.RLIM_INFINITY or lower < soft:
             resource.setrlimit(resource.RLIMIT_FSIZE, (lower, hard))
 
@@ -91,7 +89,6 @@ class StorageBackend:
         return Device("storage", f"{self.scratch.kind} on {disk}" if disk else self.scratch.kind)
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
-        """Call ``run(iterations)``, and return the nanoseconds that the host backend measures."""
         return self.cpu.elapsed_ns(run, iterations)
 
     @cached_property
@@ -121,7 +118,7 @@ class StorageBackend:
 
     @contextmanager
     def opened(self, *, direct: bool, write: bool = False) -> Iterator[int]:
-        """A context with a descriptor of the scratch file; the descriptor is closed at the end."""
+        """A context with a descriptor from `open`, which is closed at the end."""
         fd = self.open(direct=direct, write=write)
         try:
             yield fd
@@ -129,11 +126,9 @@ class StorageBackend:
             os.close(fd)
 
     def open(self, *, direct: bool, write: bool = False, flags: int = 0) -> int:
-        """Open a descriptor for the file.
+        """Open a descriptor for the file, with O_DIRECT if ``direct``.
 
         Args:
-            direct: whether to open with O_DIRECT.
-            write: whether to open for writing too.
             flags: further flags of open(2).
 
         Raises:
@@ -180,7 +175,7 @@ class StorageBackend:
                 f"needs a scratch file of {about_size(least)}, "
                 f"but this one has {about_size(self.scratch.size)}"
             )
-        # With more memory than the I/Os need, the buffers would not stay in the caches.
+        # With more memory, the buffers would not stay in the caches.
         spare = min(len(self.cpu.cpus), shape.depth) if shape.block < SMALL else 1
         room = max((shape.depth + spare) * shape.block, pool // shape.block * shape.block)
         memory = self.memory(pages, room, shift)
@@ -188,32 +183,27 @@ class StorageBackend:
         return Flow(fd, self.scratch.size, self.content, memory, self.engine, shape)
 
     def seating(self) -> Seating:
-        """The kind of core that ran the submitting threads, or why a thread was not pinned."""
         return self.cpu.seating()
 
     def evict(self, size: int = 0) -> float:
         """Remove the file from the page cache.
 
-        Returns the share (0 to 1) of the first ``size`` bytes that stayed in the cache. ``size`` 0
-        means the whole file.
+        Returns the share (0 to 1) of the first ``size`` bytes (0: all) that stayed in the cache.
         """
         with self.opened(direct=False) as fd:
             return evict(fd, size or self.scratch.size)
 
     def resident(self, size: int = 0) -> float:
-        """Share (0 to 1) of the first ``size`` bytes of the file that is in the page cache.
-
-        ``size`` 0 means the whole file.
-        """
+        """Share (0 to 1) of the first ``size`` bytes (0: all) that is in the page cache."""
         with self.opened(direct=False) as fd:
             return resident_share(fd, size or self.scratch.size)
 
     def served(self, before: float, moved: int) -> str:
         """The share of direct reads that may have come from the page cache, such as ``0.0%``.
 
-        The result is the larger of two shares: the share of the file that was in the cache before
-        the reads, and the cached bytes after the reads as a share of the bytes that were read. On a
-        filesystem that cannot read directly, a direct read does not fail but uses the page cache.
+        Some filesystems use the page cache for direct reads. The result is the larger of two
+        shares: of the file that was in the cache before the reads, and of the bytes read that are
+        cached after the reads.
 
         Args:
             before: share of the file (0 to 1) that `evict` left in the cache.
@@ -224,10 +214,7 @@ class StorageBackend:
         return f"{100 * min(1.0, max(before, after)):.1f}%"
 
     def requests(self) -> tuple[int, int] | None:
-        """Numbers of reads and writes that the file's device has completed since boot.
-
-        The result is None if unknown.
-        """
+        """Reads and writes that the file's device has completed since boot; None if unknown."""
         return requests(self.scratch.device) if self.scratch.device else None
 
     def claim(self, case: str, size: int) -> None:
@@ -253,10 +240,7 @@ class StorageBackend:
         self.cpu.reclaim()
 
     def close(self) -> None:
-        """End the engines, and restore the file size limit of the process.
-
-        If the backend made its own threads and memory, end the threads and free the memory.
-        """
+        """Close the engines, free own threads and memory, and restore the file size limit."""
         for name in {"engine", "plain_engine"} & set(vars(self)):
             getattr(self, name).close()
         if self._owns_cpu:

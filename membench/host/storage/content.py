@@ -1,9 +1,8 @@
 """The content of the scratch file: incompressible, and every block identifies itself.
 
-This module imports only the standard library. A block of 4 KiB begins with its offset in the file
-and a tag. The rest of the block is a piece of one random pattern, and the tag identifies this
-piece. So a block alone shows whether it comes from the right offset, whether it is complete, and
-which write produced it.
+A block of 4 KiB begins with its offset in the file and a tag. The rest of the block is a piece of
+one random pattern, and the tag identifies this piece. So a block alone shows whether it comes from
+the right offset, whether it is complete, and which write produced it.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ import struct
 BLOCK = 4096
 PATTERN = 1 << 20
 GENERATIONS = 1 << 12
-"""Number of generations. The first fill has generation 0. Later writes have generations from 1 on.
-"""
+"""Number of generations: 0 is the first fill, and later writes have generations from 1 on."""
+
 # A tag consists of a mark (32 bits), the generation (12 bits) and the position in the pattern (20
 # bits).
 GENERATION_SHIFT = 20
@@ -38,8 +37,6 @@ class Content:
     def fill(self, out: memoryview, offset: int, generation: int = 0) -> None:
         """Write the content at file offset ``offset`` into ``out``.
 
-        ``offset`` and the length of ``out`` are multiples of `BLOCK`.
-
         Args:
             generation: 0 to `GENERATIONS` - 1.
 
@@ -61,10 +58,7 @@ class Content:
             done += count
 
     def generation(self, block: memoryview, offset: int) -> int:
-        """The generation of ``block``, read at file offset ``offset``.
-
-        The result is -1 if the content is wrong.
-        """
+        """The generation of ``block``, read at file offset ``offset``; -1 if ``block`` is wrong."""
         found, tag = STAMP.unpack_from(block)
         position = tag % PATTERN
         if found != offset or tag >> 32 << 32 != self._mark:
@@ -75,10 +69,7 @@ class Content:
         return tag >> GENERATION_SHIFT & (GENERATIONS - 1) if ours else -1
 
     def wrong(self, data: memoryview, offset: int) -> int:
-        """File offset of the first wrong block in ``data``, read at ``offset``.
-
-        The result is -1 if all are right.
-        """
+        """File offset of the first wrong block in ``data``, read at ``offset``; -1 if none."""
         for at in range(0, len(data), BLOCK):
             if self.generation(data[at : at + BLOCK], offset + at) < 0:
                 return offset + at

@@ -19,8 +19,8 @@ The disk's own cache may contain much of a smaller file.
 def cut(wanted: int, budget: int, free: int) -> int:
     """File size in bytes: ``wanted``, but at most ``budget`` and half of ``free``.
 
-    A reduced size is a multiple of `CHUNK`. The result is 0 if the limits leave less than
-    the smaller of ``wanted`` and `LEAST_CUT`.
+    A reduced size is a multiple of `CHUNK`. The result is 0 if a reduced size would be below
+    `LEAST_CUT`.
     """
     size = min(wanted, budget, int(FREE_SHARE * free))
     if size < min(wanted, LEAST_CUT):

@@ -1,7 +1,4 @@
-"""Facts from the kernel about a file and its disk: cached pages, completed requests, names.
-
-This module imports only the standard library.
-"""
+"""Facts from the kernel about a file and its disk: cached pages, completed requests, names."""
 
 from __future__ import annotations
 
@@ -32,9 +29,8 @@ class _CacheStat(ctypes.Structure):
 def resident_share(fd: int, size: int) -> float:
     """Share (0 to 1) of the first ``size`` bytes of a file that is in the page cache.
 
-    The source is cachestat(2), or mincore(2) if cachestat is missing or refused. Neither call reads
-    pages; a test read with RWF_NOWAIT would. If both calls fail, the result is 1, the
-    worst case.
+    Source: cachestat(2), or mincore(2) if cachestat fails. If both fail, the result is 1, the worst
+    case.
     """
     for count in (_counted, _mapped):
         share = count(fd, size)
@@ -44,11 +40,9 @@ def resident_share(fd: int, size: int) -> float:
 
 
 def evict(fd: int, size: int) -> float:
-    """Drop the file from the page cache.
+    """Drop the file from the page cache; retry for about 0.1 s, as pages in read-ahead stay.
 
     Returns the share (0 to 1) of the first ``size`` bytes that stayed in the cache.
-
-    Pages in read-ahead cannot be dropped, so the function retries for about 0.1 s.
     """
     for _ in range(_TRIES):
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -74,14 +68,8 @@ def _counted(fd: int, size: int) -> float | None:
 
 
 def _mapped(fd: int, size: int) -> float | None:
-    """The share (0 to 1) that mincore(2) reports; None if the call fails.
-
-    Linux 5.2 and later report the share only to the file's owner and to processes that may write
-    the file.
-    """
     libc = ctypes.CDLL(None, use_errno=True)
-    # This calls the C library's mmap, because ctypes cannot take the address of a read-only Python
-    # mapping.
+    # ctypes cannot take the address of a read-only Python mapping.
     libc.mmap.restype = ctypes.c_void_p
     length, nowhere = ctypes.c_size_t(size), ctypes.c_long(0)
     address = libc.mmap(None, length, 0, mmap.MAP_SHARED, ctypes.c_int(fd), nowhere)
@@ -89,15 +77,17 @@ def _mapped(fd: int, size: int) -> float | None:
         return None
     pages = -(-size // _PAGE)
     found = (ctypes.c_ubyte * pages)()
+    # Since Linux 5.2, mincore reports all pages as cached to a process that neither owns the file
+    # nor may write it.
     failed = libc.mincore(ctypes.c_void_p(address), length, found)
     libc.munmap(ctypes.c_void_p(address), length)
     return None if failed else bytes(found).translate(_LOWEST_BIT).count(1) / pages
 
 
 def dirtied_pages(root: Path = Path("/")) -> int | None:
-    """Number of pages in the page cache that processes have dirtied since boot, over all files.
+    """Number of pages in the page cache that processes have dirtied since boot; None if unknown.
 
-    Source: nr_dirtied in /proc/vmstat. None if the kernel does not report this number.
+    Source: nr_dirtied in /proc/vmstat.
     """
     try:
         text = (root / "proc/vmstat").read_text(encoding="ascii", errors="replace")
@@ -113,8 +103,8 @@ def dirtied_pages(root: Path = Path("/")) -> int | None:
 def disk_name(device: str, root: Path = Path("/")) -> str:
     """``device`` with its model, such as ``/dev/nvme0n1p2 (Samsung SSD 990 PRO 2TB)``.
 
-    If the disk reports no model, the name of the driver replaces the model. If the driver is
-    unknown too, the result is ``device`` alone.
+    The driver's name replaces an unknown model. If both are unknown, the result is ``device``
+    alone.
     """
     name = device.removeprefix("/dev/")
     disk = root / "sys/class/block" / name
@@ -132,9 +122,9 @@ def disk_name(device: str, root: Path = Path("/")) -> str:
 
 
 def requests(device: str, root: Path = Path("/")) -> tuple[int, int] | None:
-    """Numbers of reads and writes that ``device`` has completed since boot, for all processes.
+    """Numbers of reads and writes that ``device`` has completed since boot; None if unknown.
 
-    The result is None if unknown. Source: fields 1 and 5 of /proc/diskstats.
+    Source: fields 1 and 5 of /proc/diskstats.
     """
     name = device.removeprefix("/dev/")
     try:

@@ -92,11 +92,9 @@ class Flow:
         return self._trace
 
     def verify(self) -> None:
-        """Verify a sample of the blocks.
+        """Verify a sample of the blocks: in memory if all I/Os are reads, otherwise read back.
 
-        If all I/Os are reads, the sample is from the blocks in memory. Otherwise written blocks are
-        read back. A sample suffices for reads, because the engine has already compared the stamps
-        of every read.
+        The engine has already compared the stamps of every read.
 
         Raises:
             VerificationFailed: a block is wrong, or no I/O completed.

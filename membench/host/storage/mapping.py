@@ -60,7 +60,6 @@ class Mapping:
         return self.resident()
 
     def resident(self) -> float:
-        """Share (0 to 1) of the mapped bytes that is in the page cache."""
         return resident_share(self._fd, self._size)
 
     def touch(self, offsets: Longs, threads: int, seconds: float) -> TrafficRecord:

@@ -31,9 +31,6 @@ LIMITED = 0.9
 class NativeAio:
     """Native AIO from one compiled loop, or from several loops if one loop saturates its CPU.
 
-    Args:
-        cpu: the backend whose threads run the loops.
-
     Raises:
         BackendUnavailable: native AIO is not supported on this architecture, or the kernel refuses
             AIO contexts.
@@ -51,7 +48,6 @@ class NativeAio:
         self._alone = np.zeros((FIRST_SLOT + SLOT_BYTES) // 8, np.int64)
 
     def _open(self) -> None:
-        """Prepare the kernel interface. Raise `BackendUnavailable` if the kernel lacks it."""
         numbers = CALLS.get(platform.machine())
         if numbers is None:
             raise BackendUnavailable(f"native AIO is not supported on {platform.machine()}")
@@ -61,8 +57,7 @@ class NativeAio:
     def _begin(self, loop: int, depth: int, fd: int, memory: Bytes) -> dict[int, int]:
         """Prepare one run of loop ``loop``.
 
-        Returns the loop's parameters for the kernel interface: byte offset in the parameter block
-        -> value.
+        Returns parameters of the loop: byte offset in the parameter block -> value.
         """
         return {
             aio.CONTEXT: self._context(loop, depth),
@@ -123,10 +118,7 @@ class NativeAio:
         return joined(self._cpu.launch([job] * loops))
 
     def _gate(self) -> tuple[int, int, int]:
-        """The barrier arguments (block, thread number, thread count) for the calling thread alone.
-
-        The barrier then lets this thread through without waiting.
-        """
+        """The barrier arguments with which the calling thread passes the barrier alone."""
         self._alone[:] = 0
         return self._alone.ctypes.data, 0, 1
 
@@ -203,9 +195,6 @@ class NativeAio:
         """The AIO context of loop ``loop`` for ``depth`` I/Os in flight, created at its first use.
 
         The context is kept, because destroying a context may take longer than a case.
-
-        Raises:
-            BackendUnavailable: the kernel refuses the context.
         """
         kept = self._contexts.get((loop, depth))
         if kept is not None:
@@ -227,7 +216,6 @@ class NativeAio:
         self._call(self._destroy, self._contexts.pop((loop, depth)))
 
     def close(self) -> None:
-        """Free the contexts. A second call does nothing."""
         for loop, depth in tuple(self._contexts):
             self._drop(loop, depth)
 
@@ -236,9 +224,7 @@ class NativeAio:
 
 
 def _queued_ns() -> int:
-    """Nanoseconds that this thread was runnable but had no CPU.
-
-    The result is 0 if the kernel does not report this time.
+    """Nanoseconds that this thread was runnable but had no CPU; 0 if unknown.
 
     Source: the second field of /proc/thread-self/schedstat.
     """

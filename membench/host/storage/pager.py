@@ -2,15 +2,12 @@
 
     free slots -> reader threads -> filled slots -> copies in flight -> free slots
 
-A slot has room for one page. Each of ``readers`` threads takes a free slot and the next page, and
-reads the page into the slot. The calling thread starts the copy of every filled slot immediately.
-When the copy is done, the calling thread frees the slot. With two slots per reader, a reader fills
-one slot while its other slot is copied (double buffering). With one slot per reader, a reader waits
-until its slot is copied.
+A slot has room for one page. Each reader thread reads the next page into a free slot. The calling
+thread starts the copy of every filled slot immediately, and frees the slot when the copy is done.
+With two slots per reader, reads and copies can overlap (double buffering).
 
-Any error stops the pipeline. The pipeline then starts no further page. It waits for the copies in
-flight, because the device still reads their slots. Then it joins all threads, and raises the first
-error in the caller.
+After an error, the pipeline starts no further page. It waits for the copies in flight, because the
+device still reads their slots, and raises the first error.
 """
 
 from __future__ import annotations
@@ -92,9 +89,6 @@ class Pager:
         readers: number of reader threads.
         sink: the destination of the copies.
         slots: number of slots, at least ``readers``.
-
-    Attributes:
-        cancelled: event that `cancel` sets.
     """
 
     def __init__(
@@ -148,8 +142,6 @@ class Pager:
 
 
 class _PagerRun:
-    """The state of one run of a pager."""
-
     def __init__(
         self, pager: Pager, offsets: Longs, seconds: float, pace: float, least: int
     ) -> None:

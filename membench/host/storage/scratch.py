@@ -1,8 +1,8 @@
 """The scratch file: a file without a name, in a directory that the user chose.
 
-This module needs no package outside the standard library. The parent process of a run creates the
-file once. The file has no name. So the kernel removes the file when the last process that has it
-open ends, even if the process is killed. Other processes open the file through ``/proc/<pid>/fd``.
+The parent process of a run creates the file. Other processes open it through ``/proc/<pid>/fd``.
+The kernel removes the file when the last process that has it open ends, even if the process is
+killed.
 """
 
 from __future__ import annotations
@@ -66,14 +66,13 @@ class ScratchHandle:
         size: bytes of the file.
         budget: bytes that the cases of the run may write after the file was first filled.
         seed: seed of the content; see `Content`.
-        rounds: number of rounds in the run. A case that writes reserves its bytes for all rounds at
-            once.
+        rounds: number of rounds in the run.
         ledger: path of the file that counts reserved and written bytes; see `WriteLedger`.
         kind: kind of filesystem, such as ext4.
         device: block device of the filesystem, such as /dev/nvme0n1p2; empty if unknown.
         nocow: whether a copy-on-write filesystem overwrites the file in place.
-        dirtied: share of the pages of direct writes that went through the page cache while the
-            file was first filled; 0 if the kernel does not count these pages.
+        dirtied: share of the pages of direct writes that went through the page cache while the file
+            was first filled; 0 if the kernel does not count these pages.
     """
 
     path: str
@@ -113,9 +112,7 @@ class ScratchFile:
 
         Args:
             size: bytes; raised to at least `LEAST`, and rounded up to a multiple of `CHUNK`.
-            budget: bytes that the run may write, including the ``size`` bytes written here.
-            seed: seed of the content.
-            rounds: number of rounds of the run.
+            budget: bytes that the run may write, including the bytes written here.
 
         Raises:
             OutputError: ``directory`` is not a directory, is not writable, or has too little space;
@@ -183,7 +180,6 @@ class ScratchFile:
 
 @contextlib.contextmanager
 def _opened(directory: Path) -> Iterator[int]:
-    """A context with a descriptor for ``directory``; symbolic links are followed."""
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -216,7 +212,6 @@ def _check_room(folder: int, directory: Path, size: int, budget: int) -> None:
 
 
 def _nameless(folder: int, directory: Path) -> int:
-    """Descriptor of a new file without a name, open for reading and writing."""
     flags = os.O_RDWR | os.O_CLOEXEC
     try:
         return os.open(".", flags | os.O_TMPFILE, 0o600, dir_fd=folder)
@@ -250,14 +245,11 @@ def _refused(error: OSError, directory: Path) -> OutputError:
 def _without_copies(fd: int, filesystem: Filesystem) -> bool:
     """Set the flag that makes btrfs overwrite the file in place; True if the flag is now set.
 
-    The flag takes effect only while the file is empty. Since Linux 6.15, btrfs buffers direct
-    writes to a file without the flag. Without buffering, the checksum of a page would be wrong if
-    the page changed during the write. A file with the flag has no checksums and is not compressed.
-    On other filesystems the function does nothing, because the same bit has another meaning (f2fs
-    pins the file) or no meaning.
+    Since Linux 6.15, btrfs buffers direct writes to a file without the flag. The flag takes effect
+    only while the file is empty.
     """
     if filesystem.kind != "btrfs":
-        return False
+        return False  # the bit has another meaning (f2fs pins the file) or none
     try:
         (flags,) = struct.unpack_from("I", fcntl.ioctl(fd, _GET_FLAGS, bytes(8)))
         fcntl.ioctl(fd, _SET_FLAGS, struct.pack("I4x", flags | _NOCOW))
@@ -267,15 +259,9 @@ def _without_copies(fd: int, filesystem: Filesystem) -> bool:
 
 
 def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
-    """Read the first `LEAST` bytes directly, and check that most of them are not cached.
-
-    The check is omitted if the written data cannot be evicted from the page cache.
-
-    Raises:
-        BackendUnavailable: the direct reads fail, or the page cache contains the data.
-    """
+    """Raise `BackendUnavailable` if direct reads fail or use the page cache."""
     if evict(fd, LEAST) >= CACHED:
-        return  # unknown; the rows get a flag instead
+        return  # the data cannot be evicted; the rows get a flag instead
     direct = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
     buffer = _pages(CHUNK)
     try:
@@ -301,8 +287,7 @@ def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
 def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
     """Write the whole file, because a read of a block without data does not use the disk.
 
-    Returns:
-        The share of pages (0 to 1) that went through the page cache; see `ScratchHandle.dirtied`.
+    Returns `ScratchHandle.dirtied`.
     """
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_size:
@@ -333,9 +318,7 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
 def _write_all(fd: int, size: int, content: Content) -> float:
     """Write ``size`` bytes directly. Returns the share (0 to 1) that was dirtied in the page cache.
 
-    The share is the median over the first chunks. If a chunk's share is at least `CACHED`, the
-    function waits as long as the write took, and subtracts the pages that other processes dirty in
-    this time.
+    The share is the median over the first chunks.
     """
     direct = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
     view = memoryview(_pages(CHUNK))
@@ -352,6 +335,7 @@ def _write_all(fd: int, size: int, content: Content) -> float:
                 continue
             share = (after - before) * mmap.PAGESIZE / CHUNK
             if share >= CACHED:
+                # Subtract the pages that other processes dirty in the same time.
                 time.sleep(time.monotonic() - begin)
                 share -= ((dirtied_pages() or after) - after) * mmap.PAGESIZE / CHUNK
             shares.append(max(0.0, share))
@@ -363,7 +347,7 @@ def _write_all(fd: int, size: int, content: Content) -> float:
 def _pages(size: int) -> mmap.mmap:
     """A private mapping of ``size`` bytes. Unlike a shared mapping, it can get huge pages.
 
-    Every page is touched, because btrfs uses the page cache for reads into memory that is not yet
+    Every page is touched, because btrfs reads through the page cache into memory that is not
     mapped.
     """
     buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -378,8 +362,7 @@ def _pages(size: int) -> mmap.mmap:
 def _no_longer_than(size: int) -> Iterator[None]:
     """A context in which no file that this process writes may exceed ``size`` bytes.
 
-    The limit is a second safeguard. The interpreter ignores SIGXFSZ, so a write beyond the limit is
-    an error (EFBIG).
+    The interpreter ignores SIGXFSZ, so a write beyond the limit is an error (EFBIG).
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     lower = size if soft == resource.RLIM_INFINITY else min(soft, size)

@@ -1,7 +1,7 @@
 """The engine for machines without Numba or without native AIO: one thread per I/O in flight.
 
-The threads make blocking calls. The interpreter runs between two I/Os, and the threads share the
-interpreter lock. So at high queue depths, the engine limits the rate and the tail latency.
+The threads share the interpreter lock, so at high queue depths the engine limits the rate and the
+tail latency.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ class Threads:
     name = "preadv"
 
     def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
-        """Run ``traffic`` on ``fd`` with ``traffic.depth`` threads."""
         landed = np.full(memory.size // traffic.block, NEVER, np.int64)
         workers = [_Worker(fd, memory, traffic, landed, n) for n in range(traffic.depth)]
         begin, busy = _run_together(workers)
@@ -79,7 +78,7 @@ class _Worker:
         self.error: Exception | None = None
 
     def run(self, barrier: threading.Barrier) -> None:
-        """Wait at the barrier, then do I/Os until the end of the run. Store errors in ``error``."""
+        """Wait at the barrier, then do I/Os until the end of the run. Errors go to ``error``."""
         barrier.wait()
         try:
             self._work(time.monotonic_ns() + int(self._traffic.seconds * 1e9))

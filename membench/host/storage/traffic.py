@@ -84,16 +84,11 @@ class TrafficRecord:
 
     @property
     def count(self) -> int:
-        """Number of completed I/Os."""
         return int(self.latency.size)
 
     @property
     def blocked(self) -> bool:
-        """Whether submission waited for the disk, so that fewer than ``depth`` I/Os were in flight.
-
-        True if ``depth`` is more than 1, submission took more than half of the time, and the thread
-        waited for more than half of the submission. Waiting for a CPU does not count.
-        """
+        """Whether submission waited for the disk; then fewer than ``depth`` I/Os were in flight."""
         # A lower bound, because busy and queued also include time outside the submission call.
         waiting = self.submitting - self.busy - self.queued
         return self.depth > 1 and self.submitting > 0.5 and waiting > self.submitting / 2

@@ -45,9 +45,6 @@ class NativeRing(NativeAio):
     If the kernel allows it, the memory and the file are registered for each run. Registration saves
     the lookup of pages and descriptor for each I/O.
 
-    Args:
-        cpu: the backend whose threads run the loops.
-
     Raises:
         BackendUnavailable: the kernel has no io_uring with the features of Linux 5.6, or forbids
             io_uring to this process.
@@ -149,6 +146,5 @@ class NativeRing(NativeAio):
         made.mappings.clear()
 
     def close(self) -> None:
-        """Free the rings. A second call does nothing."""
         for loop, depth in tuple(self._rings):
             self._drop(loop, depth)

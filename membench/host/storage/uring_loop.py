@@ -1,7 +1,7 @@
 """Compiled functions for io_uring: submit one I/O, and wait for one completion.
 
-The process and the kernel share the rings. A consumer reads an index before it reads the entries up
-to this index. A producer writes the index after the entries. Layouts: linux/io_uring.h.
+A consumer reads an index before the entries up to this index. A producer writes the index after the
+entries. Layouts: linux/io_uring.h.
 """
 
 from __future__ import annotations

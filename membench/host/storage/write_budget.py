@@ -1,7 +1,4 @@
-"""The bytes that a run has written and may still write, summed over all processes of the run.
-
-This module imports only the standard library.
-"""
+"""The bytes that a run has written and may still write, summed over all processes of the run."""
 
 from __future__ import annotations
 
@@ -54,7 +51,6 @@ class WriteLedger:
 
     @property
     def written(self) -> int:
-        """Bytes that cases have written."""
         return self._read().written
 
     def _read(self) -> _Book:
