@@ -1,7 +1,6 @@
 """The interface to the links of a GPU: host memory, other GPUs, events in queues, batch copies.
 
-The attribute ``links`` of `membench.gpu.protocol.Gpu` has this interface. The rules for benches in
-`membench.gpu.protocol` also apply to this interface.
+The rules for benches in `membench.gpu.protocol` also apply to this interface.
 """
 
 from __future__ import annotations
@@ -58,10 +57,7 @@ class Multicast:
 
 
 class Links(Protocol):
-    """The links of one GPU.
-
-    membench frees allocations of the links together with the other allocations of the GPU.
-    """
+    """The links of one GPU. After the case, membench frees all memory that the bench allocated."""
 
     @property
     def near(self) -> int | None:
@@ -70,10 +66,7 @@ class Links(Protocol):
 
     @property
     def far(self) -> int | None:
-        """The host NUMA node that is farthest from the node `near`; None if there is no other node.
-
-        The result is also None if `near` is unknown.
-        """
+        """The host NUMA node farthest from `near`; None if unknown or if there is no other node."""
         ...
 
     @property
@@ -102,7 +95,7 @@ class Links(Protocol):
     def mapped_file(self, fd: int, size: int) -> HostBuffer:
         """The first ``size`` bytes of the file ``fd`` as read-only memory. No page is touched.
 
-        The array of the result is read-only. The caller may close ``fd`` immediately.
+        The caller may close ``fd`` immediately.
         """
         ...
 
@@ -139,7 +132,7 @@ class Links(Protocol):
         """CUDA's ordinals, in this process, of this GPU and of the GPU that `peer` uses.
 
         Raises:
-            Skip: there is no other GPU, or this GPU cannot access another GPU directly.
+            Skip: as `peer`.
         """
         ...
 
@@ -154,8 +147,7 @@ class Links(Protocol):
     def advise(self, buffer: Buffer, advice: str) -> None:
         """Advise the driver on managed memory.
 
-        ``advice`` is ``read-mostly``, ``prefer-host``, or ``accessed-by`` (which says that the
-        device accesses the memory).
+        ``advice`` is ``read-mostly``, ``prefer-host``, or ``accessed-by`` (by the device).
         """
         ...
 
@@ -172,10 +164,7 @@ class Links(Protocol):
         ...
 
     def between(self, first: Event, last: Event) -> float:
-        """Nanoseconds from the event ``first`` to the event ``last``.
-
-        Both events must have completed.
-        """
+        """Nanoseconds from the event ``first`` to the event ``last``; both must have completed."""
         ...
 
     def batch(
@@ -203,10 +192,7 @@ class Links(Protocol):
 
     @property
     def batch_version(self) -> str:
-        """CUDA version of the batch copy's signature, ``13.0`` or ``12.8``.
-
-        The result is empty if the driver has no batch copy.
-        """
+        """CUDA version of the batch copy, ``13.0`` or ``12.8``; empty if there is no batch copy."""
         ...
 
 
@@ -221,7 +207,7 @@ def link_detail(links: Links) -> dict[str, str]:
 def link_flags(links: Links) -> tuple[str, ...]:
     """The flag ``unpinned-numa`` if the process may run on NUMA nodes other than the GPU's node.
 
-    There is no flag if the GPU's node is unknown.
+    If the GPU's node is unknown, there is no flag.
     """
     known = links.near is not None
     return ("unpinned-numa",) if known and links.nodes_here != str(links.near) else ()

@@ -1,8 +1,7 @@
 """The interface of a GPU for benches.
 
-The CUDA backend implements the interface on hardware. In the tests, an emulator implements the
-interface and executes the PTX of the same sources. So tests can check every kernel and every byte
-count on a machine without a GPU. A bench must use the GPU only through this interface.
+The CUDA backend implements the interface on hardware. In the tests, an emulator implements it and
+executes the PTX of the same sources. A bench must use the GPU only through this interface.
 
 Rules for a bench:
 
@@ -166,8 +165,7 @@ class Gpu(DeviceBackend, Protocol):
     def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:
         """Copy ``data`` to byte ``offset`` of ``target``.
 
-        The method waits for all work in the measured queue before the copy, and waits for the end
-        of the copy.
+        The method waits for the measured queue before the copy, and for the end of the copy.
         """
         ...
 
@@ -176,7 +174,7 @@ class Gpu(DeviceBackend, Protocol):
     ) -> npt.NDArray[Any]:
         """Copy ``count`` elements from byte ``offset`` of ``source`` to the host.
 
-        The method waits for all work in the measured queue before the copy.
+        The method waits for the measured queue before the copy.
         """
         ...
 
@@ -223,10 +221,10 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def prefer_l1(self, *kernels: Kernel) -> None:
-        """Ask the driver for as much L1 as possible for ``kernels``.
+        """Request as much L1 as possible for ``kernels``.
 
-        L1 and shared memory share one on-chip memory. By default, the driver chooses the split. The
-        call is only a request: a kernel still gets the shared memory that the kernel uses.
+        L1 and shared memory share one on-chip memory. A kernel still gets the shared memory that it
+        uses.
         """
         ...
 
@@ -292,7 +290,7 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def energy(self) -> Callable[[], float]:
-        """A function that returns the total energy in joules that the device's counter shows.
+        """A function that reads the device's energy counter, in joules.
 
         Raises:
             Skip: the device has no energy counter.

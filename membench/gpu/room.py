@@ -1,4 +1,4 @@
-"""Allocate GPU memory, if other programs leave enough GPU memory free."""
+"""Allocation of GPU memory that skips the case if too little memory is free."""
 
 from __future__ import annotations
 

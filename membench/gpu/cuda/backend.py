@@ -1,8 +1,4 @@
-"""The CUDA backend: the class `CudaBackend` implements the interface `Gpu` with CuPy.
-
-Every buffer is a separate allocation. The backend does not use CuPy's memory pools. The pools round
-sizes up, and reuse memory whose lines may still be in a cache.
-"""
+"""The CUDA backend: the class `CudaBackend` implements the interface `Gpu` with CuPy."""
 
 from __future__ import annotations
 
@@ -49,10 +45,7 @@ from membench.gpu.protocol import Argument, Buffer, KernelVariant
 from membench.machine.gpus.energy import energy_counter
 
 HOLD_DEADLINE_NS = 10_000_000_000
-"""Nanoseconds after which a blocked queue continues without `release`.
-
-The sample is then invalid.
-"""
+"""Nanoseconds after which a blocked queue continues without `release`; the sample is invalid."""
 
 FLUSH_FACTOR = 2
 """Multiple of the L2 size that a flush writes and reads, to replace the lines in all L2 slices."""
@@ -71,7 +64,7 @@ def open_cuda(machine: Machine, index: int, benches: Iterable[str] = ()) -> Cuda
     """Open the backend on the GPU ``machine.gpus.devices[index]``.
 
     Args:
-        benches: names of benches. The function compiles the kernels of these benches in parallel.
+        benches: names of the benches whose kernels are compiled in parallel.
 
     Raises:
         BackendUnavailable: CUDA does not list the GPU, or this process cannot use CUDA.
@@ -99,7 +92,6 @@ class CudaKernel:
 
     @property
     def shared_bytes(self) -> int:
-        """Static shared memory per block in bytes."""
         return self.resources.shared_bytes
 
 
@@ -107,8 +99,6 @@ class CudaBackend:
     """One GPU in this process; implements the interfaces `DeviceBackend` and `Gpu`.
 
     Attributes:
-        timer: name of the timer, CUDA events.
-        links: host memory, other GPUs, events and batch copies.
         resolution_ns: resolution in ns of the time between two events. CuPy returns this time as
             milliseconds in single precision.
     """
@@ -154,29 +144,24 @@ class CudaBackend:
     # The interface `DeviceBackend`.
 
     def flush(self) -> None:
-        """Queue a write and then a read of a buffer that is `FLUSH_FACTOR` times as large as L2."""
         scratch, sink = self._flushed
         self.fill(scratch, 0)
         args = (scratch, sink, np.uint64(scratch.size // 16))
         self.launch(self._control["sweep"], 4 * self.properties.sms, 256, args)
 
     def synchronize(self) -> None:
-        """Wait until the measured queue is empty."""
         with explained("the GPU stopped"):
             self._queue.synchronize()
 
     def block(self) -> None:
-        """Queue a kernel that stops the queue until `release`, at most for `HOLD_DEADLINE_NS`."""
         self._ticket += 1
         args = (self._words, np.int32(self._ticket), np.uint64(HOLD_DEADLINE_NS))
         self.launch(self._control["hold"], 1, 1, args)
 
     def release(self) -> None:
-        """Let the queue continue after `block`."""
         self._words.array.view(np.int32)[0] = self._ticket
 
     def probe(self, edge: Edge) -> None:
-        """Queue a kernel that records the clocks of the SMs, before or after the timed work."""
         half = _TICK.itemsize * self.properties.sms
         begin = edge.value * half
         self._ticks.array[begin : begin + half] = 0
@@ -187,14 +172,13 @@ class CudaBackend:
         self._events[edge].record(self._queue)
 
     def idle(self) -> None:
-        """Queue an empty kernel."""
         self.launch(self._control["idle"], 1, 1, ())
 
     def stamps(self) -> Stamps:
         """The time between the two events, and the clocks of one SM before and after the work.
 
-        The SM has the lowest number of all SMs that ran a block of both probes. If there is no such
-        SM, all clocks are 0.
+        The SM has the lowest number of all SMs that both probes reached. Without such an SM, all
+        clocks are 0.
         """
         with explained("the times of the CUDA events cannot be read"):
             elapsed = cupy.cuda.get_elapsed_time(
@@ -213,22 +197,16 @@ class CudaBackend:
     # The interface `Gpu`.
 
     def allocate(self, size: int) -> DeviceMemory:
-        """A separate allocation of ``size`` bytes on the GPU; `reclaim` frees the allocation."""
         memory = device_memory(size)
         self._given.append(memory)
         return memory
 
     def host(self, size: int, kind: str = "pinned") -> HostMemory:
-        """Page-locked host memory from CUDA's allocator, not from CuPy's pool.
-
-        `reclaim` frees the memory.
-        """
         memory = host_memory(size, kind)
         self._given.append(memory)
         return memory
 
     def upload(self, target: Buffer, data: npt.NDArray[Any], offset: int = 0) -> None:
-        """Wait for the measured queue, and then copy ``data`` synchronously."""
         self.synchronize()
         data = np.ascontiguousarray(data)
         check_within(target, offset, data.nbytes)
@@ -238,7 +216,6 @@ class CudaBackend:
     def download(
         self, source: Buffer, dtype: npt.DTypeLike, count: int, offset: int = 0
     ) -> npt.NDArray[Any]:
-        """Wait for the measured queue, and then copy ``count`` elements synchronously."""
         self.synchronize()
         data = np.empty(count, dtype)
         check_within(source, offset, data.nbytes)
@@ -251,13 +228,11 @@ class CudaBackend:
         cupy.cuda.runtime.memsetAsync(target.address, byte, target.size, queue.ptr)
 
     def copy(self, target: int, source: int, size: int, stream: Any = None) -> None:
-        """Queue a memcpy. The driver derives the direction from the addresses."""
         queue = stream or self._queue
         kind = cupy.cuda.runtime.memcpyDefault
         cupy.cuda.runtime.memcpyAsync(target, source, size, kind, queue.ptr)
 
     def kernel(self, variant: KernelVariant, entry: str) -> CudaKernel:
-        """Compile and load the kernel; also allow the maximum dynamic shared memory."""
         key = (variant, entry)
         if key not in self._kernels:
             image, module = self._module(variant)
@@ -287,7 +262,6 @@ class CudaBackend:
             kernel.function((grid,), (block,), passed, shared, stream or self._queue)
 
     def occupancy(self, kernel: CudaKernel, block: int, shared: int = 0) -> int:
-        """Maximum number of resident blocks per SM, as the driver computes it."""
         return int(
             cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
                 kernel.function.ptr, block, shared
@@ -295,16 +269,11 @@ class CudaBackend:
         )
 
     def prefer_l1(self, *kernels: CudaKernel) -> None:
-        """Ask the driver to give no on-chip memory to shared memory, so that L1 gets all of it."""
         for kernel in kernels:
             with explained(f"L1 cannot be enlarged for {kernel.entry}"):
                 cupy.cuda.driver.funcSetAttribute(kernel.function.ptr, _CARVEOUT, 0)
 
     def clusters(self, kernel: CudaKernel, size: int, block: int, shared: int = 0) -> int:
-        """Number of resident clusters, as the driver computes it.
-
-        The method first enables cluster sizes above the portable maximum.
-        """
         function = kernel.function.ptr
         try:
             if size > PORTABLE_CLUSTER:
@@ -323,7 +292,6 @@ class CudaBackend:
             stream.synchronize()
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
-        """Capture the work that ``run`` queues as a CUDA graph, and return the graph's launcher."""
         with explained("the work cannot be captured as a CUDA graph"):
             self._queue.begin_capture()
             try:
@@ -343,11 +311,6 @@ class CudaBackend:
         out: str = "fp32",
         fast: bool = False,
     ) -> Callable[[], None]:
-        """Return a function that queues y = x w' (see `Gpu.gemm`) by cuBLAS or cublasLt.
-
-        FP8 and FP4 use cublasLt. The method calls the function once, so that the library loads its
-        code.
-        """
         try:
             if (least := NARROW_CAPABILITY.get(kind)) is not None:
                 if int(self.properties.arch) < least:
@@ -365,12 +328,12 @@ class CudaBackend:
                 once = product(kind, shape, (w, x, y), self._queue, out)
         except BackendUnavailable as missing:
             skip(str(missing))
-        once()
+        once()  # the library loads its code
         self.synchronize()
         return once
 
     def _scales(self, kind: str, shape: tuple[int, int, int]) -> tuple[Buffer, Buffer]:
-        """The scales of w and x. All scales are 1, so the layout of the scales does not matter."""
+        """Scales of 1 for w and x. Because all are equal, their layout does not matter."""
         m, n, k = shape
         scale = SCALES[kind]
         both = self.allocate(scale.bytes_of(m, k)), self.allocate(scale.bytes_of(n, k))
@@ -388,7 +351,6 @@ class CudaBackend:
             skip(str(missing))
 
     def reclaim(self) -> None:
-        """Free all memory that the last case allocated."""
         self.synchronize()
         while self._given:
             give_back(self._given.pop())
@@ -410,8 +372,7 @@ class CudaBackend:
     def _module(self, variant: KernelVariant) -> tuple[Image, Any]:
         if variant not in self._modules:
             image = compile_source(variant.file, variant.options, self.properties.arch)
-            # RawModule can load only from a path, but the image is in memory. So the code uses
-            # Module.
+            # RawModule can load only from a path.
             module = cupy.cuda.Module()
             with explained(
                 f"{variant.file} was compiled by NVRTC {image.compiler}, but cannot be loaded"
@@ -422,10 +383,7 @@ class CudaBackend:
 
 
 def _ticks(probed: npt.NDArray[Any]) -> dict[int, Tick]:
-    """Clocks by SM number, counted from 1.
-
-    An entry of 0 is left out, because no block wrote the entry.
-    """
+    """Clocks by SM number, counted from 1. No block wrote an entry of 0."""
     return {int(one["sm"]): Tick(int(one["ns"]), int(one["cycles"])) for one in probed if one["sm"]}
 
 

@@ -5,9 +5,8 @@ CuPy does not wrap this function. The function has two signatures (cuda.h of CUD
     12.8  cuMemcpyBatchAsync     (dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, s)
     13.0  cuMemcpyBatchAsync_v2  (dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, s)
 
-At run time, ``cuGetProcAddress`` returns the function for a requested CUDA version, 13.0 or 12.8. A
-driver older than CUDA 12.8 has neither function. This module needs only ctypes, so tests can
-replace the driver by a stub library.
+``cuGetProcAddress`` returns the function for a requested CUDA version. A driver older than CUDA
+12.8 has neither function.
 """
 
 from __future__ import annotations
@@ -39,8 +38,7 @@ ORDERS = {"stream": 1, "any": 3}
 """Values of CUmemcpySrcAccessOrder, by the time when the copy may read its sources.
 
 ``stream``: in the order of the stream. ``any``: at any time, even before earlier work in the
-stream. ``any`` is correct only if no work in the stream writes the sources, for example if the
-sources are in host memory that does not change.
+stream, so that no work in the stream may write the sources.
 """
 
 

@@ -1,9 +1,8 @@
 """Compile CUDA C++ to machine code with NVRTC; no driver and no GPU are needed.
 
-One version of NVRTC gives the same result on every machine. So the tests check the machine code,
-and execute the PTX of the same compilation. The module does not use CuPy's compiler, because CuPy
-asks the driver for the architecture even if the caller names an architecture (cupy 14.2,
-`compiler.py`).
+One version of NVRTC gives the same result on every machine. The module does not use CuPy's
+compiler, because CuPy asks the driver for the architecture even if the caller names an architecture
+(cupy 14.2, `compiler.py`).
 """
 
 from __future__ import annotations
@@ -67,10 +66,7 @@ class Resources:
 
     @property
     def local_bytes(self) -> int:
-        """Local memory per thread in bytes.
-
-        The byte count of a bench does not include traffic to local memory.
-        """
+        """Local memory per thread in bytes."""
         return self.stack_bytes + self.spill_bytes
 
 
@@ -97,11 +93,10 @@ def target(arch: str) -> str:
     """The compilation target for compute capability ``arch``, such as ``90a`` for ``90``.
 
     The ``a`` allows architecture-specific instructions and changes no other machine code
-    (``docs/compilers.md``). If this NVRTC does not support a device, the target is an older
-    capability: the newest supported capability of the same generation, such as ``120`` for ``121``.
-    Images for this capability also run on the device ("Binary compatibility" in the CUDA
-    programming guide). If the generation has no older supported capability, the target is ``arch``,
-    which NVRTC will reject. An ``arch`` that already ends in a letter is also its own target.
+    (``docs/compilers.md``). If this NVRTC does not support ``arch``, the target is the newest
+    supported older capability of the same generation, such as ``120`` for ``121``. Its images also
+    run on the device ("Binary compatibility" in the CUDA programming guide). Without such a
+    capability, NVRTC will reject the target.
     """
     if not arch.isdigit():
         return arch
@@ -129,8 +124,7 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
     """
     key = _key(file, options, arch)
     if (kept := load_image(key)) is not None:
-        # If the fields of an entry differ, another version of membench wrote the entry. Then
-        # compile again.
+        # Compile again if another version of membench wrote an entry with other fields.
         with suppress(TypeError, KeyError, AttributeError):
             resources = {entry: Resources(**each) for entry, each in kept["resources"].items()}
             return Image(**{**kept, "resources": resources})
@@ -144,9 +138,8 @@ def compile_ahead(
 ) -> None:
     """Compile, in parallel, the sources that the cache lacks, so that no case waits for NVRTC.
 
-    NVRTC takes no locks and does not hold Python's lock (GIL). If a source does not compile, the
-    case that needs the source reports the error later. Without a cache, the function compiles
-    nothing.
+    If a source does not compile, the case that needs the source reports the error later. Without a
+    cache, the function compiles nothing.
 
     Args:
         asked: pairs of a file name and additional options.
@@ -157,6 +150,7 @@ def compile_ahead(
     if not missing or cache_directory(IMAGES) is None:
         return
     workers = threads or len(os.sched_getaffinity(0))
+    # NVRTC runs without Python's lock (GIL).
     with ThreadPoolExecutor(min(workers, len(missing))) as pool:
         list(pool.map(_try_to_compile, missing))
 
@@ -167,7 +161,6 @@ def _try_to_compile(one: tuple[str, tuple[str, ...], str]) -> None:
 
 
 def _key(file: str, options: tuple[str, ...], arch: str) -> str:
-    """The cache key: a digest of everything that determines the result of a compilation."""
     parts = (
         _compiler(),
         target(arch),
@@ -180,14 +173,7 @@ def _key(file: str, options: tuple[str, ...], arch: str) -> str:
 
 
 def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> Image:
-    """Compile the source ``text``; error messages show the name ``file``.
-
-    Raises:
-        BackendUnavailable: NVRTC is missing, or does not support the architecture.
-        MembenchError: the source does not compile, or the compiler prints a warning.
-        RegistersSpilled: the machine code would use local memory.
-        Skip: this NVRTC is too old for an instruction in the source.
-    """
+    """Compile the source ``text`` as `compile_source`; error messages show the name ``file``."""
     nvrtc = _nvrtc()
     compiler = _compiler()
     names = tuple(name.encode() for name in kernel_headers())
@@ -199,8 +185,7 @@ def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> I
         except nvrtc.NVRTCError as error:
             raise _explained(file, arch, compiler, nvrtc.getProgramLog(program), error) from error
         log: str = nvrtc.getProgramLog(program)
-        # CuPy's wrapper drops the last byte. The image is not a valid ELF file if this byte is
-        # missing.
+        # CuPy's wrapper drops the last byte, without which the ELF file is invalid.
         cubin: bytes = nvrtc.getCUBIN(program) + b"\0"
         ptx: str = nvrtc.getPTX(program).rstrip(b"\0").decode()
     finally:
@@ -229,10 +214,7 @@ def _nvrtc() -> Any:
 
 @cache
 def _compiler() -> str:
-    """NVRTC's version, with the patch number if known.
-
-    The machine code can differ between patches.
-    """
+    """NVRTC's version, with the patch number if known: the machine code can differ."""
     named = ".".join(str(part) for part in _nvrtc().getVersion())
     for package in ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12"):
         with suppress(PackageNotFoundError):

@@ -37,9 +37,9 @@ def ordinal_of(uuid_hash: str) -> int:
 def uuid_hashes(ordinal: int) -> tuple[str, ...]:
     """Two hashes of a device's UUID in NVML's form: as a GPU, and as a MIG instance.
 
-    The result is empty if the driver does not report the UUID. The function reads the UUID from the
-    driver, because CuPy's `getDeviceProperties` cuts a UUID at the first zero byte.
+    The result is empty if the driver does not report the UUID.
     """
+    # CuPy's getDeviceProperties cuts a UUID at the first zero byte.
     driver, raw = open_driver(), (ctypes.c_uint8 * 16)()
     device = device_handle(driver, ordinal)
     if device is None or driver.cuDeviceGetUuid_v2(raw, ctypes.c_int(device)):
@@ -51,7 +51,6 @@ def uuid_hashes(ordinal: int) -> tuple[str, ...]:
 
 
 def properties_of(ordinal: int) -> Properties:
-    """The properties of the device with the CUDA ordinal ``ordinal``."""
     found: dict[str, Any] = cupy.cuda.runtime.getDeviceProperties(ordinal)
     return Properties(
         name=found["name"].decode(),

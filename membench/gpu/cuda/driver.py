@@ -48,10 +48,7 @@ def open_driver(library: str = LIBRARY) -> Any:
 
 
 def explainer(driver: Any) -> Callable[[int], str]:
-    """A function that returns the name of a CUresult, such as ``CUDA_ERROR_INVALID_VALUE``.
-
-    If the driver has no name for the number N, the function returns ``error N``.
-    """
+    """A function that returns the name of a CUresult, such as ``CUDA_ERROR_INVALID_VALUE``."""
 
     def explain(status: int) -> str:
         name = ctypes.c_char_p()
@@ -65,9 +62,6 @@ def explainer(driver: Any) -> Callable[[int], str]:
 
 def resident_clusters(driver: Any, function: int, size: int, block: int, shared: int) -> int:
     """Number of resident clusters, if a cluster has ``size`` blocks of ``block`` threads each.
-
-    A cluster runs within one GPC (a group of SMs). If the number of SMs in a GPC is not a multiple
-    of ``size``, the device runs fewer clusters than its total number of SMs suggests.
 
     Args:
         function: a ``CUfunction``.

@@ -1,9 +1,7 @@
 """GPUDirect Storage through KvikIO: reads from a file directly into device memory.
 
-The extra ``gds`` installs KvikIO. If the kernel driver is missing, KvikIO works in compatibility
-mode and reads through host memory. The rows report this mode. In compatibility mode, KvikIO uses
-the page cache by default. So membench sets KvikIO to direct reads before KvikIO opens the file. The
-rows report the share of the data that came from the page cache.
+If the kernel driver is missing, KvikIO works in compatibility mode and reads through host memory.
+The rows report this mode, and the share of the data that came from the page cache.
 """
 
 from __future__ import annotations
@@ -47,8 +45,8 @@ class GdsReader:
             skip("needs KvikIO: kvikio-cu13 for cupy-cuda13x, kvikio-cu12 for cupy-cuda12x")
         except Exception as error:
             skip(f"KvikIO cannot be used: {' '.join(str(error).split())}")
-        # KvikIO before 25.12 lacks this setting and always uses the page cache in compatibility
-        # mode.
+        # In compatibility mode, KvikIO uses the page cache by default. KvikIO before 25.12 lacks
+        # this setting.
         with contextlib.suppress(Exception):
             kvikio.defaults.set({"auto_direct_io_read": True})
         try:

@@ -19,10 +19,7 @@ IMAGES = "images"
 
 
 def image_key(parts: Iterable[bytes]) -> str:
-    """Hex digest of ``parts`` and of the length of each part.
-
-    Because of the lengths, different lists of parts have different keys.
-    """
+    """Hex digest of ``parts`` and their lengths, so that different lists have different digests."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little") + part)
@@ -30,10 +27,7 @@ def image_key(parts: Iterable[bytes]) -> str:
 
 
 def load_image(key: str) -> dict[str, Any] | None:
-    """The cache entry for ``key``; None if the entry is missing or damaged.
-
-    The value of ``cubin`` is of the type bytes.
-    """
+    """The cache entry for ``key``; None if the entry is missing or damaged."""
     directory = cache_directory(IMAGES)
     if directory is None:
         return None
@@ -48,7 +42,6 @@ def load_image(key: str) -> dict[str, Any] | None:
 
 
 def is_kept(key: str) -> bool:
-    """Whether the cache has an entry for ``key``."""
     directory = cache_directory(IMAGES)
     return directory is not None and (directory / f"{key}.json").exists()
 

@@ -1,7 +1,7 @@
 """The CUDA sources, in the installed package or in the checkout.
 
-This module imports only the error classes from membench. A wheel contains ``kernels/`` as
-``membench/kernels/``. An editable install and a bare checkout read the checkout's ``kernels/``.
+A wheel contains ``kernels/`` as ``membench/kernels/``. An editable install and a bare checkout read
+the checkout's ``kernels/``.
 """
 
 from __future__ import annotations

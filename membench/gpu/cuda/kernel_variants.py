@@ -1,10 +1,8 @@
 """The list of compilations that membench runs before the first case.
 
-``kernel_variants.json`` lists the compilations by bench. An entry has the lowest compute capability
-for which the bench requests the compilation. If the bench does not request the compilation for all
-higher compute capabilities, the entry also has the highest compute capability. ``python
-ci/documents.py`` writes the file. A test compares the file with the requests of the benches.
-Kernels of a bench that is not in the file are compiled at first use.
+``python ci/documents.py`` writes ``kernel_variants.json``, the list by bench. ``from`` is the
+lowest compute capability for which the bench requests a compilation; ``until``, if present, is the
+highest. membench compiles kernels that are not listed at first use.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ _ALREADY_OPEN = 704  # cudaErrorPeerAccessAlreadyEnabled
 
 @dataclass(frozen=True)
 class LinkMemory:
-    """An allocation for transfers over the links. The function ``free`` releases the allocation."""
+    """An allocation for transfers over the links. ``free`` releases it."""
 
     address: int
     size: int
@@ -53,7 +53,6 @@ class LinkMemory:
 
     @cached_property
     def array(self) -> npt.NDArray[np.uint8]:
-        """The memory as a NumPy array on the host."""
         if isinstance(self.keep, np.ndarray):
             return self.keep
         return np.ctypeslib.as_array((ctypes.c_uint8 * self.size).from_address(self.address))
@@ -79,16 +78,10 @@ class CudaLinks:
 
     @property
     def near(self) -> int | None:
-        """The GPU's NUMA node according to the snapshot; None if unknown."""
         return next((one.node for one in self._machine.links if one.uuid == self._uuid), None)
 
     @property
     def far(self) -> int | None:
-        """The host node that is farthest from the GPU's node; None if there is no such node.
-
-        The result is also None if the GPU's node is unknown. The firmware reports the distances.
-        Only nodes with ordinary host memory count.
-        """
         memory, near = self._machine.memory, self.near
         if near is None:
             return None
@@ -101,13 +94,11 @@ class CudaLinks:
 
     @property
     def nodes_here(self) -> str:
-        """The NUMA nodes of the CPUs in the scheduler's affinity mask, such as ``0+1``."""
         mask = os.sched_getaffinity(0)
         found = {one.node for one in self._machine.memory.nodes if mask & set(one.cpus)}
         return "+".join(str(node) for node in sorted(found))
 
     def under_load(self) -> dict[str, str]:
-        """The state of the link while copies run; measured once per process."""
         return dict(self._pcie)
 
     @cached_property
@@ -132,7 +123,6 @@ class CudaLinks:
     # Memory.
 
     def memory(self, size: int, kind: str, node: int | None = None) -> LinkMemory:
-        """Host memory from a CUDA allocator or from an anonymous mapping, depending on ``kind``."""
         if kind not in MEMORY_KINDS:
             raise ValueError(
                 f"'{kind}' is not a kind of host memory; the kinds are {', '.join(MEMORY_KINDS)}"
@@ -159,13 +149,11 @@ class CudaLinks:
             )
 
     def mapped_file(self, fd: int, size: int) -> LinkMemory:
-        """A shared read-only mapping of the first ``size`` bytes of ``fd``."""
         mapping = mmap.mmap(fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
         array = np.frombuffer(mapping, np.uint8)
         return self._keep(LinkMemory(int(array.ctypes.data), size, lambda: None, array))
 
     def peer(self, size: int) -> LinkMemory:
-        """An allocation of ``size`` bytes on the other GPU of `pair`."""
         _, other = self.pair
         with explained(f"{about_size(size)} cannot be allocated on GPU {other}"):
             self._open_peer(other)
@@ -177,10 +165,6 @@ class CudaLinks:
         return self._keep(LinkMemory(address, size, lambda: cupy.cuda.runtime.free(address)))
 
     def every_gpu(self, size: int, *, peers: bool = False) -> tuple[Lane, ...]:
-        """An allocation of ``size`` bytes and a stream on each GPU; this GPU is first.
-
-        With ``peers``, the method leaves out GPUs without direct access in both directions.
-        """
         others = self._others()
         if peers:
             assert self.pair  # raises if there is no other GPU with direct access
@@ -194,10 +178,7 @@ class CudaLinks:
         return [one for one in range(count) if one != self._ordinal]
 
     def _open_both_ways(self, other: int) -> bool:
-        """Enable direct access to and from the GPU ``other``.
-
-        Returns False if one of the GPUs does not allow direct access.
-        """
+        """Enable direct access to and from the GPU ``other``; False if one is impossible."""
         ask = cupy.cuda.runtime.deviceCanAccessPeer
         if not (ask(self._ordinal, other) and ask(other, self._ordinal)):
             return False
@@ -208,7 +189,6 @@ class CudaLinks:
         return True
 
     def multicast(self, size: int) -> Multicast:
-        """``size`` bytes per GPU from the driver's multicast objects."""
         gpus = (self._ordinal, *self._others())
         try:
             made = multicast_memory(open_driver(), gpus, size)
@@ -230,7 +210,6 @@ class CudaLinks:
 
     @property
     def pair(self) -> tuple[int, int]:
-        """This GPU, and the first other GPU that this GPU can access directly."""
         reached = cupy.cuda.runtime.deviceCanAccessPeer
         other = next((one for one in self._others() if reached(self._ordinal, one)), -1)
         if other < 0:
@@ -249,7 +228,6 @@ class CudaLinks:
                 raise
 
     def free_bytes(self) -> int:
-        """Bytes of free device memory, as the driver reports them."""
         return int(cupy.cuda.runtime.memGetInfo()[0])
 
     def prefetch(self, buffer: Buffer, *, to_host: bool = False) -> None:
@@ -276,18 +254,15 @@ class CudaLinks:
         return event
 
     def follow(self, event: Any, stream: Stream | None = None) -> None:
-        """Make ``stream`` wait for ``event``; None means the measured queue."""
         queue: Any = stream or self._queue
         queue.wait_event(event)
 
     @staticmethod
     def happened(event: Any) -> bool:
-        """Whether ``event`` has completed; the method does not wait."""
         return bool(event.done)
 
     @staticmethod
     def between(first: Any, last: Any) -> float:
-        """Nanoseconds between two events by the device's clock."""
         with explained("the times of the CUDA events cannot be read"):
             return float(cupy.cuda.get_elapsed_time(first, last)) * 1e6
 
@@ -302,7 +277,6 @@ class CudaLinks:
         *,
         overlap: bool = False,
     ) -> Callable[[], None]:
-        """Return a function that queues the copies as one batch copy of the driver."""
         found = self._batch_copy
         if isinstance(found, str):
             skip(found)
@@ -332,7 +306,7 @@ class CudaLinks:
         return memory
 
     def reclaim(self) -> None:
-        """Free all memory that the last case allocated. The case's queues must be empty."""
+        """Free all memory of the last case, whose queues must be empty."""
         while self._given:
             with explained("GPU memory cannot be freed"):
                 self._given.pop().free()

@@ -2,8 +2,7 @@
 
 CuPy for CUDA 13 cannot select the host as a target: ``memPrefetchAsync`` and ``memAdvise`` of CuPy
 treat every location as a GPU (runtime.pyx of CuPy 14.0 to 14.2). So this module calls two functions
-of the driver. cuda.h declares both functions since CUDA 8.0, and every driver keeps both functions
-for old programs::
+that every driver has since CUDA 8.0::
 
     cuMemPrefetchAsync(CUdeviceptr, size_t, CUdevice, CUstream)
     cuMemAdvise(CUdeviceptr, size_t, CUmem_advise, CUdevice)

@@ -88,7 +88,7 @@ def multicast_memory(driver: Any, ordinals: Sequence[int], size: int) -> Multica
 
 
 class _Maker:
-    """Builds one multicast object; records every step, and can undo the steps in reverse order."""
+    """Builds one multicast object, and can undo the steps in reverse order."""
 
     def __init__(self, driver: Any, ordinals: Sequence[int]) -> None:
         self._driver = driver

@@ -15,19 +15,18 @@ from membench.gpu.cuda.cublaslt import CublasLt
 from membench.gpu.protocol import Buffer
 
 _AS_IT_IS, _TRANSPOSED, _ANY_ALGORITHM = 0, 1, -1  # cublasOperation_t, cublasGemmAlgo_t
-# Type of w and x, and type of the arithmetic: cudaDataType_t, cublasComputeType_t.
 _OUT = {"fp32": 0, "bf16": 14}  # cudaDataType_t of y
+# Type of w and x, and type of the arithmetic: cudaDataType_t, cublasComputeType_t.
 _GEMM = {"fp32": (0, 68), "tf32": (0, 77), "bf16": (14, 68)}
 
 Shape = tuple[int, int, int]
 """The sizes (m, n, k) of y = x w': w is m x k, x is n x k, y is n x m, all in row-major order."""
 
-
 Operands = tuple[Buffer, Buffer, Buffer]
 """The operands w and x, and the result y."""
 
 NARROW_CAPABILITY = {"fp8": 89, "mxfp8": 100, "nvfp4": 100}
-"""The first compute capability on which cublasLt multiplies a format, by format."""
+"""Format -> first compute capability on which cublasLt multiplies the format."""
 
 
 def product(
@@ -90,7 +89,6 @@ def narrow_product(
 
 
 def _cublas() -> tuple[Any, int]:
-    """CuPy's bindings for cuBLAS, and the cuBLAS handle of the current device."""
     try:
         from cupy.cuda import cublas, device
     except ImportError:

@@ -16,9 +16,7 @@ _U32 = 2**32
 
 
 class BlockSums:
-    """One 32-bit sum per thread block.
-
-    In each launch, a kernel adds the words that a block reads to the sum of the block.
+    """One 32-bit sum per thread block, to which a kernel adds the words that the block reads.
 
     Attributes:
         buffer: the sums in device memory, an argument of the kernels.
@@ -58,7 +56,6 @@ def repeat(gpu: Gpu, target: Buffer, tile: npt.NDArray[Any]) -> None:
 
 
 def random_words(count: int, seed: int) -> npt.NDArray[np.uint32]:
-    """``count`` 32-bit words of random bits."""
     return np.random.default_rng(seed).integers(0, _U32, count, dtype=np.uint32)
 
 

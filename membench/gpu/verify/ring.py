@@ -12,9 +12,8 @@ _U32 = 2**32 - 1
 class GpuRing:
     """A ring (one closed cycle) through all ``lines``, computed by a formula.
 
-    As with Sattolo's shuffle, a walk visits every line. But the line at each position follows from
-    a formula, not from a shuffle. So all threads can link the ring at once, and the host can
-    compute where a walk of any length ends.
+    So all threads can link the ring at once, and the host can compute where a walk of any length
+    ends.
 
     Attributes:
         lines: number of lines, at least 2.
@@ -49,7 +48,7 @@ class GpuRing:
 
     @property
     def bits(self) -> int:
-        """log2 of `window`: the number of low bits of a position that `place` mixes."""
+        """log2 of ``window``."""
         return self.window.bit_length() - 1
 
     def place(self, index: int) -> int:
@@ -64,7 +63,7 @@ class GpuRing:
 
 
 def _mix(x: int, bits: int, seed: int) -> int:
-    """A bijection on numbers of ``bits`` bits, made of odd factors, constants and right shifts."""
+    """A bijection on numbers of ``bits`` bits, the same as in ``kernels/chase.cu``."""
     mask, shift = (1 << bits) - 1, bits // 2 + 1
     for round_ in range(_ROUNDS):
         x = (x * 0x9E3779B1 + (seed >> 8 * round_)) & mask

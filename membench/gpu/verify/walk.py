@@ -36,7 +36,6 @@ def hint_macro(hint: str) -> str:
 
 
 def chase_variant(hint: str) -> KernelVariant:
-    """The variant of ``chase.cu`` in which loads have the cache operator ``hint``."""
     return KernelVariant.of("chase.cu", HINT=hint_macro(hint), LOADS=LOADS)
 
 
@@ -89,7 +88,7 @@ class Walker:
     def check(self, turns: int, start: int = 0) -> None:
         """Compare the last line of the last queued walk with the line that the ring predicts.
 
-        `check` notes a difference. `verify` raises the error for the first noted difference.
+        If they differ, `verify` raises the error.
         """
         end = int(self._gpu.download(self._out, np.uint64, 1)[0])
         self._check(start, turns * LOADS, end)
@@ -118,9 +117,9 @@ class Walker:
         return [int(one) / ghz for one in self._gpu.download(self._took, np.uint32, SINGLE_HOPS)]
 
     def bulk_trips(self, hops: int, launches: int) -> Observation:
-        """The latency of a bulk copy in ns, with one sample per launch of ``hops`` hops.
+        """The latency of a bulk copy in ns. Each copy depends on the previous copy.
 
-        Each copy depends on the previous copy. A sample is the time per hop.
+        Each launch of ``hops`` hops gives one sample, the time per hop.
         """
         turns = hops // LOADS
         self.walk(turns)
@@ -158,7 +157,6 @@ class Walker:
             )
 
     def _address(self, index: int) -> np.uint64:
-        """Address of the line at position ``index`` of the ring."""
         return np.uint64(self._memory.address + LINE * self._ring.place(index))
 
     def verify(self) -> None:
