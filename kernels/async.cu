@@ -21,8 +21,7 @@ extern __shared__ __align__(128) uint4 ring[];
 
 __device__ __forceinline__ unsigned sum_of_tile(const uint4* tile, unsigned vectors) {
     unsigned sum = 0;
-    // The count is signed, because an unsigned count may wrap. With an unsigned count, the compiler
-    // would check the end in each step.
+    // signed, because an unsigned count may wrap, and the compiler would check the end in each step
     const int end = static_cast<int>(vectors);
 #pragma unroll 4
     for (int i = static_cast<int>(threadIdx.x); i < end; i += static_cast<int>(kBlock)) {

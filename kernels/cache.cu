@@ -1,11 +1,11 @@
 // Repeated reads or writes of one working set within one launch.
 //
 // The set consists of chunks of 16 KiB. The number of chunks is a power of two. For one chunk, each
-// of the 1024 threads of a block makes one access of 16 bytes. Block b makes the visits b * spread
-// + step * i,   i = 0, 1, ...,   below its end, and visit v accesses chunk v modulo the number of
-// chunks. With spread 1, step = blocks and a common end, the blocks move through the set together
-// and visit every chunk once per lap. Each lap begins at a different block, because the number of
-// blocks is not a power of two. So each SM accesses lines from both partitions of the L2 cache.
+// of the 1024 threads of a block makes one access of 16 bytes. Block b makes the visits
+// b * spread + step * i (i = 0, 1, ...) below its end, and visit v accesses chunk v modulo the
+// number of chunks. With spread 1, step = blocks and a common end, the blocks move through the set
+// together and visit every chunk once per lap. If the number of blocks is odd, each lap begins at a
+// different block. So each SM accesses lines from both partitions of the L2 cache.
 // With step 1 and a separate end, each block moves through the whole set alone, so that its L1
 // cache serves the part of the set that fits in L1.
 

@@ -1,5 +1,4 @@
-// Kernels that the engine launches around the work that it times; see
-// membench/measure/worker/span.py.
+// Kernels around the timed work; see membench/measure/worker/span.py.
 
 #include "device.cuh"
 

@@ -20,7 +20,7 @@ __device__ __forceinline__ unsigned shifted(unsigned page, unsigned shift, unsig
 
 }  // namespace
 
-// sums[block] += sum of the words that the block read.  `vectors` is a multiple of 2^bits.
+// sums[block] += sum of the words that the block read. `vectors` is a multiple of 2^bits.
 extern "C" __global__ void __launch_bounds__(kBlock)
     gather_read(unsigned* __restrict__ sums, const uint4* __restrict__ pages,
                 const unsigned* __restrict__ table, unsigned bits, size_t vectors, unsigned shift,

@@ -1,7 +1,7 @@
 // Shared memory: reads and writes of WIDTH bytes per thread with a stride, latency, and access to
 // the shared memory of another block in the cluster.
 //
-// A tile has one element of WIDTH bytes for each of the 1024 threads.  With stride s (1 .. 32, a
+// A tile has one element of WIDTH bytes for each of the 1024 threads. With stride s (1 .. 32, a
 // power of two) lane l of warp w has element (w / s) * 32 s + l s + w % s of each tile. Every
 // element belongs to one thread, and neighbouring lanes are s elements apart. A turn accesses
 // kTiles successive tiles, starting at tile turn % kTiles. So successive turns make different
@@ -94,7 +94,7 @@ extern "C" __global__ void __launch_bounds__(kBlock)
     add_block_sum(sums, sum);
 }
 
-// Every word of an element becomes thread + turn.  Then sums[block] += sum of all words.
+// Every word of an element becomes thread + turn. Then sums[block] += sum of all words.
 extern "C" __global__ void __launch_bounds__(kBlock)
     shared_write(unsigned* __restrict__ sums, unsigned stride, unsigned turns, unsigned salt) {
     fill(kAll * kBlock * kWords, salt);
