@@ -136,7 +136,6 @@ class CudaBackend:
         return digest.hexdigest()
 
     def describe(self) -> Device:
-        """The name of the GPU, the version of its driver, and the CUDA version in use."""
         version = cupy.cuda.runtime.runtimeGetVersion()
         cuda = f"{version // 1000}.{version % 1000 // 10}"
         return Device("cuda", self.properties.name, self.machine.gpus.driver, cuda)

@@ -66,7 +66,6 @@ class Resources:
 
     @property
     def local_bytes(self) -> int:
-        """Local memory per thread in bytes."""
         return self.stack_bytes + self.spill_bytes
 
 
@@ -76,9 +75,7 @@ class Image:
 
     Attributes:
         cubin: an ELF image for exactly one architecture.
-        ptx: the intermediate code of the same compilation.
         resources: the resources of each entry function, by name.
-        log: the compiler's messages.
         compiler: NVRTC's version, such as ``13.0.88``.
     """
 
@@ -112,7 +109,6 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
     """Compile the source ``file`` of ``kernels/``, or load the result from the cache on disk.
 
     Args:
-        file: file name, such as ``stream.cu``.
         options: additional options, such as ``("-DVEC=16",)``.
         arch: compute capability without the dot, such as ``90``. See `target`.
 

@@ -29,7 +29,6 @@ class GdsReader:
     """Reads pages of a file into a pool of device memory.
 
     Args:
-        path: path of the file.
         pool: device memory. Page ``slot`` begins at byte ``slot * block`` of the pool.
         block: bytes per page.
 

@@ -69,7 +69,6 @@ class MulticastMemory:
         address: address of the multicast object, for multimem instructions only.
         each: the separate address of each GPU's memory, in the order of the request.
         size: mapped bytes per GPU, at least the requested size.
-        free: function that releases the memory and the multicast object.
     """
 
     address: int

@@ -70,14 +70,10 @@ def narrow_product(
     fast: bool,
     scales: tuple[Buffer, Buffer] | None = None,
 ) -> Callable[[], None]:
-    """A function that queues one product y = x w' by cublasLt; see `Shape` and `Operands`.
+    """A function that queues one product y = x w' by cublasLt; see `CublasLt.product`.
 
     Args:
-        kind: format of w and x, one of `NARROW_CAPABILITY` (FP8 or FP4).
-        out: format of y.
         workspace: `cublaslt.WORKSPACE_BYTES` bytes of device memory.
-        fast: whether the hardware may keep partial sums with fewer bits.
-        scales: scales of w and x, for a format in `cublaslt.SCALES`.
     """
     _cublas()  # finds and loads the libraries in pip's packages
     w, x, y = operands

@@ -33,10 +33,7 @@ class BlockSums:
         return self._gpu.download(self.buffer, np.uint32, self._blocks)
 
     def check(self, what: str, expected: int) -> None:
-        """Raise `VerificationFailed` if the sums do not add up to ``expected`` modulo 2^32.
-
-        ``what`` begins the message.
-        """
+        """Raise `VerificationFailed` if the sums do not add up to ``expected`` modulo 2^32."""
         found = int(self.each().sum(dtype=np.uint64))
         if found % _U32 != expected % _U32:
             raise VerificationFailed(

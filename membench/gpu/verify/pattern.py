@@ -46,7 +46,10 @@ def pattern_sum(count: int, salt: int) -> int:
 
 
 class Patterns:
-    """Fills and checks buffers on a GPU. The kernels run in the measured queue."""
+    """Fills and checks buffers on a GPU. The kernels run in the measured queue.
+
+    ``what`` begins the message of an error.
+    """
 
     def __init__(self, gpu: Gpu) -> None:
         self._gpu = gpu
@@ -77,17 +80,11 @@ class Patterns:
         self._gpu.fill(target, POISON)
 
     def check(self, what: str, target: Buffer, salt: int) -> None:
-        """Raise `VerificationFailed` if ``target`` differs from the pattern.
-
-        ``what`` begins the message.
-        """
+        """Raise `VerificationFailed` if ``target`` differs from the pattern."""
         self._check(what, "check", target, np.uint32(salt))
 
     def check_value(self, what: str, target: Buffer, value: int) -> None:
-        """Raise `VerificationFailed` if a word of ``target`` is not ``value``.
-
-        ``what`` begins the message.
-        """
+        """Raise `VerificationFailed` if a word of ``target`` is not ``value``."""
         self._check(what, "check_value", target, np.uint32(value))
 
     def check_linear(
@@ -107,12 +104,9 @@ class Patterns:
         """Raise `VerificationFailed` if a block of ``target`` has wrong contents.
 
         Args:
-            what: begins the message.
             block: bytes per block.
-            of: one number per block of ``target``. The number selects the block of the pattern that
-                the target's block must equal. `UNTOUCHED` means that the target's block must still
-                be poison.
-            salt: salt of the pattern.
+            of: for each block of ``target``, the number of the equal block of the pattern, or
+                `UNTOUCHED` for a block that must still be poison.
         """
         table = self._gpu.allocate(of.nbytes)
         self._gpu.upload(table, of)

@@ -31,7 +31,7 @@ _SEED = 0x5EED
 
 
 def hint_macro(hint: str) -> str:
-    """The value of the macro `HINT` in ``chase.cu`` and ``cache.cu`` for the operator ``hint``."""
+    """The value of the macro `HINT` in ``chase.cu`` and ``cache.cu`` for ``hint``."""
     return '""' if hint == "plain" else f'".{hint}"'
 
 
@@ -41,8 +41,6 @@ def chase_variant(hint: str) -> KernelVariant:
 
 class Walker:
     """One GPU thread that follows a random cycle over ``lines`` lines of ``memory``.
-
-    membench compares the end of each walk with the ring's formula.
 
     Args:
         lines: number of lines, at least 2.

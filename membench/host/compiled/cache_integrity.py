@@ -32,8 +32,7 @@ def _digest(path: Path) -> str:
 def _locked(path: Path, how: int) -> Iterator[bool]:
     """Hold an advisory lock on ``path``; ``how`` is the operation of flock(2).
 
-    Yields False if another process holds the lock, and True otherwise, even if locks are
-    impossible.
+    Yields False if another process holds the lock, otherwise True, even if locks are impossible.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -98,7 +97,6 @@ def _discarded(directory: Path) -> list[Path]:
 
 
 def discard_all(directory: Path) -> None:
-    """Remove all compiled files below ``directory``."""
     for path in list(_files(directory)):
         with suppress(OSError):
             path.unlink()

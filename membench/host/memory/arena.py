@@ -131,7 +131,6 @@ class _Arena:
         taken: bytes from the start of the mapping that cases have used.
         owner: the ``owner`` of the `Arenas.take` call that made the mapping.
         spans: the spans of the arrays of the last case.
-        contents: span -> content.
     """
 
     memory: Bytes
@@ -177,10 +176,9 @@ class Arenas:
         self.contents: list[object] = []
 
     def take(self, pages: str, sizes: Sequence[int], owner: object = None) -> list[Bytes]:
-        """Arrays of ``sizes`` bytes at staggered addresses.
+        """Arrays of ``sizes`` bytes at staggered addresses, possibly with data of an earlier case.
 
-        The arrays may contain data of an earlier case. The caller must no longer use arrays from an
-        earlier call.
+        The caller must no longer use arrays from an earlier call.
 
         Args:
             pages: ``thp`` or ``4k``; see `map_pages`.
@@ -232,7 +230,6 @@ class Arenas:
             return map_pages(total, pages)
 
     def huge_share(self, pages: str) -> str:
-        """The share of the touched memory that is on huge pages, from smaps, such as ``100%``."""
         arena = self._arenas[pages]
         return f"{min(100, 100 * huge_bytes(arena.memory) / arena.taken):.0f}%"
 

@@ -88,7 +88,6 @@ class CpuBackend:
         return max((cache.line for cache in self.machine.cpu.caches), default=LINE) or LINE
 
     def describe(self) -> Device:
-        """The CPU's model, or the architecture if the model is unknown, as a device."""
         return Device("cpu", self.machine.cpu.model or platform.machine())
 
     def threads(self, wanted: int | str) -> int:
@@ -138,17 +137,14 @@ class CpuBackend:
         return self._arenas.contents
 
     def vouch(self, pages: str, contents: Sequence[object]) -> None:
-        """Record the contents of the arrays that the last `arrays` for ``pages`` returned.
-
-        Call this only after a successful verification.
-        """
+        """Record the contents after a successful verification; see `Arenas.vouch`."""
         self._arenas.vouch(pages, contents)
 
     def helpers(self, threads: int) -> int:
         """The number of threads that fill and check the arrays of a case with ``threads`` threads.
 
-        On a machine with one NUMA node, all threads help. With several nodes, only the timed
-        threads fill the arrays, so that each page is on the node of its timed thread.
+        With several NUMA nodes, only the timed threads do so, so that each page is on the node of
+        its timed thread.
         """
         return threads if len(self.machine.memory.nodes) > 1 else len(self.cpus)
 
@@ -178,11 +174,7 @@ class CpuBackend:
         return self._team.run([lambda slot: job(slot.index)] * len(which), which)
 
     def seating(self) -> Seating:
-        """The kinds of core that ran the threads, or the reason why a thread was not pinned.
-
-        The result covers the threads that `launch` has used since `reclaim`. It is empty if all of
-        them are pinned and the machine has one kind of core, or if no thread was used.
-        """
+        """The kinds of core that ran threads since `reclaim`, or why a thread was not pinned."""
         refused = self.unpinned(sorted(self._launched))
         if refused:
             return Seating({"unpinned": refused}, ("unpinned",))
@@ -194,9 +186,9 @@ class CpuBackend:
         return Seating({"cores": "+".join(names)})
 
     def unpinned(self, threads: Iterable[int]) -> str:
-        """The reason why one of ``threads`` (indices in ``cpus``) is not pinned to its CPU.
+        """Why one of ``threads`` (indices in ``cpus``) is not pinned; empty if all are pinned.
 
-        The result is empty if all are pinned. A thread that has not run yet counts as pinned.
+        A thread that has not run yet counts as pinned.
         """
         return self._team.unpinned(threads)
 

@@ -144,7 +144,6 @@ class ThreadPool:
         return int(self._shared[(FIRST_SLOT + SLOT_BYTES * slot + offset) // 8])
 
     def unpinned(self, threads: Iterable[int]) -> str:
-        """Why one of ``threads`` (indices in ``cpus``) is not pinned; empty if all are pinned."""
         return next((self._refusals[one] for one in threads if one in self._refusals), "")
 
     def _start(self, count: int) -> None:

@@ -33,7 +33,7 @@ LARGEST_OTHER_FILE = 256 * MIB  # size that files other than the scratch file ma
 def open_storage(
     machine: Machine, scratch: ScratchHandle, host: CpuBackend | None = None
 ) -> StorageBackend:
-    """Open the backend for ``scratch``. The process that created the file must still have it open.
+    """Open the backend for ``scratch``, which the process that created it must still have open.
 
     Args:
         host: an open backend whose threads and memory to use; None for new threads and memory.
@@ -157,13 +157,11 @@ class StorageBackend:
         return memory[shift:]
 
     def flow(self, shape: TrafficShape, pages: str = "thp", pool: int = 0, shift: int = 0) -> Flow:
-        """A flow of I/Os with the pattern ``shape``.
+        """A flow of I/Os with the pattern ``shape``; ``pages`` and ``shift`` are as in `memory`.
 
         Args:
-            pages: kind of page of the memory, ``thp`` or ``4k``.
             pool: minimum bytes of memory over which the blocks are spread. The memory always has
                 room for the I/Os in flight and at least one spare block.
-            shift: offset in bytes of the first byte of the memory from the start of its page.
 
         Raises:
             Skip: the file is too small for this pattern.
@@ -236,7 +234,6 @@ class StorageBackend:
         self._ledger.wrote(size)
 
     def reclaim(self) -> None:
-        """Reset the list of used threads that `seating` reports. Keep the buffers."""
         self.cpu.reclaim()
 
     def close(self) -> None:

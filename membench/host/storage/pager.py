@@ -47,13 +47,9 @@ class Sink(Protocol):
         """Start to copy ``slot`` to destination number ``place``, and return without waiting."""
         ...
 
-    def done(self, slot: int) -> bool:
-        """Whether the copy of ``slot`` has completed."""
-        ...
+    def done(self, slot: int) -> bool: ...
 
-    def wait(self, slot: int) -> None:
-        """Wait until the copy of ``slot`` has completed."""
-        ...
+    def wait(self, slot: int) -> None: ...
 
 
 class Nowhere:
@@ -86,8 +82,6 @@ class Pager:
     Args:
         read: function ``(slot, offset)`` that reads the page at ``offset`` of the file into
             ``slot``. Several threads call this function at once.
-        readers: number of reader threads.
-        sink: the destination of the copies.
         slots: number of slots, at least ``readers``.
     """
 

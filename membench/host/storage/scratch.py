@@ -65,9 +65,7 @@ class ScratchHandle:
         path: ``/proc/<pid>/fd/<n>`` of the process that created the file.
         size: bytes of the file.
         budget: bytes that the cases of the run may write after the file was first filled.
-        seed: seed of the content; see `Content`.
-        rounds: number of rounds in the run.
-        ledger: path of the file that counts reserved and written bytes; see `WriteLedger`.
+        ledger: path of the file of a `WriteLedger`.
         kind: kind of filesystem, such as ext4.
         device: block device of the filesystem, such as /dev/nvme0n1p2; empty if unknown.
         nocow: whether a copy-on-write filesystem overwrites the file in place.
@@ -93,11 +91,7 @@ class ScratchHandle:
 
 
 class ScratchFile:
-    """The open scratch file in the process that created it; a context manager.
-
-    Attributes:
-        scratch: the handle for other processes.
-    """
+    """The open scratch file in the process that created it; a context manager."""
 
     def __init__(self, fd: int, ledger_fd: int, scratch: ScratchHandle) -> None:
         self._fd = fd

@@ -60,8 +60,7 @@ class TrafficRecord:
         busy: largest share (0 to 1) of a CPU that a submitting thread used.
         loops: number of submitting threads.
         depth: number of I/Os in flight.
-        landed: for each block of memory, the file offset of the I/O that used the block last, or
-            `NEVER`.
+        landed: for each block of memory, the file offset of its last I/O, or `NEVER`.
         submitting: largest share (0 to 1) of time that a submitting thread spent in the submission
             call; 0 if the engine has no separate submission call.
         queued: largest share (0 to 1) of time that a submitting thread waited for a CPU.
