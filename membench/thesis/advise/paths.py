@@ -20,9 +20,9 @@ from membench.thesis.claims.ledger import Input
 from membench.thesis.models.kv_shape import Pieces
 
 _LARGE = 4
-"""A piece this many times as large as the largest measured block counts as one large copy."""
+"""A piece at least this many times as large as every measured block counts as one large copy."""
 NEAR_BEST = 0.9
-"""Share of the best rate. A block size that reaches this share is large enough."""
+"""Share of the best rate at which a block size is large enough."""
 
 
 @record
@@ -31,7 +31,6 @@ class Rate:
 
     Attributes:
         low, value, high: minimum, median and maximum.
-        rows: the result rows with the rate.
         shared: whether all ranks share the device that limits the rate.
         contiguous: whether the rate is of one large copy instead of an engine's blocks.
     """
@@ -45,7 +44,7 @@ class Rate:
 
     @classmethod
     def of_values(cls, values: Sequence[float], rows: Sequence[Row] = ()) -> Rate:
-        """The rate with the median, minimum and maximum of ``values`` (at least one value)."""
+        """The median, minimum and maximum of ``values``, which must not be empty."""
         ordered = sorted(values)
         middle = len(ordered) // 2
         value = ordered[middle]
@@ -54,11 +53,11 @@ class Rate:
         return cls(ordered[0], value, ordered[-1], tuple(rows))
 
     def times(self, factor: float) -> Rate:
-        """The total rate of ``factor`` equal devices. ``shared`` and ``contiguous`` are False."""
+        """The total rate of ``factor`` equal devices."""
         return Rate(self.low * factor, self.value * factor, self.high * factor, self.rows)
 
     def seconds(self, time: Callable[[float], float]) -> Rate:
-        """``time(rate)`` in seconds, with a range. The highest rate gives the lowest time."""
+        """``time(rate)`` in seconds, with a range."""
         return Rate(time(self.high), time(self.value), time(self.low), self.rows)
 
 
@@ -70,11 +69,10 @@ class Choice:
         name: recompute, ddr or ssd.
         ttft: seconds to the first token, with the range over the rounds.
         rate: B/s of the path, or FLOP/s for recompute.
-        crossover: shortest prefix, in tokens, for which restoring is faster than recomputing. None
-            if restoring is not faster up to 2^24 tokens, if the FLOP/s are unknown, or for
-            ``recompute``.
-        flips_at: B/s of the path below which recomputing the whole context is faster. None if the
-            FLOP/s are unknown, or for ``recompute``.
+        crossover: shortest prefix, in tokens, for which restoring is faster than recomputing; None
+            if there is none up to 2^24 tokens, if the FLOP/s are unknown, or for ``recompute``.
+        flips_at: B/s of the path at which loading the whole context takes as long as recomputing
+            it; None if the FLOP/s are unknown, or for ``recompute``.
     """
 
     name: str
@@ -89,11 +87,11 @@ class Capacity:
     """The capacity of a memory tier for KV caches.
 
     Attributes:
-        bytes: HBM of all GPUs that hold the model, host memory up to the limit of the control
-            group, or free space of a disk.
+        bytes: HBM of all ranks, host memory up to the limit of the control group, or free space of
+            a disk.
         usable: bytes for KV caches, without model weights and without a reserve.
         contexts: number of contexts that fit into ``usable``.
-        counted: text that says which bytes are not usable.
+        counted: a text about the bytes that are not usable.
     """
 
     tier: str
@@ -109,11 +107,11 @@ class Method:
 
     Attributes:
         name: the fastest copy method at ``block``.
-        block: bytes of the largest measured block that is no larger than a piece. If all measured
-            blocks are larger, the smallest measured block.
+        block: bytes of the largest measured block that is no larger than a piece; the smallest
+            measured block if all are larger.
         row: the measurement of ``name`` at ``block``.
         enough: bytes of the smallest measured block with at least `NEAR_BEST` of the best rate.
-        enough_row: the measurement at ``enough``.
+        enough_row: the fastest measurement at ``enough``.
     """
 
     name: str
@@ -127,7 +125,7 @@ class Sought(NamedTuple):
     """The result of a search for a rate in result rows.
 
     Attributes:
-        rate: the rate; None if no row has the rate.
+        rate: None if no row has the rate.
         missing: one line for each missing measurement that would be better evidence.
     """
 
@@ -136,10 +134,7 @@ class Sought(NamedTuple):
 
 
 def rate_of(need: Input, rows: Sequence[Row]) -> Sought:
-    """The rate of the best case that the input ``need`` selects from ``rows``.
-
-    If there is no such case, the rate is None, and ``missing`` gives the reason.
-    """
+    """The rate of the best case that the input ``need`` selects from ``rows``."""
     found = find(need, rows)
     return Sought(_rate(found)) if found.rows else Sought(None, (found.missing,))
 
@@ -150,7 +145,7 @@ def _rate(found: EvidenceRows) -> Rate:
 
 @record
 class _Copy:
-    """A measured copy of blocks of ``block`` bytes with one method."""
+    """A measured copy of blocks of ``block`` bytes."""
 
     block: int
     method: str
@@ -162,9 +157,9 @@ class _Copy:
 
 
 def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
-    """The measured copies of the bench ``bench`` with methods that an engine can use.
+    """The measured copies of ``bench`` with methods that an engine can use.
 
-    Measurements by membench take precedence over other tools, and other tools over cited figures.
+    Own, imported and cited copies take precedence in this order, as in `find`.
     """
     usable = of_bench(trusted(rows), bench, Metric.BANDWIDTH)
     nearest = min((origin(row) for _, row in usable), default=0)
@@ -178,7 +173,7 @@ def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
 
 
 def _block(parameters: Mapping[str, str]) -> int | None:
-    """Bytes of the block in the axes of a case; None if ``block`` is missing or invalid."""
+    """Bytes of the axis ``block``; None if it is missing or invalid."""
     try:
         return parse_size(parameters["block"])
     except (KeyError, UsageError):
@@ -186,10 +181,6 @@ def _block(parameters: Mapping[str, str]) -> int | None:
 
 
 def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
-    """The fastest of ``copies`` at the block size for ``piece`` (see `Method.block`).
-
-    The result is None if ``copies`` is empty.
-    """
     if not copies:
         return None
     block = measured_for((one.block for one in copies), piece.bytes)
@@ -197,22 +188,21 @@ def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
 
 
 def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
-    """The rate of the fastest case of ``bench`` at the block size for ``piece``.
+    """The rate of the fastest copy of ``bench`` at the block size for ``piece`` (`Method.block`).
 
-    `Method.block` defines this block size. The result is None if no copy was measured.
+    None if no copy was measured.
     """
     best = _fastest(_copies(rows, bench), piece)
     return None if best is None else _rate(EvidenceRows((best.row,)))
 
 
 def kv_path(rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input]) -> Sought:
-    """The rate from host memory to the GPU for copies of KV blocks of about ``piece`` bytes.
+    """The rate of KV blocks from host memory to the GPU, in pieces of ``piece.bytes`` bytes.
 
-    The rate of a large copy replaces the rate of KV blocks in two cases:
+    The result is the rate of one large copy in two cases:
 
     - No block was measured.
-    - ``piece`` is at least `_LARGE` times as large as the largest measured block, and the large
-      copy is not slower.
+    - ``piece`` counts as one large copy (`_LARGE`), and the large copy is not slower.
     """
     blocks = fastest_near(rows, "kv/h2d", piece)
     largest = max((one.block for one in _copies(rows, "kv/h2d")), default=0)
@@ -238,11 +228,10 @@ def ssd_path(
     inputs: Mapping[str, Input],
     link: Rate | None,
 ) -> Sought:
-    """The rate at which pages are copied from disk to the GPU.
+    """The rate of KV blocks from disk to the GPU.
 
-    If the whole path was not measured, the rate is the lower of two rates: the read rate of the
-    disk, and ``link``, the rate from host memory to the GPU. The rate is None if one of these two
-    rates is unknown.
+    If the whole path was not measured, the slower of disk and link limits the rate. The rate is
+    None if one of these two is unknown.
     """
     if (rate := fastest_near(rows, "paging/ssd-hbm", piece)) is not None:
         return Sought(Rate(rate.low, rate.value, rate.high, rate.rows, shared=True))
@@ -259,10 +248,7 @@ def ssd_path(
 
 
 def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
-    """The fastest copy method for ``piece``, and the smallest block size that is fast enough.
-
-    The result is None if no copy was measured.
-    """
+    """The fastest copy method for ``piece``; None if no copy was measured."""
     copies = _copies(rows, "kv/h2d")
     here = _fastest(copies, piece)
     if here is None:
@@ -274,10 +260,9 @@ def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:
 
 
 def device_memory(machine: Machine | None, entry: Assumption | None) -> float | None:
-    """Bytes of memory of one GPU, from the snapshot ``machine`` or else the assumption ``entry``.
+    """Bytes of memory of the smallest GPU in ``machine``, or else the assumption ``entry``.
 
-    If the GPUs in the snapshot differ, the result is the smallest size. The result is None if both
-    sources lack the size.
+    None if both are unknown.
     """
     if machine is not None:
         known = [gpu.memory for gpu in machine.gpus.devices if gpu.memory]  # 0 in old sidecars

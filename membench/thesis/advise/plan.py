@@ -1,10 +1,8 @@
 """Finds the fastest way to get a KV cache: restore from DDR, restore from SSD, or recompute.
 
-The time to recompute is the time of matrix products at the measured rate. The time to restore is
-the time of copies at the measured rate. Both times are lower bounds, if the engine computes in the
-measured precision and copies with the measured method. A rate without a measurement is reported as
-missing. The data sheet's peak is never used as a rate. A rate that the user assumes is marked as
-assumed.
+The times follow from measured rates (or a rate that the user assumes), never from the data sheet's
+peak. They are lower bounds if the engine computes in the measured precision and copies with the
+measured method.
 """
 
 from __future__ import annotations
@@ -56,23 +54,19 @@ from membench.thesis.models.roofline import prefill_flops, prefill_seconds
 MOST_TOKENS = 2**24
 """Longest prefix, in tokens, in the search for a crossover."""
 USABLE = "system.hbm_share"
-"""Name of the assumption: the share of a GPU's memory for weights and KV cache."""
+"""The assumption with the share of a GPU's memory for weights and KV cache."""
 HOST_SHARE = 0.7
 """Maximum share of host memory for a KV cache. vLLM refuses a larger ``swap_space``."""
 HOST_RESERVE = 10 * GIB
-"""Minimum bytes of host memory that a KV cache leaves free, as in SGLang's HiCache.
-
-The operating system, the engine's processes, page-locked buffers and the page cache need this
-memory.
-"""
+"""Minimum bytes of host memory that a KV cache leaves free, as in SGLang's HiCache."""
 DISK_SHARE = 0.85
 """Maximum share of a filesystem's free space for a KV cache.
 
-There are two reasons. A kubelet evicts pods below 15 % of free space (`imagefs.available`). Drives
-are slow when nearly full.
+A kubelet evicts pods below 15 % of free space (``imagefs.available``), and nearly full drives are
+slow.
 """
 _EIGHT_BITS = 9.0
-"""Weights with fewer bits than this can be multiplied in FP8."""
+"""An engine can multiply weights with fewer bits than this in FP8."""
 
 
 @record(kw_only=True)
@@ -81,10 +75,9 @@ class Question:
 
     Attributes:
         context: number of cached tokens. The last block is always recomputed.
-        tp: number of tensor-parallel ranks. Each rank has a separate link. All ranks share the
-            disks.
+        tp: number of tensor-parallel ranks, each with a link; all ranks share the disks.
         slo: longest acceptable time to first token, in seconds; None for no limit.
-        assumed: FLOP/s of one GPU, instead of a measured rate. None for the measured rate.
+        assumed: FLOP/s of one GPU; None for the measured rate.
     """
 
     model: Model
@@ -103,17 +96,16 @@ class Advice:
 
     Attributes:
         kv_bytes: bytes of KV cache of the whole context. Copies on several ranks count once.
-        rank_bytes: bytes of KV cache of the whole context that one rank stores.
+        rank_bytes: bytes of KV cache that one rank stores.
         weight_bytes: bytes of the weights over all ranks; None if unknown.
         weights: name of the precision of the weights; empty if unknown.
-        arithmetic: precision of the FLOP/s for recomputing: `bf16`, `fp8` or `assumed`. Empty if
+        arithmetic: precision of the FLOP/s for recomputing: `bf16`, `fp8` or `assumed`; empty if
             the FLOP/s are unknown.
         gpus: number of GPUs that the weights need; None if unknown.
-        piece: size and number of the pieces in which an engine moves one block on one rank.
-        choices: recompute, DDR and SSD, fastest first. A choice without a known rate is left out.
-        method: the fastest copy method; None if no copy was measured.
+        piece: the pieces in which an engine moves one block on one rank.
+        choices: the choices with a known rate, fastest first.
+        method: None if no copy was measured.
         staging: seconds to copy the context from SSD to DDR; None if not measured.
-        capacities: the capacity of each tier whose size is known.
         missing: unknown inputs, one line each.
         notes: caveats, one sentence each.
     """
@@ -148,10 +140,7 @@ class Advice:
 
     @property
     def clear(self) -> bool:
-        """Whether the slowest time of the best choice is below the fastest time of the second.
-
-        False if there are fewer than two choices.
-        """
+        """Whether the slowest time of the best choice is below the fastest time of the second."""
         if len(self.choices) < 2:
             return False
         return self.choices[0].ttft.high < self.choices[1].ttft.low
@@ -160,10 +149,7 @@ class Advice:
 def advise(
     question: Question, rows: Sequence[Row], machine: Machine | None, entries: Assumptions
 ) -> Advice:
-    """Answer ``question`` from the rows of one machine.
-
-    The machine is the first machine in ``rows`` with a GPU. Without GPUs, the machine is the first
-    machine in ``rows``.
+    """Answer ``question`` from the rows of one machine: the first with a GPU, or else the first.
 
     Args:
         machine: the snapshot of the machine; None if unknown.
@@ -243,10 +229,7 @@ def _gemm(
     inputs: Mapping[str, Input],
     peak: Assumption | None,
 ) -> tuple[Sought, str]:
-    """(FLOP/s for recomputing on one GPU, precision of these FLOP/s as in `Advice.arithmetic`).
-
-    FLOP/s that the user assumes come first. Otherwise the FLOP/s are in FP8 if the weights have
-    fewer than 9 bits and an FP8 rate was measured, else in bf16.
+    """(FLOP/s for recomputing on one GPU, their precision as in `Advice.arithmetic`).
 
     Args:
         peak: the peak of the data sheet in bf16, for the message about a missing measurement.
@@ -306,10 +289,7 @@ def _one_machine(rows: Sequence[Row]) -> tuple[str, tuple[Row, ...]]:
 
 
 def _rank_share(question: Question) -> float:
-    """Share (0 to 1) of the KV cache that one rank stores.
-
-    The ranks divide the KV heads. If a model stores latents (MLA), each rank stores all latents.
-    """
+    """Share (0 to 1) of the KV cache that one rank stores; 1 for latents (MLA)."""
 
     def size(ranks: int) -> int:
         shape, block = question.model.shape, question.block_tokens
@@ -324,7 +304,6 @@ def _choices(
     paths: Mapping[str, Rate | None],
     share: float,
 ) -> tuple[Choice, ...]:
-    """The choices with a known rate (recompute, DDR, SSD), sorted by time to first token."""
     found: list[Choice] = []
     if flops is not None:
         found.append(
@@ -337,7 +316,7 @@ def _choices(
     for name, path in paths.items():
         if path is None:
             continue
-        # Each rank loads a share of the KV cache over a separate link. All ranks share the disks.
+        # Each rank loads its share over its own link, but all ranks share the disks.
         part = 1.0 if name != "ddr" and path.shared else share
         found.append(_restore(question, name, path, flops, part))
     return tuple(sorted(found, key=lambda choice: choice.ttft.value))
@@ -374,11 +353,7 @@ def _restore(question: Question, name: str, path: Rate, flops: Rate | None, shar
 
 
 def _equal_layers(model: Model) -> float:
-    """Number of layers if every layer stores equal data, otherwise infinity.
-
-    If some layers store less than others, such as layers with a window, the time of a pipeline of
-    equal layers is not a lower bound. `restored_ttft` then needs infinity.
-    """
+    """Number of layers for `restored_ttft`; infinity if the layers store unequal data."""
     layers = layer_count(resolved(model.config))
     stored = {group.layers for group in model.shape.groups}
     if model.shape.state_layers:
@@ -398,16 +373,12 @@ def crossover(
 ) -> int | None:
     """The shortest prefix, in tokens, for which restoring is faster than recomputing.
 
-    The recompute time grows faster than the bytes, so there is at most one crossover.
+    None if restoring `MOST_TOKENS` tokens is not faster.
 
     Args:
         share: share of the KV cache (including windows and state) that moves over the path.
         bytes_per_s: rate of the path.
         flops_per_s: FLOP/s of all ranks together.
-
-    Returns:
-        The number of tokens, which is 1 if restoring is always faster. None if restoring
-            `MOST_TOKENS` tokens is not faster.
     """
     shape, dtype = question.model.shape, question.dtype
 
@@ -420,6 +391,7 @@ def crossover(
         return 1
     if not restores(MOST_TOKENS):
         return None
+    # The recompute time grows faster than the bytes, so there is at most one crossover.
     low, high = 1, MOST_TOKENS
     while high - low > 1:
         middle = (low + high) // 2
@@ -435,10 +407,7 @@ def _capacities(
     machine: Machine | None,
     whole: float,
 ) -> tuple[tuple[Capacity, ...], tuple[str, ...]]:
-    """(capacity of each known tier, lines about missing capacities).
-
-    There is at most one line, about DDR or SSD.
-    """
+    """(capacity of each known tier, lines about missing capacities)."""
     found: list[Capacity] = []
     if memory is not None and weight_bytes is not None:
         total = memory * question.tp
@@ -488,13 +457,12 @@ def _notes(question: Question, arithmetic: str) -> tuple[str, ...]:
 
 
 def usual_block(model: Model, tokens: int = 16) -> int:
-    """The smallest multiple of ``tokens`` that splits no entry of the KV cache, in tokens.
+    """The smallest multiple of ``tokens`` that splits no entry of a compressed KV cache, in tokens.
 
-    A compressed KV cache has one entry for several tokens. Layers with a window do not count.
+    Layers with a window do not count.
     """
     return math.lcm(tokens, *(group.every for group in model.shape.groups if not group.window))
 
 
 def missing_of(found: Iterable[Advice]) -> tuple[str, ...]:
-    """The missing inputs of all answers in ``found``, without duplicates."""
     return tuple(dict.fromkeys(line for one in found for line in one.missing))

@@ -1,4 +1,1 @@
-"""The claims of the thesis that inference moves memory demand from HBM to DDR and SSD.
-
-This package has the evidence, the statistics and the verdicts.
-"""
+"""Evidence and verdicts: does inference move memory demand from HBM to DDR and SSD?"""

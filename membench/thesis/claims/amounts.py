@@ -1,4 +1,4 @@
-"""Formats numbers with units as text, and formats names such as ``llama-3.1-8b, agent``."""
+"""Formats numbers with units, and names such as ``llama-3.1-8b, agent``."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _AMOUNTS = {
     "1e6 USD": tr("{number} million USD"),
     "1e9 USD": tr("{number} billion USD"),
 }
-"""Unit -> text of a number with this unit. `amount` writes an unlisted unit after the number."""
+"""Unit -> text. `amount` writes any other unit after the number."""
 _WORKLOADS = {"conversation": tr("conversation"), "agent": tr("agent")}
 
 
 def amount(number: str, unit: str) -> str:
-    """``number`` with ``unit``, as text; only ``number`` if ``unit`` is "", "1" or "share"."""
+    """``number`` with ``unit``; only ``number`` if ``unit`` is empty, "1" or "share"."""
     if unit in ("", "1", "share"):
         return number
     if unit in _AMOUNTS:
@@ -31,7 +31,7 @@ def amount(number: str, unit: str) -> str:
 
 
 def entry_range(entry: Assumption) -> str:
-    """Value, range and unit of an assumption, such as ``22 TB/s`` or ``5 (3 to 8) USD/GB``."""
+    """Text such as ``22 TB/s`` or ``5 (3 to 8) USD/GB``."""
     value = f"{entry.value:.6g}"
     if entry.low != entry.high:
         ends = span(f"{entry.low:.6g}", f"{entry.high:.6g}")
@@ -40,15 +40,15 @@ def entry_range(entry: Assumption) -> str:
 
 
 def of_workload(model: str, workload: str) -> Message:
-    """Text that names a model and the trace of its requests, such as ``llama-3.1-8b, agent``."""
+    """Text such as ``llama-3.1-8b, agent``."""
     return tr("{model}, {workload}", model=model, workload=workload_name(workload))
 
 
 def on_class(model: str, workload: str, gpu: str) -> Message:
-    """Text that names a model, a trace and a class of GPU: ``glm-5, agent, Hopper (2022)``."""
+    """Text such as ``glm-5, agent, Hopper (2022)``."""
     return tr("{model}, {workload}, {gpu}", model=model, workload=workload_name(workload), gpu=gpu)
 
 
 def workload_name(name: str) -> str:
-    """The translatable name of the trace ``name``; ``name`` itself if membench lacks this trace."""
+    """Translatable name of a built-in trace. Other names are returned unchanged."""
     return _WORKLOADS.get(name, name)

@@ -1,7 +1,4 @@
-"""Reads the assumptions: values that membench does not measure.
-
-Each assumption must have a range, a unit, a source and a date.
-"""
+"""Reads the assumptions: values with a range and a source that membench does not measure."""
 
 from __future__ import annotations
 
@@ -24,11 +21,11 @@ from membench.thesis.claims.kinds import EvidenceKind
 
 SHIPPED = ("assumptions.toml", "records.toml")
 SUBSTITUTE = "measurement."
-"""Prefix of assumption names. An assumption with this prefix replaces a missing measurement."""
+"""Prefix of the name of an assumption that replaces a missing measurement."""
 
 
 class AssumptionError(MembenchError):
-    """A file, an entry or a text does not give a valid assumption."""
+    """An assumption is invalid."""
 
 
 UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
@@ -51,11 +48,11 @@ UNITS: Mapping[str, tuple[str, float]] = MappingProxyType(
         "1e9 USD": ("USD", 1e9),
     }
 )
-"""Unit in the TOML file -> (unit that the models use, conversion factor)."""
+"""Unit of an assumption -> (unit that the models use, conversion factor)."""
 
 
 class EntryKind(StrEnum):
-    """The way in which the value of an assumption was obtained."""
+    """The origin of the value of an assumption."""
 
     SPEC = "spec"
     PRICE = "price"
@@ -70,11 +67,9 @@ class Assumption:
 
     Attributes:
         name: dotted path of the TOML table, such as ``device.h100.bandwidth``.
-        value, low, high: in ``unit``, with 0 < low <= value <= high. All three are equal if the
-            value is exact.
-        date: the day on which the value was published. If the source has no date: the day on which
-            the source was read.
-        evidence: the kind of evidence; None if `kind` implies the kind of evidence.
+        value, low, high: in ``unit``, with 0 < low <= value <= high; all equal if exact.
+        date: day of publication, or the day of reading if the source has no date.
+        evidence: None if ``kind`` implies the kind of evidence.
         own: whether the user gave this value.
     """
 
@@ -91,16 +86,14 @@ class Assumption:
 
     @property
     def evidence_kind(self) -> EvidenceKind:
-        """``evidence``; if this is None, the kind of evidence that ``kind`` implies."""
         return self.evidence or _EVIDENCE[self.kind]
 
     @property
     def scale(self) -> float:
-        """Factor from ``unit`` to the unit that the models use (`UNITS`)."""
+        """Factor from ``unit`` to the unit that the models use."""
         return UNITS[self.unit][1]
 
     def as_json(self) -> dict[str, Any]:
-        """The fields as JSON values. The date is ISO text, and ``evidence`` is `evidence_kind`."""
         return {
             **asdict(self),
             "date": self.date.isoformat(),
@@ -113,12 +106,11 @@ Assumptions = Mapping[str, Assumption]
 
 
 def is_old(entry: Assumption, on: date) -> bool:
-    """Whether ``entry.date`` is more than `OLD_DAYS` days before ``on``."""
     return (on - entry.date).days > OLD_DAYS
 
 
 OLD_DAYS = 180
-"""Number of days after which an assumption is marked as old."""
+"""Age in days above which an assumption is marked as old."""
 _EVIDENCE = {
     EntryKind.SPEC: EvidenceKind.VENDOR,
     EntryKind.PRICE: EvidenceKind.ELSEWHERE,
@@ -132,7 +124,7 @@ _NUMBERS = ("value", "low", "high")
 
 
 def shipped() -> dict[str, Assumption]:
-    """Name -> entry, for the assumptions and dated records that membench contains."""
+    """The assumptions and dated records that membench contains, by name."""
     found: dict[str, Assumption] = {}
     for name in SHIPPED:
         text = Path(__file__).with_name(name).read_text(encoding="utf-8")
@@ -143,17 +135,13 @@ def shipped() -> dict[str, Assumption]:
 def assumptions(
     override: Path | None = None, *, declared: Mapping[str, str] = MappingProxyType({})
 ) -> Assumptions:
-    """The built-in assumptions, and the entries of the file ``override``.
-
-    An entry of the file replaces a built-in entry of equal name.
+    """The built-in assumptions, with entries replaced and added by the file ``override``.
 
     Args:
-        declared: further name that the file may define -> unit that the models use. These names are
-            records that no one has published yet, and ``measurement.<input>``.
+        declared: further name that the file may define -> unit that the models use.
 
     Raises:
-        AssumptionError: the file or one of its entries is invalid. The message names the file, and
-            the entry if there is one.
+        AssumptionError: the file or one of its entries is invalid.
     """
     base = shipped()
     if override is None:
@@ -181,16 +169,15 @@ def assumptions(
 
 
 def units_of(dimension: str) -> str:
-    """The units that convert to the unit ``dimension``, as text, such as "GB/s or TB/s"."""
+    """The units that convert to the unit ``dimension``, such as ``GB/s or TB/s``."""
     return " or ".join(unit for unit, (found, _) in UNITS.items() if found == dimension)
 
 
 def parse(text: str, where: str) -> dict[str, Assumption]:
-    """Parse TOML text. Returns dotted name -> entry. Error messages begin with ``where``.
+    """Parse TOML text: dotted name -> entry. Error messages begin with ``where``.
 
     Raises:
-        AssumptionError: the text is not TOML, or an entry is invalid. For example, a key is missing
-            or unknown, or the value is outside the range.
+        AssumptionError: the text is not TOML, or an entry is invalid.
     """
     try:
         document = parse_toml(text.encode())
@@ -256,11 +243,10 @@ def _entry(name: str, table: Mapping[str, Any], where: str) -> Assumption:
 
 
 def checked(entry: Assumption, where: str) -> Assumption:
-    """Check an entry that was not read from TOML, and return the entry.
+    """Check and return an entry that was not read from TOML.
 
     Raises:
-        AssumptionError: the numbers do not form a range, or are invalid for the unit. The message
-            begins with ``where``.
+        AssumptionError: the entry is invalid. The message begins with ``where``.
     """
     table = {**vars(entry), "kind": str(entry.kind)}
     try:
@@ -276,7 +262,7 @@ _KEYS_HINT = f"the keys are {', '.join(_KEYS)}"
 
 
 class _Refused(Exception):
-    """An entry is invalid. The arguments are a message and a hint."""
+    """An entry is invalid."""
 
     def __init__(self, message: str, hint: str = "docs/thesis.md shows an entry") -> None:
         super().__init__(message, hint)

@@ -1,4 +1,4 @@
-"""Explanations of the badges, which are marks on a verdict (`membench.core.terms.Badge`)."""
+"""Explanations of the badges of verdicts."""
 
 from __future__ import annotations
 

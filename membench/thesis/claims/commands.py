@@ -1,8 +1,7 @@
 """The commands that a report suggests for a claim.
 
-The first commands measure the inputs of the claim and compute the verdict. The last command changes
-an assumption so that the verdict changes. This module computes the changed verdict before the
-report shows the command.
+Some commands measure the inputs of the claim. Another command changes an assumption so that the
+verdict changes.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.strength import weak
 
 _BEYOND = 1.001
-"""Factor for a step: bisection finds only approximately the step at which the verdict changes."""
+"""Factor for a step, because bisection is approximate."""
 _FACTORS = (1.0, 1.25, 0.8, 2.0, 0.5, 4.0, 0.25, 10.0, 0.1, 100.0, 0.01)
 
 
 @record
 class Assumed:
-    """Changed assumptions, and the verdict that changes with these assumptions.
+    """Changed assumptions that change a verdict.
 
     Attributes:
         options: the arguments of `--assume`.
@@ -46,7 +45,7 @@ class Assumed:
 
     @property
     def command(self) -> str:
-        """The command that computes the changed verdict. ``mybox.csv`` is a placeholder."""
+        """The command that computes the changed verdict."""
         options = "".join(f" --assume '{option}'" for option in self.options)
         return f"membench report mybox.csv -o verdicts.json{options}"
 
@@ -54,8 +53,7 @@ class Assumed:
 def measuring(told: Ledger, parts: Iterable[Part]) -> tuple[str, ...]:
     """The commands that measure the inputs of ``parts`` and compute the verdicts.
 
-    The result is empty if no input is a measurement. If a part of the claim compares two machines,
-    the result has two ``membench run`` commands, one for each machine.
+    The result is empty if no input is a measurement.
     """
     needs = [told.inputs[name] for name in dict.fromkeys(n for p in parts for n in p.measurements)]
     globs = dict.fromkeys(need.select[0] for need in needs)
@@ -78,22 +76,11 @@ def assuming(
     waited: Mapping[str, str],
     known: dict[tuple[str, tuple[str, ...]], ClaimVerdict],
 ) -> Assumed | None:
-    """A change of assumptions that changes the verdict on the claim or on a part.
-
-    The function tries these changes in order:
-
-    - ``flip`` and the flips of the parts, if these change an assumption
-    - another kind of evidence for a value that only a vendor or a forecast gives
-    - a record that no one has published yet
-    - assumptions instead of the missing measurements
-
-    The result is the first change that changes the verdict on the claim. If no change does, the
-    result is the first change that changes the verdict on a part, or None.
+    """The first change of assumptions that changes the verdict on the claim, or else on a part.
 
     Args:
-        parts: the parts of one claim.
-        flip: the smallest change of one input that changes the verdict on the claim; None if
-            unknown.
+        parts: all parts of one claim.
+        flip: the smallest change of one input that changes the verdict on the claim.
         waited: further name that a user may assume -> unit that the models use.
         known: cache for verdicts that depend on no machine: id of a part, options -> the verdict.
     """
@@ -129,10 +116,7 @@ def assuming(
 
 
 def _moved_scenario(scenario: Scenario, moved: Assumptions) -> Scenario:
-    """``scenario`` with new random draws for the entries ``moved``.
-
-    A measurement keeps its draws, because a measurement takes precedence over an assumption.
-    """
+    """``scenario`` with new random draws for the entries ``moved``."""
     values = dict(scenario.values)
     missing = dict(scenario.missing)
     draws = len(next(iter(values.values())))
@@ -150,6 +134,13 @@ def _moved_scenario(scenario: Scenario, moved: Assumptions) -> Scenario:
 def _candidates(
     parts: Sequence[PartVerdict], flip: Flip | None, entries: Assumptions, told: Ledger
 ) -> Iterator[tuple[str, ...]]:
+    """Changes to try, as options of `--assume`, in this order.
+
+    - ``flip`` and the flips of the parts, if they change an assumption
+    - another kind of evidence for a value that only a vendor or a forecast gives
+    - a record that no one has published yet
+    - assumptions instead of the missing measurements
+    """
     flips = [flip, *(part.flip for part in parts)]
     for one in flips:
         if one is not None and one.name in entries:
@@ -169,8 +160,7 @@ def _candidates(
 def _flipped(flip: Flip, entry: Assumption) -> str:
     """The `--assume` text with the value of ``entry`` just beyond ``flip``.
 
-    The value has three digits and is rounded away from the old value. A year, and a share whose
-    range would exceed 1, are not rounded in this way.
+    The value is rounded to three digits away from the old value, except a year.
     """
     if entry.unit == "year":
         return text_of(entry, entry.value + flip.step * _BEYOND)
@@ -186,8 +176,7 @@ def _flipped(flip: Flip, entry: Assumption) -> str:
 def _better_known(part: Part, entries: Assumptions) -> Iterator[tuple[str, ...]]:
     """Options that declare one assumption of ``part`` as measured elsewhere.
 
-    The first options keep the assumed value. Later options multiply the value by one of `_FACTORS`,
-    or add the logarithm of the factor to a year.
+    The values are multiplied by `_FACTORS`; the logarithm of the factor is added to a year.
     """
     names = [name for name in part.rests_on or part.assumptions if name in entries]
     for factor in _FACTORS:
@@ -201,10 +190,9 @@ def _better_known(part: Part, entries: Assumptions) -> Iterator[tuple[str, ...]]
 
 
 def _as_if_measured(names: Sequence[str], told: Ledger) -> Iterator[tuple[str, ...]]:
-    """Options that assume typical H100 values for the missing measurements ``names``.
+    """Options that assume typical H100 values for all missing measurements ``names``.
 
-    Later options multiply one of the values by one of `_FACTORS`. There are no options if a
-    measurement has no typical value.
+    One of the values is multiplied by `_FACTORS`.
     """
     typical = {name: told.inputs[name].typical for name in names}
     if not typical or not all(typical.values()):

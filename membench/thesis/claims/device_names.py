@@ -10,18 +10,12 @@ from membench.thesis.claims.assumptions import Assumptions
 
 
 def device_key(device: str, what: str) -> str:
-    """The name ``device.<device>.<what>`` of an assumption.
-
-    If ``device`` or ``what`` is empty, no assumption has the returned name.
-    """
+    """The name of an assumption. If ``device`` is empty, no assumption has this name."""
     return f"device.{device or 'measured'}.{what}"
 
 
 def device_slug(rows: Iterable[Row], entries: Assumptions) -> str:
-    """The name of the measured GPU in the assumptions, such as ``h100``; empty if unknown.
-
-    The column ``device`` of ``rows`` contains the full name of the GPU.
-    """
+    """The name of the measured GPU in the assumptions, such as ``h100``; empty if unknown."""
     slugs = sorted({name.split(".")[1] for name in entries if name.startswith("device.")})
     for text in dict.fromkeys(row.device for row in rows):
         words = re.split(r"[^a-z0-9]+", text.lower())

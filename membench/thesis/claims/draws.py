@@ -1,8 +1,7 @@
 """Seeded random draws of the inputs of a claim, which represent the uncertainty of the inputs.
 
-A Latin hypercube draws the assumptions. A bootstrap over the rounds draws the measurements. Every
-input has a separate stream of random numbers. So a new input does not change the draws of the
-existing inputs.
+Every input has a separate stream of random numbers. So a new input does not change the draws of
+other inputs.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ def _stream(seed: int, name: str) -> np.random.Generator:
 def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int) -> Floats:
     """[draws] values in [low, high], one in each of ``draws`` equal parts, in random order.
 
-    The values of several names together form a Latin hypercube. Source: McKay, Beckman and Conover,
-    Technometrics 21 (1979). The array is read-only, because later calls return the same array.
+    Several names together form a Latin hypercube (McKay, Beckman and Conover, Technometrics 21,
+    1979). The array is cached and read-only.
     """
     random = _stream(seed, name)
     places = (random.permutation(draws) + random.random(draws)) / draws
@@ -39,10 +38,7 @@ def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int
 
 
 def bootstrap(name: str, rounds: Sequence[float], *, draws: int, seed: int) -> Floats:
-    """[draws] medians, each of ``len(rounds)`` values drawn with replacement from ``rounds``.
-
-    ``rounds`` has at least one value. If ``rounds`` has only one value, all medians are equal.
-    """
+    """[draws] medians, each of ``len(rounds)`` values drawn with replacement from ``rounds``."""
     values = np.asarray(rounds, float)
     chosen = _stream(seed, name).integers(0, len(values), (draws, len(values)))
     medians: Floats = np.median(values[chosen], axis=1)

@@ -1,7 +1,6 @@
 """Finds the rows of one machine that are evidence for an input, by case id.
 
-Only the case with the best value is used, because this case shows the ability of the hardware. A
-row is left out if a flag says that the value does not describe the tier.
+Only the case with the best value counts, because this case shows the ability of the hardware.
 """
 
 from __future__ import annotations
@@ -30,25 +29,18 @@ SI: Mapping[Metric, float] = MappingProxyType(
 
 @record
 class EvidenceRows:
-    """The evidence for an input: the rows of one case on one machine, one row per run.
-
-    If ``rows`` is empty, ``missing`` gives the reason.
-    """
+    """The rows of one case on one machine, one row per run, or the reason why there are none."""
 
     rows: tuple[Row, ...] = ()
     missing: str = ""
 
     @property
     def rounds(self) -> tuple[float, ...]:
-        """The round values of all rows, in SI units. See the function `rounds`."""
         return rounds(self.rows)
 
     @property
     def peak(self) -> float | None:
-        """The first theoretical peak in the rows, in SI units.
-
-        None if the rows have no peaks, or only measured peaks.
-        """
+        """The first theoretical peak in the rows, in SI units."""
         for row in self.rows:
             if row.peak is not None and row.peak_basis is not PeakBasis.MEASURED:
                 return row.peak * SI[row.metric]
@@ -56,10 +48,7 @@ class EvidenceRows:
 
 
 def rounds(rows: Iterable[Row]) -> tuple[float, ...]:
-    """The round values of ``rows`` in SI units.
-
-    A row without round values contributes the single value of the row.
-    """
+    """The round values of ``rows`` in SI units; for a row without round values, the value."""
     return tuple(
         value * SI[row.metric]
         for row in rows
@@ -68,7 +57,7 @@ def rounds(rows: Iterable[Row]) -> tuple[float, ...]:
 
 
 def machines(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
-    """``rows`` grouped by machine, in the order of first occurrence."""
+    """``rows`` by machine, in the order of first occurrence."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row.machine, []).append(row)
@@ -76,10 +65,9 @@ def machines(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
 
 
 def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
-    """The rows of the best case for the input ``need``, from the ``rows`` of one machine.
+    """The rows of the best case for ``need`` from the ``rows`` of one machine.
 
-    Measurements by membench take precedence over imported measurements, and imported measurements
-    over cited figures.
+    Own measurements take precedence over imported ones, and imported ones over cited figures.
     """
     asked: list[Row] = []
     for pattern in need.select:
@@ -101,10 +89,7 @@ def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
 
 
 def trusted(rows: Iterable[Row]) -> list[Row]:
-    """The rows with status `ok` and without any of `OFF_TIER_FLAGS`.
-
-    These flags mean that the value does not describe the tier of the row.
-    """
+    """The rows with status `ok` and without any of `OFF_TIER_FLAGS`."""
     return [row for row in rows if row.status is Status.OK and OFF_TIER_FLAGS.isdisjoint(row.flags)]
 
 
@@ -114,7 +99,6 @@ def origin(row: Row) -> int:
 
 
 def badges(rows: Iterable[Row]) -> tuple[Badge, ...]:
-    """The badges of a verdict that is based on ``rows``: ``imported``, ``cited``, both or none."""
     worn = {1: Badge.IMPORTED, 2: Badge.CITED}
     return tuple(worn[place] for place in sorted({origin(row) for row in rows} & worn.keys()))
 

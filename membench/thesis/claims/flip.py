@@ -1,8 +1,7 @@
 """Finds the smallest change of a single input that changes a verdict.
 
-The search multiplies all draws of the input by one factor until the verdict changes. If the input
-is a date, the search adds years instead. The size of a step is |ln factor|, so halving and doubling
-are equally large steps. A year is as large as a factor of e.
+The search multiplies all draws of the input by one factor, or adds years to a date. The size of a
+step is |ln factor|, so halving and doubling are equally large. A year is as large as a factor of e.
 """
 
 from __future__ import annotations
@@ -18,10 +17,7 @@ LADDER = tuple(math.log(f) for f in (1.05, 1.1, 1.2, 1.35, 1.6, 2, 3, 5, 10, 30,
 """The sizes of the steps that the search tries, in this order."""
 _BISECTIONS = 7
 _ONE_WAY = math.log(2)
-"""ln 2. If the largest allowed step is not above this step, the search tries only the largest step.
-
-The search assumes that the verdict changes at most once within a factor of two.
-"""
+"""Within this step, the search assumes that the verdict changes at most once."""
 
 Judge = Callable[[str, float], ClaimVerdict]
 """(name, step) -> the verdict after the input ``name`` changed by ``step``; may raise `NoData`."""
@@ -50,13 +46,10 @@ def smallest_flip(
 ) -> Flip | None:
     """The smallest change of one input in ``names`` that changes the verdict ``now``.
 
-    Args:
-        limits: name -> the largest allowed upward step. A share, for example, cannot exceed 1. A
-            name without a limit has no entry.
+    None if no tried change (up to a factor of 100, or 4.6 years) changes the verdict.
 
-    Returns:
-        The change; None if none of the tried changes (up to a factor of 100, or 4.6 years) changes
-            the verdict.
+    Args:
+        limits: name -> the largest allowed upward step, such as for a share.
     """
     best: Flip | None = None
     for name in names:

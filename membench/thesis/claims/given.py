@@ -46,8 +46,7 @@ _HINT = "write NAME=VALUE, such as system.link=50 or 'system.link=40..60 GB/s'"
 def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
     """Name -> unit that the models use, for all names that have no built-in value.
 
-    The names are the unpublished records of the ledger that ``entries`` lacks, and
-    ``measurement.<input>`` for each input that is measured on one machine.
+    These are the unpublished records that ``entries`` lacks, and ``measurement.<input>``.
     """
     records = {
         name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries
@@ -66,8 +65,6 @@ def assumed(
     """The built-in assumptions, changed by the file ``override`` and the texts ``assume``.
 
     Args:
-        override: a TOML file with entries that replace built-in entries; None for no file.
-        assume: texts ``NAME=VALUE`` (see `given`).
         today: the date of the entries from ``assume``; None for the present day.
 
     Raises:
@@ -82,10 +79,7 @@ def assumed(
 
 
 def idle(entries: Assumptions, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
-    """A (warning, hint) for each assumption ``measurement.<input>`` that has no effect.
-
-    The assumption has no effect if the input was measured on every machine in ``rows``.
-    """
+    """(warning, hint) for each assumption whose input was measured on every machine."""
     of_machines = tuple(machines(rows).values())
     inputs = ledger().inputs
     for name in entries:
@@ -103,15 +97,14 @@ def idle(entries: Assumptions, rows: Sequence[Row]) -> Iterator[tuple[str, str]]
 def given(
     texts: Iterable[str], base: Assumptions, further: Mapping[str, str], today: date
 ) -> Assumptions:
-    """``base`` with the entries in ``texts`` added. A new entry replaces an entry of equal name.
+    """``base`` with the entries in ``texts`` replaced or added.
 
     Args:
-        further: name that ``texts`` may define even if ``base`` lacks the name -> unit that the
-            models use.
+        further: further name that ``texts`` may define -> unit that the models use.
         today: the date of the new entries.
 
     Raises:
-        UsageError: a text is invalid. The message quotes the text and says why.
+        UsageError: a text is invalid.
     """
     found = dict(base)
     for text in texts:
@@ -180,9 +173,8 @@ def _range(
 ) -> tuple[float, float, float]:
     """(value, low, high) in ``unit``, from the text.
 
-    If the text has no range, the range of ``before`` is scaled with the value, or shifted if the
-    value is a year. The high end of a share stays at most 1, unless the value is above 1. Without
-    ``before``, all three numbers are equal.
+    Without a range in the text, the range of ``before`` is scaled to the value (shifted for a
+    year).
     """
     low = float(match["low"])
     if match["high"] is not None:
@@ -200,7 +192,7 @@ def _range(
 
 
 def text_of(entry: Assumption, value: float, kind: EvidenceKind | None = None) -> str:
-    """The `--assume` text that sets ``entry`` to ``value``, a number in the unit of ``entry``."""
+    """The `--assume` text that sets ``entry`` to ``value`` (in the unit of ``entry``)."""
     unit = "" if entry.unit in ("1", "share") else f" {entry.unit}"
     stated = "" if kind is None else f" as {kind}"
     return f"{entry.name}={value:.6g}{unit}{stated}"

@@ -31,16 +31,12 @@ from membench.thesis.claims.verdict_words import strata_words
 
 WordKey = tuple[str, VerdictThresholds, str, float]
 Words = dict[WordKey, ClaimVerdict]
-"""(statistic, thresholds, input, step) -> the verdict after the input changed by the step."""
+"""(statistic, thresholds, input, step) -> the verdict after the change."""
 
 
 @record
 class VariantDraws:
-    """The values of the statistic for one variant, and the verdict on these values alone.
-
-    A variant is a model, a baseline or a trace. ``draws`` has one value for each random draw of the
-    inputs.
-    """
+    """The [draws] values of a statistic for one variant: a model, a baseline or a trace."""
 
     name: str
     draws: Floats
@@ -52,21 +48,19 @@ class PartVerdict:
     """The verdict on one part of a claim.
 
     Attributes:
-        why: a short reason for an inconclusive verdict, such as "no data" or "forecasts alone".
-            Empty if the draws themselves show the reason.
+        why: a short reason for an inconclusive verdict, such as "no data" or "forecasts alone";
+            empty if the draws show the reason.
         judgement: the verdict on the draws of all variants together; None without draws.
-        strata: verdicts on groups of variants. If two groups of one `StratumAxis` have different
-            verdicts, ``word`` is inconclusive.
         kinds: the kinds of evidence of all inputs, the strongest first.
         rows: input -> the rows that are evidence for the input.
         missing: measurement without a value -> the reason.
         used: the assumptions and records that the part uses.
-        flip: the smallest change of one input that changes the verdict. None if no tried change
-            does, if ``weak`` is True, or without draws.
+        flip: the smallest change of one input that changes the verdict; None if none was found or
+            the evidence is weak.
         bars: the effect of each input on the statistic, the largest effect first.
         note: a caveat about the evidence.
-        as_of: the newest date of all inputs; None if no input has a date.
-        weak: whether vendor figures and forecasts are the only evidence; False without draws.
+        as_of: the newest date of all inputs.
+        weak: whether the only evidence is vendor figures and forecasts.
     """
 
     part: Part
@@ -89,9 +83,7 @@ class PartVerdict:
 
 
 class Sensitivity:
-    """Computes the verdict on a part of a claim after one input changed, and caches the verdict.
-
-    Parts with the same statistic and thresholds share the cached verdicts.
+    """Computes and caches verdicts on parts of claims after one input changed.
 
     Args:
         shared: cache for parts that do not depend on a machine.
@@ -105,9 +97,7 @@ class Sensitivity:
         self._sweeps: dict[tuple[str, VerdictThresholds, str], Sweep] = {}
 
     def word(self, part: Part, name: str, step: float) -> ClaimVerdict:
-        """The verdict on ``part`` after the input ``name`` changed by ``step``.
-
-        ``step`` is the natural logarithm of a factor, or years if the input is a date.
+        """The verdict on ``part`` after the input ``name`` changed by ``step`` (`Flip.step`).
 
         Raises:
             NoData: an input of ``part`` has no value.
@@ -134,17 +124,13 @@ class Sensitivity:
 
 
 def reads_machine(part: Part) -> bool:
-    """Whether the verdict on ``part`` depends on the machine."""
     return bool(part.measurements or part.device)
 
 
 def judge_part(
     part: Part, scenario: Scenario, entries: Assumptions, moved: Sensitivity | None = None
 ) -> PartVerdict:
-    """The verdict on ``part`` in ``scenario``, and the smallest change that changes the verdict.
-
-    ``moved`` computes and caches the verdicts after a change; None for a new cache.
-    """
+    """The verdict on ``part`` in ``scenario``. ``moved`` caches verdicts; None for a new cache."""
     names = names_of(part, scenario)
     rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
     substituted = [
@@ -191,7 +177,7 @@ def judge_part(
 
 
 def word_in(part: Part, scenario: Scenario, entries: Assumptions) -> ClaimVerdict:
-    """Only the verdict on ``part`` in ``scenario``, without the other results of `judge_part`."""
+    """Only the verdict of `judge_part`, computed in less time."""
     if part.thresholds is None:
         return ClaimVerdict.NOT_TESTABLE
     rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
@@ -203,7 +189,6 @@ def word_in(part: Part, scenario: Scenario, entries: Assumptions) -> ClaimVerdic
 
 
 def _as_of(rows: Mapping[str, Sequence[Row]], used: Iterable[Assumption]) -> date | None:
-    """The newest date of all measurements and assumptions; None if there is no date."""
     days = [entry.date for entry in used]
     days += [
         date.fromisoformat(row.started[:10])
@@ -274,7 +259,6 @@ def _pooled(reason: str) -> Message:
 
 
 def _note(part: Part, scenario: Scenario) -> str:
-    """A caveat about the pair of machines, and a sentence for each borrowed measurement."""
     lines = [scenario.pair_note] if "pair-rate" in part.measurements and scenario.pair_note else []
     lines += [
         tr("{case} comes from {machine}.", case=row.case, machine=row.machine)
@@ -286,10 +270,7 @@ def _note(part: Part, scenario: Scenario) -> str:
 
 
 def names_of(part: Part, scenario: Scenario) -> tuple[str, ...]:
-    """The names of all inputs that ``part`` uses, as in ``scenario``.
-
-    If the device is unknown, the inputs of the device are left out.
-    """
+    """The names in ``scenario`` of all inputs that ``part`` uses."""
     devices = [device_key(scenario.device, what) for what in part.device] if scenario.device else []
     return (*part.measurements, *devices, *part.assumptions)
 
@@ -307,13 +288,9 @@ def _ranges(entries: Assumptions, names: Iterable[str]) -> dict[str, tuple[float
 
 
 def limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
-    """Name -> ln of the largest factor that keeps the high end of the assumption's range up to 1.
-
-    Only the assumptions in ``names`` with the unit ``share`` have an entry.
-    """
+    """Share in ``names`` -> ln of the factor that moves the high end of its range to 1."""
     return {
-        name: -math.log(entries[name].high) * (1 - 1e-9)  # so that rounding does not give a share
-        # above 1
+        name: -math.log(entries[name].high) * (1 - 1e-9)  # rounding must not exceed 1
         for name in names
         if name in entries and entries[name].unit == "share"
     }

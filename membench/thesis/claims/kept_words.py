@@ -1,12 +1,7 @@
 """A disk cache of verdicts after a change of one input.
 
-The search for the smallest change that changes a verdict computes hundreds of verdicts. These
-verdicts depend only on the draws, the assumptions and the source code. Later reports with the same
-results file and assumptions can therefore use the cached verdicts.
-
-Many verdicts depend on no measurement. For the built-in assumptions, `constant_words.json` contains
-these verdicts. A test computes the verdicts again. ``python -m membench.thesis.claims.verdicts``
-writes the file.
+`constant_words.json` contains the verdicts that depend only on built-in assumptions.
+``python -m membench.thesis.claims.verdicts`` writes the file.
 """
 
 from __future__ import annotations
@@ -34,13 +29,7 @@ _SOURCES = (Path(__file__).parents[1], Path(membench.core.terms.__file__))
 
 @contextmanager
 def kept_words(scenario: Scenario, words: Words) -> Iterator[None]:
-    """Load the known verdicts of ``scenario`` into ``words``, and later store new verdicts.
-
-    The new verdicts are stored when the ``with`` block ends without an exception.
-
-    Known verdicts come from an earlier report. If there is none, and ``scenario`` has only the
-    built-in assumptions, the verdicts come from `constant_words.json`.
-    """
+    """Load the known verdicts of ``scenario`` into ``words``, and store new verdicts at the end."""
     inputs = _inputs(scenario)
     key = key_of([sources_key(*_SOURCES), version_of("numpy")], inputs)
     content = load(_DIRECTORY, key)
@@ -61,12 +50,11 @@ def _constant() -> dict[str, Any]:
 
 
 def as_json(scenario: Scenario, words: Words) -> dict[str, Any]:
-    """The content of `constant_words.json`: ``words``, and a hash of the inputs in ``scenario``."""
     return {"inputs": _inputs(scenario), "words": _plain(words)}
 
 
 def _inputs(scenario: Scenario) -> str:
-    """A hash of the inputs in ``scenario``."""
+    """A hash of the inputs."""
     digest = hashlib.sha256()
     for name, values in sorted(scenario.values.items()):
         digest.update(f"{name} {values.shape} {name in scenario.dates}\n".encode())

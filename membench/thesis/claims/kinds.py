@@ -1,7 +1,7 @@
 """Kinds of evidence for a value or a verdict.
 
-A vendor cannot confirm the vendor's own claim, and a forecast is not an outcome. So vendor figures
-and forecasts alone decide no verdict.
+A vendor cannot confirm its own claim, and a forecast is not an outcome. So vendor figures and
+forecasts alone decide no verdict.
 """
 
 from __future__ import annotations
@@ -25,6 +25,6 @@ DECIDING = frozenset({EvidenceKind.HERE, EvidenceKind.ELSEWHERE, EvidenceKind.MO
 
 
 def ordered(kinds: Iterable[EvidenceKind]) -> tuple[EvidenceKind, ...]:
-    """``kinds`` without duplicates, the strongest kind of evidence first."""
+    """``kinds`` without duplicates, the strongest first."""
     found = set(kinds)
     return tuple(kind for kind in EvidenceKind if kind in found)

@@ -1,8 +1,4 @@
-"""The ledger: all claims in falsifiable form, loaded from `claims.toml`.
-
-A claim has one or more parts. A part has a statistic, a direction, two thresholds, and the share of
-draws that must be at or beyond each threshold. A part without a statistic must give the reason.
-"""
+"""The ledger: all claims in falsifiable form, loaded from `claims.toml`."""
 
 from __future__ import annotations
 
@@ -31,14 +27,11 @@ class Input:
     """A measurement that claims use by name.
 
     Attributes:
-        select: globs of case ids, as in `--select`. The first glob that matches a row with status
-            `ok`, ``metric`` and ``stat`` is used.
+        select: globs of case ids, as in `--select`. The first glob with an `ok` row counts.
         part: the component of the machine that must be measured: GPU, SSD, host memory.
-        peak: field of the assumption ``device.<slug>.<field>`` with the peak of the device; empty
-            if there is no peak.
+        peak: last part of the name of the assumption with the peak of the device; may be empty.
         machines: 2 if the input is a ratio between two machines, otherwise 1.
-        typical: approximate value on an H100, such as ``700 TFLOP/s``. Examples of `--assume` show
-            this value. No verdict uses this value.
+        typical: approximate value on an H100, such as ``700 TFLOP/s``, for examples of `--assume`.
     """
 
     name: str
@@ -73,9 +66,7 @@ class Awaited:
 
     Attributes:
         what: the quantity in words.
-        unit: the unit of ``example``.
-        example: a value that would decide the part. Examples of `--assume` show this value. No
-            verdict uses this value.
+        example: a value in ``unit`` that would decide the part, for examples of `--assume`.
     """
 
     name: str
@@ -91,15 +82,12 @@ class Part:
     Attributes:
         id: the claim's id with a letter; without the letter if the claim has only one part.
         decided_by: the statistic in words.
-        statistic: name of a function in `membench.thesis.claims.statistics`; empty if no statistic
-            can decide the part.
+        statistic: name in `STATISTICS`; empty if no statistic can decide the part.
         thresholds: None if and only if ``statistic`` is empty.
-        measurements: names of the measurements that the statistic uses.
         assumptions: names of the assumptions and records that the statistic uses.
         device: fields of the measured device that the statistic uses (``device.<slug>.<field>``).
-        rests_on: the measurements and assumptions that decide the part. Empty if all of
-            ``measurements`` and ``assumptions`` decide the part.
-        traces: whether the statistic replays the traces that membench contains.
+        rests_on: the measurements and assumptions that decide the part; empty if all do.
+        traces: whether the statistic replays the built-in traces.
         waits_for: the evidence that would decide the part, or why membench cannot decide the part.
     """
 
@@ -125,7 +113,7 @@ class Claim:
     Attributes:
         quote: the original sentence (Traditional Chinese).
         quantity: the claimed quantity, as a number or a rank.
-        notes: remarks that a report shows with the verdict, such as "misattributed".
+        notes: remarks that a report shows with the verdict.
         contrary: published evidence against the claim.
         not_found: facts that no available source gives.
         borrows: whether a missing measurement may come from another machine.
@@ -144,19 +132,12 @@ class Claim:
 
     @property
     def classes(self) -> tuple[ClaimClass, ...]:
-        """The classes of all parts of the claim, without duplicates."""
         return tuple(dict.fromkeys(part.cls for part in self.parts))
 
 
 @record(kw_only=True)
 class Ledger:
-    """All claims of one published text.
-
-    Attributes:
-        source, date: author and date of the text.
-        inputs: the measurements that claims use, by name.
-        awaited: the records that no one has published yet, by name.
-    """
+    """All claims of one published text."""
 
     source: str
     date: date
@@ -166,21 +147,18 @@ class Ledger:
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of all assumptions and records that the claims use, except those of devices."""
+        """The names of all assumptions and records of `Part.assumptions`."""
         return frozenset(name for part in self.parts for name in part.assumptions)
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The parts of all claims, in the order of the claims."""
         return tuple(part for claim in self.claims for part in claim.parts)
 
     def claim(self, name: str) -> Claim:
-        """The claim with the id ``name``, or the claim that contains the part ``name`` (``C13a``).
-
-        ``name`` is case-insensitive.
+        """The claim with the id ``name``. A part such as ``C13a`` also names its claim.
 
         Raises:
-            UsageError: no claim has this name.
+            UsageError: there is no such claim.
         """
         wanted = re.sub(r"(?<=\d)[A-H]$", "", name.upper())
         for claim in self.claims:
@@ -194,15 +172,14 @@ class Ledger:
 
 @cache
 def ledger() -> Ledger:
-    """The ledger in `claims.toml`, read once per process."""
     return parse_ledger(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
 
 
 def parse_ledger(text: str) -> Ledger:
-    """Parse a ledger: TOML with the tables of `claims.toml`.
+    """Parse the text of a `claims.toml`.
 
     Raises:
-        LedgerError: ``text`` is invalid. The message names the faulty table, if there is one.
+        LedgerError: ``text`` is invalid.
     """
     try:
         document = tomllib.loads(text)
@@ -231,11 +208,6 @@ def parse_ledger(text: str) -> Ledger:
 
 
 def _check_names(found: Ledger) -> None:
-    """Raise `LedgerError` if a claim id occurs twice, or if a part names a wrong input.
-
-    The names in ``measurements`` must be inputs of the ledger. The names in ``rests_on`` must be in
-    ``measurements`` or ``assumptions``.
-    """
     ids = [claim.id for claim in found.claims]
     for twice in sorted({one for one in ids if ids.count(one) > 1}):
         raise LedgerError(f"duplicate claim id: {twice}")
@@ -359,8 +331,7 @@ def _check_keys(
 ) -> None:
     """Raise `LedgerError` if the keys or types in ``table`` do not match the fields of ``cls``.
 
-    Fields in ``given`` must not occur. Fields in ``optional`` may be missing. All other fields are
-    required.
+    Fields in ``given`` must not occur.
     """
     known = {one.name: one for one in fields(cls) if one.name not in given}
     for name in sorted(known.keys() - optional):

@@ -1,11 +1,7 @@
 """The inputs in which a statistic is monotone.
 
-The search for the smallest change that changes a verdict tries the largest step of such an input
-first. If the largest step changes no verdict, no smaller step changes a verdict. A property test
-checks every entry on random inputs.
-
-Statistics that measure a distance from a claimed value are not monotone. `kv_over_free_hbm` is
-monotone only in the rates, because the number of GPUs is a power of two.
+If the largest step of such an input changes no verdict, no smaller step changes a verdict. A
+property test checks every entry.
 """
 
 from __future__ import annotations
@@ -25,6 +21,7 @@ MONOTONE: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
         "decode_memory_bound": _MEMORY_BOUND,
         "prefill_memory_bound": _MEMORY_BOUND | {"workload.prefill.chunk": _DOWN},
+        # only the rates, because the number of GPUs is a power of two
         "kv_over_free_hbm": {"hbm-read": _DOWN, "gemm": _UP},
         "hardware_fall": {
             "price.rack_rubin": _DOWN,

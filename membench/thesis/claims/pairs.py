@@ -1,7 +1,6 @@
 """Compares two machines to find the effect of memory bandwidth at equal compute.
 
-An example is an H100 and an H200: equal FLOP rates, but 3.35 TB/s and 4.8 TB/s. Two machines that
-also differ in compute cannot show the effect of bandwidth alone.
+An example is an H100 and an H200: equal FLOP rates, but 3.35 TB/s and 4.8 TB/s.
 """
 
 from __future__ import annotations
@@ -18,20 +17,19 @@ from membench.thesis.claims.evidence import EvidenceRows, find, origin, trusted
 from membench.thesis.claims.ledger import Input
 
 LEAST_RATIO = 1.1
-"""Minimum ratio of the two bandwidths. Below this ratio, the effect of bandwidth is too small."""
+"""Minimum ratio of the two bandwidths. Below it, the effect of bandwidth is too small."""
 MOST_RATIO = 1.1
-"""Maximum ratio of the two FLOP rates. Above this ratio, the machines differ in compute."""
+"""Maximum ratio of the two FLOP rates. Above it, the machines differ in compute."""
 
 
 @record
 class MachinePair:
-    """This machine and another machine with a different HBM bandwidth.
+    """This machine and another machine with a different HBM bandwidth, in this order.
 
     Attributes:
-        bandwidth: (rows of this machine, rows of the other machine) with HBM read bandwidth.
-        rates: case, metric and statistic -> (rows of this machine, rows of the other machine).
-        compared: whether the FLOP rates of both machines are known. The rates are then equal within
-            `MOST_RATIO`.
+        bandwidth: HBM read bandwidth of both machines.
+        rates: case, metric and statistic -> the rows of both machines.
+        compared: whether both FLOP rates are known (and equal within `MOST_RATIO`).
     """
 
     bandwidth: tuple[EvidenceRows, EvidenceRows]
@@ -52,20 +50,14 @@ def find_pair(
     inputs: Mapping[str, Input],
     flops: tuple[float | None, Sequence[float | None]],
 ) -> MachinePair | NoPair:
-    """Pair this machine with the machine whose HBM bandwidth differs most.
-
-    A machine is left out in each of these cases:
-
-    - The bandwidth of the machine is unknown, or differs by less than the factor `LEAST_RATIO`.
-    - The FLOP rate of the machine is known to differ by more than the factor `MOST_RATIO`.
-    - The two machines have no decode case in common.
+    """Pair this machine with the comparable machine whose HBM bandwidth differs most.
 
     Args:
         own: rows of this machine.
         others: rows of each other machine.
         inputs: the inputs of the ledger.
-        flops: the assumed compute rates in FLOP/s: (rate of this machine, rates of the
-            other machines). None for an unknown rate. Measured rates take precedence.
+        flops: FLOP/s of this machine and of each other machine to use if they were not measured;
+            None if unknown.
     """
     here = find(inputs["hbm-read"], own)
     if not here.rows:
@@ -111,11 +103,7 @@ def find_pair(
 def _rates(
     need: Input, own: Sequence[Row], other: Sequence[Row]
 ) -> dict[str, tuple[EvidenceRows, EvidenceRows]]:
-    """The decode cases that both machines measured, with equal version, metric and statistic.
-
-    Energies are left out. The key is the case with metric and statistic. The value is (own rows,
-    other rows).
-    """
+    """The decode rates that both machines measured: case with metric and statistic -> both rows."""
 
     def by_case(rows: Sequence[Row]) -> dict[tuple[object, ...], list[Row]]:
         found: dict[tuple[object, ...], list[Row]] = {}
@@ -140,7 +128,7 @@ def _rates(
 
 
 def inverted(found: EvidenceRows) -> bool:
-    """Whether a lower value in the rows means a higher rate, as for a latency."""
+    """Whether the rows measure a latency instead of a rate."""
     return found.rows[0].better is Better.LOWER
 
 

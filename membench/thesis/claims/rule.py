@@ -1,13 +1,7 @@
 """The rule that decides every claim.
 
-A statistic is computed for many random draws of the inputs. The verdict on a part of a claim is:
-
-- supported, if the required share of the draws is at or beyond the supporting threshold,
-- contradicted, if the required share of the draws is at or beyond the contradicting threshold,
-- inconclusive otherwise.
-
-A part cannot be supported and contradicted at once: the thresholds differ, and the two required
-shares add up to more than one.
+A part of a claim is supported or contradicted if the required share of the draws of its statistic
+is at or beyond the threshold. Otherwise the part is inconclusive.
 """
 
 from __future__ import annotations
@@ -42,12 +36,10 @@ class VerdictThresholds:
         supports: a draw at or beyond this value (in ``direction``) supports the claim.
         contradicts: a draw at or beyond this value (in the opposite direction) contradicts the
             claim.
-        share: required share of supporting draws.
-        contradicting_share: required share of contradicting draws.
+        share, contradicting_share: required share (0 to 1) of these draws.
 
     Raises:
-        ValueError: the thresholds do not fit ``direction``, a share is not above 0 and at most 1,
-            or the shares allow both verdicts at once.
+        ValueError: the thresholds do not fit ``direction``, or the shares are impossible.
     """
 
     direction: Direction
@@ -71,7 +63,7 @@ class VerdictThresholds:
 
 @record
 class Judgement:
-    """A verdict, with the shares (0 to 1) of draws that support and that contradict the claim."""
+    """A verdict, with the shares (0 to 1) of supporting and contradicting draws."""
 
     word: ClaimVerdict
     supporting: float
@@ -79,10 +71,7 @@ class Judgement:
 
 
 def judge(draws: Floats, thresholds: VerdictThresholds) -> Judgement:
-    """The verdict on ``draws``, an array of any shape with at least one element.
-
-    NaN counts as a draw that neither supports nor contradicts the claim.
-    """
+    """The verdict on ``draws`` (any shape, not empty). NaN neither supports nor contradicts."""
     supporting, contradicting = counts(draws.ravel(), thresholds)
     return judged(int(supporting) / draws.size, int(contradicting) / draws.size, thresholds)
 
@@ -90,7 +79,7 @@ def judge(draws: Floats, thresholds: VerdictThresholds) -> Judgement:
 def counts(draws: Floats, thresholds: VerdictThresholds) -> tuple[Counts, Counts]:
     """(supporting, contradicting): number of draws for each row of ``draws`` ([..., draws]).
 
-    The results are counts, because sums of shares would have rounding errors.
+    Counts add up without rounding errors, but shares do not.
     """
     import numpy as np
 
@@ -102,7 +91,6 @@ def counts(draws: Floats, thresholds: VerdictThresholds) -> tuple[Counts, Counts
 
 
 def judged(supporting: float, contradicting: float, thresholds: VerdictThresholds) -> Judgement:
-    """The judgement for given shares (0 to 1) of supporting and contradicting draws."""
     word = word_for(supporting, contradicting, thresholds)
     return Judgement(word, supporting, contradicting)
 
@@ -110,7 +98,6 @@ def judged(supporting: float, contradicting: float, thresholds: VerdictThreshold
 def word_for(
     supporting: float, contradicting: float, thresholds: VerdictThresholds
 ) -> ClaimVerdict:
-    """The verdict for given shares (0 to 1) of supporting and contradicting draws."""
     if supporting >= thresholds.share:
         return ClaimVerdict.SUPPORTED
     if contradicting >= thresholds.contradicting_share:
@@ -119,11 +106,9 @@ def word_for(
 
 
 def combine(words: Iterable[ClaimVerdict]) -> ClaimVerdict:
-    """The verdict on a claim, from the verdicts ``words`` on the parts of the claim.
+    """The verdict on a claim, from the verdicts ``words`` on its parts.
 
-    Parts that cannot be tested are ignored. If no part can be tested, the claim is not testable.
-    One contradicted part contradicts the claim. The claim is supported if all tested parts are
-    supported. In all other cases, the verdict is inconclusive.
+    One contradicted part contradicts the claim. The claim is supported if all testable parts are.
     """
     tested = {word for word in words if word is not ClaimVerdict.NOT_TESTABLE}
     if not tested:

@@ -27,7 +27,7 @@ class NoData(Exception):
 
     Attributes:
         why: short text that a report shows after the verdict, such as "no data".
-        reason: the reason in words, such as the name of the missing input.
+        reason: the reason in words.
     """
 
     def __init__(self, reason: str, why: str = _NO_DATA) -> None:
@@ -42,9 +42,8 @@ class Loan:
 
     Attributes:
         values: [draws], SI units.
-        rows: the rows with the values.
         peak: peak of the device, SI units; None if unknown.
-        device: short name of the measured GPU in the assumptions; empty for other inputs.
+        device: as in `Scenario`; empty if the input is not of a GPU.
     """
 
     values: Floats
@@ -57,24 +56,18 @@ class Loan:
 class Scenario:
     """The inputs of all statistics for one machine.
 
-    A measurement has the name of an input of the ledger. An assumption or a record has a dotted
-    name.
-
     Attributes:
-        values: name -> [draws], SI units. ``pair-rate`` is [case, draws].
+        values: input -> [draws], SI units. ``pair-rate`` is [case, draws].
         peaks: measurement -> peak of the device, SI units.
-        missing: name without values -> the reason.
+        missing: input without values -> the reason.
         device: short name of the measured device in the assumptions; empty if unknown.
         rows: measurement -> the rows with the values. A measurement that an assumption replaces has
             no entry.
         pair_cases: the cases of ``pair-rate``, in order.
-        pair_note: a caveat about the pair of machines that are compared.
-        dates: names whose values are dates, in years. A change of a date is added instead of
-            multiplied.
-        seed: seed of the draws.
-        lent: measurement that is missing here -> the measurement of another machine that
-            `borrowing` would use.
-        borrowed: names in ``values`` that `borrowing` took from another machine.
+        pair_note: a caveat about the two machines.
+        dates: inputs whose values are dates, in years.
+        lent: measurement that is missing here -> the measurement of another machine.
+        borrowed: inputs that `borrowing` took from ``lent``.
     """
 
     values: Mapping[str, Floats]
@@ -90,10 +83,10 @@ class Scenario:
     borrowed: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> Floats:
-        """[draws] values of the input ``name``, in SI units (``pair-rate``: [case, draws]).
+        """``values[name]``.
 
         Raises:
-            NoData: ``name`` has no draws.
+            NoData: ``name`` has no values.
         """
         if name in self.values:
             return self.values[name]
@@ -108,7 +101,7 @@ class Scenario:
         """[draws] values of an assumption about the measured device, such as ``memory``.
 
         Raises:
-            NoData: the device or the assumption is unknown.
+            NoData: the value is unknown.
         """
         if not self.device:
             raise NoData(tr("the {what} of the measured device is not known", what=what))
@@ -126,7 +119,7 @@ class Scenario:
         return values / self.peaks[name]
 
     def borrowing(self) -> Scenario:
-        """This scenario with the measurements in ``lent`` instead of the missing measurements."""
+        """This scenario with the measurements in ``lent``."""
         if not self.lent:
             return self
         lent = self.lent
@@ -145,15 +138,12 @@ class Scenario:
         )
 
     def only(self, names: Container[str]) -> Scenario:
-        """A scenario that has only the inputs ``names``, and no machine."""
+        """A scenario of only the inputs ``names``, without a machine."""
         values = {name: values for name, values in self.values.items() if name in names}
         return Scenario(values=values, dates=self.dates, seed=self.seed)
 
     def moved(self, name: str, step: float) -> Scenario:
-        """A copy of this scenario with all draws of ``name`` multiplied by e^step.
-
-        If ``name`` is a date, ``step`` years are added instead.
-        """
+        """This scenario with ``name`` multiplied by e^step; a date is moved by ``step`` years."""
         old = self.values[name]
         new = old + step if name in self.dates else old * math.exp(step)
         moved = copy(self)  # takes a third of the time of `replace`
@@ -162,7 +152,7 @@ class Scenario:
 
 
 def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
-    """Random draws of all ``entries`` (a Latin hypercube): name -> [draws], SI units."""
+    """Random draws (a Latin hypercube): name -> [draws], SI units."""
     return {
         name: entry.scale * latin_hypercube(name, entry.low, entry.high, draws=draws, seed=seed)
         for name, entry in entries.items()
@@ -172,7 +162,7 @@ def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
 def subjects(
     ledger: Ledger, entries: Assumptions, rows: Sequence[Row], draws: int, seed: int
 ) -> dict[str, Scenario]:
-    """Machine -> scenario. Without rows, the only key is "", with a scenario of assumptions."""
+    """Machine -> scenario. Without rows, the only machine is "", with assumptions alone."""
     base = assumed(entries, draws, seed)
     by_machine = machines(rows) or {"": ()}
     slugs = {name: device_slug(own, entries) for name, own in by_machine.items()}
@@ -214,9 +204,7 @@ def subjects(
 def _lent(name: str, scenarios: Mapping[str, Scenario], ledger: Ledger) -> dict[str, Loan]:
     """Measurements of other machines that replace missing measurements of the machine ``name``.
 
-    Each measurement comes from the first machine with this measurement. If ``name`` has GPU
-    measurements, further GPU measurements come only from machines with an equal GPU. Otherwise all
-    GPU measurements come from the first machine with any GPU measurement.
+    All GPU measurements are of one GPU: that of ``name``, or else the first measured GPU.
     """
     own = scenarios[name]
     others = [scenario for other, scenario in scenarios.items() if other != name]
@@ -242,8 +230,7 @@ def _lent(name: str, scenarios: Mapping[str, Scenario], ledger: Ledger) -> dict[
     return found
 
 
-_GPU = "GPU"
-"""The value of `Input.part` that means a GPU."""
+_GPU = "GPU"  # in `Input.part`
 
 
 def _scenario(
@@ -314,10 +301,6 @@ def _with_pair(scenario: Scenario, pair: MachinePair, draws: int, seed: int) -> 
 
 
 def _draw(found: EvidenceRows, draws: int, seed: int) -> Floats:
-    """[draws] medians of the evidence ``found``, by a bootstrap over the rounds.
-
-    Each pair of machine and case has an independent stream of random numbers.
-    """
     row = found.rows[0]
     name = f"{row.machine} {row.case} {row.metric} {row.stat}"
     return bootstrap(name, found.rounds, draws=draws, seed=seed)

@@ -1,9 +1,7 @@
 """Strata: groups of variants (models, GPUs, traces) that each get a separate verdict.
 
-A verdict on all variants together depends on the mix of variants. For example, five old models that
-support a claim can outvote two new models that contradict the claim. Therefore each generation of
-models, each class of GPU and each trace also gets a verdict. If the strata of one axis disagree,
-the verdict is `inconclusive`.
+A verdict on all variants together depends on the mix of variants: five old models can outvote two
+new models. Therefore, if the strata of one axis disagree, the verdict is `inconclusive`.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ Places = NDArray[np.intp]
 
 
 class StratumAxis(StrEnum):
-    """A property that groups the variants of a statistic into strata."""
+    """A property that groups variants into strata."""
 
     GENERATION = "model generation"
     GPU = "GPU class"
@@ -53,17 +51,12 @@ _AXIS_OF_PARAMETER = {
     "point": StratumAxis.CASE,
     "case": StratumAxis.CASE,
 }
-"""Parameter of a variant's name -> axis. The value of the parameter names the stratum."""
+"""Parameter of a variant's name -> axis."""
 
 
 @record
 class Stratum:
-    """A group of variants, and the verdict on the group.
-
-    Attributes:
-        name: name of the group, such as "models of 2025".
-        variants: number of variants in the group.
-    """
+    """A group of ``variants`` variants, such as "models of 2025", and the verdict on the group."""
 
     axis: StratumAxis
     name: str
@@ -77,7 +70,6 @@ class Outcome:
 
     Attributes:
         word: the verdict of ``pooled``; `inconclusive` if the strata of an axis disagree.
-        pooled: the judgement on all variants together.
     """
 
     word: ClaimVerdict
@@ -87,7 +79,7 @@ class Outcome:
 
 
 def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outcome:
-    """The verdicts for ``drawn`` (variant name -> draws). All variants have equal weight."""
+    """The verdicts for ``drawn`` (variant -> draws). All variants have equal weight."""
     found = _Counted.of(drawn, thresholds)
     strata = found.strata()
     pooled = found.pooled()
@@ -100,17 +92,16 @@ def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outco
 
 
 def word_of(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> ClaimVerdict:
-    """Only the verdict ``word`` of `outcome`, computed in less time."""
+    """Only ``word`` of `outcome`, computed in less time."""
     return words_of(drawn, thresholds)[0]
 
 
 def words_of(
     drawn: Mapping[str, Floats], thresholds: VerdictThresholds
 ) -> tuple[ClaimVerdict, ...]:
-    """The verdict ``word`` of `outcome`, and the verdicts that decide ``word``.
+    """``word`` of `outcome`, then the verdicts on all variants together and on each stratum.
 
-    These are the verdict on all variants together and the verdicts on the strata. The order depends
-    only on the names of the variants.
+    The order depends only on the names of the variants.
     """
     found = _Counted.of(drawn, thresholds)
     axes = _axes(found.variants)
@@ -122,11 +113,7 @@ def words_of(
 
 @record
 class _Counted:
-    """Number of supporting and of contradicting draws for each variant, [variant].
-
-    Attributes:
-        draws: number of draws per variant.
-    """
+    """[variant] numbers of supporting and contradicting draws, of ``draws`` draws per variant."""
 
     variants: tuple[str, ...]
     supporting: Counts
@@ -154,7 +141,6 @@ class _Counted:
         return self.judge(np.arange(len(self.variants)))
 
     def shares_of_strata(self) -> list[tuple[float, float]]:
-        """The shares of supporting and of contradicting draws in each stratum of `_groups`."""
         members = _members(self.variants)
         drawn = self.draws * members.sum(axis=1)
         both = (self.supporting, self.contradicting)
@@ -178,11 +164,9 @@ def disagreeing(strata: Iterable[Stratum]) -> tuple[StratumAxis, ...]:
 
 
 def labels(variant: str) -> dict[StratumAxis, str]:
-    """Axis -> stratum of the variant whose name is ``variant``.
+    """Axis -> stratum, from the variant's name and its parameters.
 
-    If the name or its parameter ``model`` is a known model, the generation of the model is a
-    stratum. The parameters ``gpu``, ``workload``, ``point`` and ``case`` of the name are strata,
-    too. For any other variant, the axis is `CASE`, and the stratum is the case id without axes.
+    Without any, the axis is `CASE`, and the stratum is the case id without axes.
     """
     params = variant.params if isinstance(variant, Message) else {}
     found: dict[StratumAxis, str] = {}
@@ -200,7 +184,6 @@ def labels(variant: str) -> dict[StratumAxis, str]:
 
 
 def _family(case: str) -> str:
-    """The case id without the axes. Text that is not a case id is returned unchanged."""
     if "=" not in case:
         return case
     return "/".join(part for part in case.split("/") if "=" not in part)
@@ -208,7 +191,7 @@ def _family(case: str) -> str:
 
 @cache
 def generations() -> Mapping[str, str]:
-    """Short name of a model -> generation of the model, from the year of release."""
+    """Short name of a model -> generation, from the year of release."""
     return MappingProxyType(
         {
             slug: _generation(model.released.year)
@@ -230,7 +213,7 @@ def _generation(year: int) -> Message:
 
 @lru_cache(maxsize=64)
 def _groups(variants: tuple[str, ...]) -> Mapping[tuple[StratumAxis, str], Places]:
-    """(axis, stratum) -> indices of the variants. An axis with only one stratum is left out."""
+    """(axis, stratum) -> indices of the variants, for each axis with several strata."""
     found: dict[tuple[StratumAxis, str], list[int]] = {}
     for place, variant in enumerate(variants):
         for axis, name in labels(variant).items():
@@ -243,13 +226,12 @@ def _groups(variants: tuple[str, ...]) -> Mapping[tuple[StratumAxis, str], Place
 
 @lru_cache(maxsize=64)
 def _axes(variants: tuple[str, ...]) -> tuple[StratumAxis, ...]:
-    """The axis of each stratum of `_groups`."""
     return tuple(axis for axis, _ in _groups(variants))
 
 
 @lru_cache(maxsize=64)
 def _members(variants: tuple[str, ...]) -> Places:
-    """[stratum, variant] 1 if the variant belongs to the stratum of `_groups`, else 0."""
+    """[stratum, variant] 1 if the variant belongs to the stratum, else 0."""
     groups = _groups(variants).values()
     members = np.zeros((len(groups), len(variants)), np.intp)
     for row, places in zip(members, groups, strict=True):

@@ -13,11 +13,7 @@ from membench.thesis.claims.ledger import Part
 
 
 def kind_of_row(row: Row) -> EvidenceKind:
-    """The kind of evidence of a row.
-
-    For a cited figure, ``kind`` in ``detail`` decides. Every other row is "measured here", even if
-    another tool measured the row.
-    """
+    """The kind of evidence of a row: "measured here" for every row that is not cited."""
     if not row.cited:
         return EvidenceKind.HERE
     match row.detail.get("kind"):
@@ -35,10 +31,7 @@ def kinds_read(
     rows: Mapping[str, Sequence[Row]],
     entries: Assumptions,
 ) -> tuple[EvidenceKind, ...]:
-    """The kinds of evidence of the inputs ``names`` of ``part``, the strongest first.
-
-    A part of the class "modelled" adds the kind "model". Replayed traces add "measured elsewhere".
-    """
+    """The kinds of evidence of ``names``, models and traces in ``part``, the strongest first."""
     found = {EvidenceKind.MODEL} if part.cls is ClaimClass.MODELLED else set()
     if part.traces:
         found.add(EvidenceKind.ELSEWHERE)
@@ -51,10 +44,7 @@ def kinds_read(
 
 
 def weak(part: Part, rows: Mapping[str, Sequence[Row]], entries: Assumptions) -> Message | None:
-    """The reason why the evidence is too weak for a verdict on ``part``.
-
-    None if the evidence is strong enough, or if no input has a known kind of evidence.
-    """
+    """The reason why the evidence is too weak for a verdict on ``part``, if it is."""
     names = part.rests_on or (*part.measurements, *part.assumptions)
     kinds = kinds_read(part, names, rows, entries)
     if not kinds or DECIDING & set(kinds):
@@ -78,4 +68,4 @@ ALONE_MEANS = {
         "the verdict rests only on figures of the vendor and on forecasts"
     ),
 }
-"""Short reason of `weak` -> explanation, which is the end of a sentence."""
+"""Result of `weak` -> explanation, which is the end of a sentence."""

@@ -1,8 +1,7 @@
 """Verdicts after changes of one input in which a statistic is monotone, with few evaluations.
 
-If a statistic is monotone in an input, then the counts of supporting and contradicting draws are
-monotone in the step. So the verdicts on all variants together and on each stratum are monotone,
-too. If these verdicts are equal at two steps, then they are equal at every step in between.
+The verdicts on all variants together and on each stratum are then monotone in the step. So verdicts
+that are equal at two steps are equal at every step in between.
 """
 
 from __future__ import annotations
@@ -19,8 +18,7 @@ class Sweep:
     """The verdict on a part after each step of one input.
 
     Args:
-        evaluate: step -> the verdict, followed by the verdicts that decide this verdict
-            (`membench.thesis.claims.strata.words_of`).
+        evaluate: step -> the verdicts of `words_of`.
     """
 
     def __init__(self, evaluate: Callable[[float], tuple[ClaimVerdict, ...]]) -> None:
@@ -30,7 +28,7 @@ class Sweep:
         self._try(0.0)
 
     def word(self, step: float) -> ClaimVerdict:
-        """The verdict after the input changed by ``step`` (the ln of a factor, or years)."""
+        """The verdict after the input changed by ``step`` (`Flip.step`)."""
         while True:
             place = bisect_left(self._steps, step)
             around = self._steps[max(place - 1, 0) : place + 1]
@@ -49,15 +47,11 @@ class Sweep:
 def _next(step: float, farther: float = math.inf) -> float:
     """The next step to evaluate when `Sweep.word` needs the verdict after ``step``.
 
-    `smallest_flip` needs the sizes in `LADDER` in ascending order. For most inputs, most of these
-    sizes change no verdict. So the largest size is evaluated first, and then the middle one of the
-    remaining sizes.
-
-    If the size of ``step`` is not in `LADDER`, the result is ``step``.
+    `smallest_flip` needs the sizes in `LADDER` in ascending order, and most change no verdict. So
+    the largest size is evaluated first, and then the middle one of the remaining sizes.
 
     Args:
-        farther: the nearest evaluated step beyond ``step``, with other verdicts; infinite if there
-            is none.
+        farther: the nearest evaluated step beyond ``step``, with other verdicts.
     """
     sizes = [size for size in LADDER if abs(step) <= size < abs(farther)]
     if abs(step) not in LADDER or not sizes:

@@ -1,7 +1,6 @@
 """Computes the effect of each single input on a statistic, for a tornado chart.
 
-The statistic is computed with one input at the low end and at the high end of the input's range.
-All other inputs have the assumed value, or the median of the measurement.
+One input is at the low or high end of its range. All others have their assumed value or median.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.scenario import Scenario
 
 _ENDS = (2.5, 97.5)
-"""Percentiles of the draws of a measurement: the low and the high end of the range."""
+"""Percentiles of the draws of a measurement that are the ends of its range."""
 
 
 @record
 class Bar:
-    """One bar of a tornado chart: the effect of one input on a statistic.
+    """The effect of one input on a statistic.
 
     Attributes:
         name: the input.
         low, high: the ends of the range of the input, in SI units.
-        at_low, at_high: the statistic (median over variants) at ``low`` and at ``high``.
+        at_low, at_high: the statistic (median over variants) at these ends.
     """
 
     name: str
@@ -37,7 +36,6 @@ class Bar:
 
     @property
     def swing(self) -> float:
-        """The length of the bar in the unit of the statistic: |``at_high`` - ``at_low``|."""
         return abs(self.at_high - self.at_low)
 
 
@@ -50,8 +48,7 @@ def tornado(
     """One bar for each input in ``names`` that affects ``statistic``, the longest bar first.
 
     Args:
-        ranges: name -> (low, value, high) of an assumption in SI units. For an input that is not in
-            ``ranges``, the draws give the range.
+        ranges: name -> (low, value, high) in SI units. For other inputs, the draws give the range.
     """
     width = 2 * len(names)
     values = dict(scenario.values)

@@ -1,7 +1,4 @@
-"""Formats verdicts as JSON text with the schema `verdicts.schema.json`.
-
-Equal verdicts give equal text.
-"""
+"""Formats verdicts as JSON text with the schema `verdicts.schema.json`."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ SCHEMA = "membench.verdicts/1"
 
 
 def to_json(found: Verdicts, sources: Sequence[tuple[str, str]] = ()) -> str:
-    """``found`` as JSON text. Keys are sorted, and results have 6 significant digits.
+    """``found`` as JSON text.
 
     Args:
         sources: (name, SHA-256) of each results file.
@@ -45,7 +42,7 @@ def to_json(found: Verdicts, sources: Sequence[tuple[str, str]] = ()) -> str:
 
 
 def number(value: float | None) -> float | None:
-    """``value`` rounded to 6 significant digits; None if ``value`` is None, NaN or infinite."""
+    """``value`` rounded to 6 significant digits; None if it is None, NaN or infinite."""
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.6g}")

@@ -34,7 +34,7 @@ _MOST_OTHERS = 3
 
 
 def strata_words(strata: Iterable[Stratum], axes: Iterable[StratumAxis]) -> str:
-    """The verdict on each stratum of ``axes``: ``by GPU class: contradicted for Hopper``."""
+    """Text such as ``by GPU class: contradicted for Hopper (2022)``."""
     several = tuple(strata)
     return clauses(
         tr("by {axis}: {verdicts}", axis=AXES[axis], verdicts=_of_axis(several, axis))
@@ -61,12 +61,12 @@ def _of_axis(strata: Iterable[Stratum], axis: StratumAxis) -> str:
 
 
 def few(names: list[str]) -> str:
-    """The first six of ``names`` as text, and the number of further names if there are more."""
+    """The first six of ``names`` as text, and the number of further names."""
     more = len(names) - _MOST_NAMES
     first = listed(names[:_MOST_NAMES])
     return tr("{names} and {count} more", names=first, count=more) if more > 0 else first
 
 
 def kind_words(kinds: Iterable[EvidenceKind]) -> str:
-    """The kinds of evidence as text, such as ``measured here, vendor``."""
+    """Text such as ``measured here, vendor``."""
     return listed(KINDS[kind] for kind in kinds)

@@ -42,9 +42,8 @@ class ClaimResult:
 
     Attributes:
         flip: the smallest change of one input that changes the verdict; None if unknown.
-        measure: the commands that measure the inputs; empty if no input is a measurement.
-        assume: a change of assumptions that changes the verdict on the claim or on a part; None if
-            no such change was found.
+        measure: the commands that measure the inputs.
+        assume: assumptions that change the verdict on the claim or on a part; None if unknown.
     """
 
     claim: Claim
@@ -56,18 +55,16 @@ class ClaimResult:
 
     @property
     def kinds(self) -> tuple[EvidenceKind, ...]:
-        """The kinds of evidence of all parts of the claim, the strongest kind first."""
         return ordered(kind for part in self.parts for kind in part.kinds)
 
     @property
     def badges(self) -> tuple[Badge, ...]:
-        """The badges of all parts of the claim, without duplicates."""
         return tuple(dict.fromkeys(badge for part in self.parts for badge in part.badges))
 
 
 @record
 class Subject:
-    """The verdicts on all claims for one machine. ``machine`` is empty without measurements."""
+    """The verdicts on all claims for one machine; ``machine`` is empty without measurements."""
 
     machine: str
     device: str
@@ -76,7 +73,6 @@ class Subject:
 
     @property
     def badges(self) -> tuple[Badge, ...]:
-        """The badges of all claims, without duplicates."""
         return tuple(dict.fromkeys(badge for claim in self.claims for badge in claim.badges))
 
 
@@ -92,10 +88,7 @@ class Verdicts:
 
     @property
     def day(self) -> date:
-        """The day for which the age of an assumption is computed.
-
-        This is the day of the newest run. Without a run, this is the day of the newest assumption.
-        """
+        """The day of the newest run, or else of the newest assumption, for `is_old`."""
         runs = [row.started[:10] for one in self.subjects for row in one.rows if row.started]
         if runs:
             return date.fromisoformat(max(runs))
@@ -104,7 +97,7 @@ class Verdicts:
 
 @record
 class MachineClaim:
-    """A claim, a machine (as a scenario) and the assumptions: all inputs of one verdict."""
+    """All inputs of the verdict on one claim for one machine."""
 
     claim: Claim
     scenario: Scenario
@@ -114,7 +107,7 @@ class MachineClaim:
 Spread = Callable[
     [Callable[[MachineClaim], ClaimResult], Sequence[MachineClaim]], Iterable[ClaimResult]
 ]
-"""Applies a function to each item, in any process. The results have the order of the items."""
+"""Applies a function to each item, in any process, and returns the results in order."""
 
 
 def verdicts(
@@ -129,16 +122,9 @@ def verdicts(
 ) -> Verdicts:
     """The verdicts on all claims, for every machine in ``rows``.
 
-    The same rows, assumptions, seed and number of draws give the same verdicts.
-
     Args:
-        override: a file of assumptions that replace built-in assumptions.
-        assume: further assumptions, as text (`membench.thesis.claims.given`).
-        today: the date of the assumptions in ``assume``; None for the present day.
-        seed: seed of the random draws.
-        draws: number of random draws.
-        spread: a function that distributes the claims to worker processes. None computes the
-            verdicts in this process.
+        override, assume, today: see `assumed`.
+        spread: distributes the claims to worker processes; None for this process.
 
     Raises:
         AssumptionError: the file ``override`` or an entry of the file is invalid.
@@ -149,8 +135,8 @@ def verdicts(
     by_machine = machines(rows)
     scenarios = subjects(told, entries, rows, draws, seed)
     if spread is None:
-        # Compute the verdict on a part that depends on no machine only once. With built-in
-        # assumptions, later reports use the same verdict.
+        # Verdicts that depend on no machine are computed once; with built-in assumptions, once per
+        # process.
         shipped = override is None and not assume
         shared = _as_shipped(seed, draws) if shipped else _Shared()
         anywhere = next(iter(scenarios.values())).only(entries)
@@ -177,7 +163,7 @@ def verdicts(
 
 
 def judge_point(point: MachineClaim) -> ClaimResult:
-    """The verdict on one claim for one machine. Any process can compute the verdict."""
+    """The verdict on one claim for one machine, in any process."""
     return _claim(ledger(), point.claim, point.scenario, point.entries, _Shared(), {})
 
 
@@ -195,11 +181,10 @@ def _claims(
 
 @record
 class _Shared:
-    """A cache, for all machines, of verdicts that depend on no machine.
+    """A cache of verdicts that depend on no machine.
 
     Attributes:
-        claims: id of a claim -> the result, if no part of the claim reads the machine.
-        parts: id of a part -> the verdict, if the part does not read the machine.
+        claims, parts: by id.
         words: verdicts after a change of one input.
         assumed: id of a part and options of `--assume` -> the verdict with these options.
     """
@@ -223,11 +208,6 @@ def _claim(
     shared: _Shared,
     own: Words,
 ) -> ClaimResult:
-    """The verdict on ``claim`` for the machine of ``scenario``.
-
-    ``shared`` caches verdicts that depend on no machine. ``own`` caches verdicts that depend on
-    this machine.
-    """
     if claim.id in shared.claims:
         return shared.claims[claim.id]
     seen = scenario.borrowing() if claim.borrows else scenario
@@ -265,13 +245,9 @@ def _claim_flip(
     *,
     assumed_only: bool = False,
 ) -> Flip | None:
-    """The smallest change of one input that changes the verdict on the whole claim.
+    """The smallest change of one input that changes the verdict ``now`` on the whole claim.
 
-    None if no tried change changes the verdict.
-
-    Args:
-        now: the verdict without a change.
-        assumed_only: whether to change only assumptions, not measurements.
+    ``assumed_only`` excludes measurements.
     """
     drawn = [part for part in parts if part.judgement is not None and not part.weak]
     if len(parts) == 1 and not assumed_only:
@@ -298,7 +274,7 @@ def _claim_flip(
 
 
 def computed_words() -> dict[str, Any]:
-    """Compute the content of `constant_words.json`: verdicts that depend on no measurement."""
+    """The content of `constant_words.json`: verdicts that depend on no measurement."""
     told, entries, shared = ledger(), assumed(), _Shared()
     (scenario,) = subjects(told, entries, (), DRAWS, SEED).values()
     _claims(told, scenario, entries, shared)

@@ -1,4 +1,4 @@
-"""Verdicts as text. The HTML page, the terminal and the JSON file use the same text."""
+"""Verdicts as text, for the HTML page, the terminal and the JSON file."""
 
 from __future__ import annotations
 
@@ -24,16 +24,12 @@ _BADGES = {
 
 
 def verdict_words(part: PartVerdict) -> str:
-    """The verdict on one part of a claim as text, such as ``inconclusive (no data) [cited]``."""
+    """The verdict on a part as text, such as ``inconclusive (no data) [cited]``."""
     return _verdict(part.word, part.why, part.badges)
 
 
 def claim_words(result: ClaimResult) -> str:
-    """The verdict on a claim as text.
-
-    If the claim is inconclusive and every inconclusive part has a short reason (`PartVerdict.why`),
-    the text contains these reasons.
-    """
+    """The verdict on a claim as text, with the short reasons if every inconclusive part has one."""
     whys = {part.why for part in result.parts if part.word is ClaimVerdict.INCONCLUSIVE}
     lacks = result.word is ClaimVerdict.INCONCLUSIVE and "" not in whys
     return _verdict(result.word, listed(sorted(whys)) if lacks else "", result.badges)
@@ -51,10 +47,7 @@ def worn_text(badges: Sequence[Badge]) -> str:
 
 
 def claim_reason(result: ClaimResult) -> str:
-    """The reason for the verdict on a claim, as one line.
-
-    A claim with several parts has the verdicts on the parts as the reason.
-    """
+    """The reason for the verdict on a claim: with several parts, the verdicts on the parts."""
     if len(result.parts) == 1:
         return result.parts[0].reason
     return listed(
@@ -64,7 +57,7 @@ def claim_reason(result: ClaimResult) -> str:
 
 
 def rule_words(rule: VerdictThresholds, unit: str) -> str:
-    """The thresholds as text, in ``unit``: ``supported if ..., contradicted if ...``."""
+    """The thresholds as text: ``supported if ..., contradicted if ...``."""
     params = {
         "share": f"{100 * rule.share:g}",
         "supports": amount(f"{rule.supports:g}", unit),
@@ -87,9 +80,7 @@ def rule_words(rule: VerdictThresholds, unit: str) -> str:
 def flip_words(flip: Flip | None, found: Verdicts, *, weak: bool = False) -> str:
     """The smallest change that changes the verdict, and the new verdict, as text.
 
-    Args:
-        flip: the change; None if no change changes the verdict.
-        weak: whether the kinds of evidence are too weak for any verdict.
+    ``weak`` means that the kinds of evidence are too weak for any verdict.
     """
     if flip is None and weak:
         return tr(
@@ -112,10 +103,7 @@ def flip_name(name: str, found: Verdicts) -> str:
 
 
 def flip_change(flip: Flip, found: Verdicts) -> str:
-    """The change as text, such as ``x0.52`` or ``+1.50 years``.
-
-    For an assumption, the text also has the old and the new value.
-    """
+    """The change as text, such as ``x0.52`` or ``+1.50 years (from 2026.00 to 2027.50)``."""
     entry = found.entries.get(flip.name)
     if entry is not None and entry.unit == "year":
         return tr(

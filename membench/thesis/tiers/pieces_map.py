@@ -10,13 +10,7 @@ from typing import NamedTuple
 
 
 class Piece(NamedTuple):
-    """A piece, or a part of a piece.
-
-    Attributes:
-        first, last: the ids of the part.
-        start: first id of the whole piece.
-        slot: number of the slot of the piece.
-    """
+    """The ids ``first`` to ``last`` of the piece that begins at ``start``."""
 
     first: int
     last: int
@@ -32,7 +26,7 @@ class PieceMap:
         self._pieces: dict[int, dict[int, tuple[int, int]]] = {}  # scope: start: (last, slot)
 
     def insert(self, scope: int, first: int, last: int, slot: int) -> None:
-        """Add a piece: the ids ``first`` to ``last`` in ``slot``. All ids must be new."""
+        """Add the ids ``first`` to ``last``, which must all be new, to ``slot``."""
         if scope not in self._starts:
             self._starts[scope] = []
             self._pieces[scope] = {}
@@ -41,7 +35,7 @@ class PieceMap:
         self._pieces[scope][first] = last, slot
 
     def find(self, scope: int, first: int, last: int) -> list[Piece]:
-        """The pieces with ids from ``first`` to ``last``, cut to this range, in ascending order."""
+        """The pieces with ids from ``first`` to ``last``, cut to this range, ascending."""
         starts = self._starts.get(scope)
         if not starts:
             return []

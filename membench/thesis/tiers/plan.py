@@ -1,7 +1,6 @@
 """Plans the tiers of a KV cache: hit rates, traffic, and number of drives.
 
-With a trace, `simulator` simulates the tiers at the user's request rate or at the rate of the
-trace. Without a trace, Little's law gives the resident bytes: arrival rate times idle time.
+With a trace, `simulate` gives the hits. Without a trace, Little's law gives the resident bytes.
 """
 
 from __future__ import annotations
@@ -41,14 +40,11 @@ class TierPlan:
     """The plan for one tier.
 
     Attributes:
-        hit_rate: share of input blocks that hit in the tier. Without a trace, share of input
-            tokens.
-        read_per_s, written_per_s: bytes per second.
-        written_per_day: bytes written per day.
-        dwpd: ``written_per_day`` divided by the capacity; None if the tier is not flash.
+        hit_rate: share of input blocks that hit in the tier; without a trace, of input tokens.
+        read_per_s, written_per_s, written_per_day: bytes.
+        dwpd: drive writes per day; None if the tier is not flash.
         drives: number of drives; None if the tier is not flash.
-        decided_by: limit that decides ``drives``: capacity, read rate, write rate or endurance.
-            Empty without drives.
+        decided_by: limit that decides ``drives`` (see `drives_needed`); empty without drives.
     """
 
     name: str
@@ -67,11 +63,9 @@ class TierWork:
     """The plan for all tiers.
 
     Attributes:
-        source: name of the trace; `lengths` without a trace.
-        requests_per_s: requests per second that the plan assumes.
+        source: name of the trace; ``lengths`` without a trace.
         tokens_per_request: mean number of input tokens.
-        tiers: the plan of each tier, fastest tier first.
-        drive: the type of all drives.
+        tiers: fastest first.
         notes: caveats, one sentence each.
     """
 
@@ -88,7 +82,6 @@ class Lengths:
     """Mean request lengths and reuse, which replace a trace.
 
     Attributes:
-        input_tokens, output_tokens: mean numbers of tokens per request.
         reuse: share of the input tokens that an earlier request had, too.
         gap_s: mean seconds between two uses of these tokens.
     """
@@ -114,10 +107,8 @@ def plan_of_trace(
         requests_per_s: request rate; None for the rate of the trace.
 
     Raises:
-        UsageError: ``tiers`` is empty, a tier is smaller than a block, or `kind_of` does not know
-            the name of a tier. Or blocks have no tokens. Or ``requests_per_s`` is not above 0. Or
-            ``requests_per_s`` is None, but the trace has no common clock. Or all requests have an
-            equal time.
+        UsageError: the tiers or the request rate are invalid, or the trace lacks a common clock,
+            tokens or different request times.
         TraceError: the trace cannot be read.
     """
     trace = read_trace(source)
@@ -171,14 +162,11 @@ def plan_of_lengths(
 ) -> TierWork:
     """Plan the tiers from mean request lengths, by Little's law.
 
-    A tier keeps a block for ``capacity / rate`` seconds, but not longer than the TTL of the tier.
-    The rate is the B/s that are written or read again. A block hits if the next use comes earlier,
-    and hits in the first tier that still has the block. The time between two uses has an
-    exponential distribution with mean ``gap_s``.
+    The time between two uses is assumed to have an exponential distribution. A tier keeps a block
+    for its capacity divided by the B/s that are written or read again, but at most for its TTL.
 
     Raises:
-        UsageError: ``tiers`` is empty, a tier is too small for one token, or `kind_of` does not
-            know the name of a tier.
+        UsageError: ``tiers`` is empty, or a tier is too small for one token or has an unknown name.
     """
     if not tiers:
         raise UsageError("a plan needs tiers", "give the tiers: --tiers ddr=1TB,ssd=16TB")
@@ -240,10 +228,9 @@ def _tier(asked: TierAsked, hit_rate: float, read: float, written: float, drive:
 def drives_needed(
     capacity_bytes: float, read_per_s: float, written_per_s: float, drive: Drive
 ) -> tuple[int, str]:
-    """(number of drives, at least 1; limit that decides the number).
+    """(number of drives, at least 1; the limit that decides the number).
 
-    The limit is capacity, endurance, read rate or write rate. A rate that was not measured is no
-    limit.
+    The limit is ``capacity``, ``endurance``, ``read rate`` or ``write rate``.
     """
     wants = {
         "capacity": capacity_bytes / drive.capacity_bytes,

@@ -16,7 +16,6 @@ class Slot:
 
     Attributes:
         time: time of the last use, in seconds.
-        reused: whether the last use was a hit.
         starts: start ids of the remaining pieces, ascending. Later ids are less recent.
     """
 
@@ -28,12 +27,7 @@ class Slot:
 
 @record
 class Dropped:
-    """A run of blocks (ids ``first`` to ``last``) that left the cache.
-
-    Attributes:
-        time: time of the last use, in seconds.
-        reused: whether the last use was a hit.
-    """
+    """A run of blocks that left the cache. ``time`` is the last use, in seconds."""
 
     scope: int
     first: int
@@ -57,11 +51,10 @@ class RunLru:
         self.blocks = 0
 
     def slot(self, piece: Piece) -> Slot:
-        """The slot of ``piece``, with the time of the last use."""
         return self._slots[piece.slot]
 
     def take(self, scope: int, first: int, last: int) -> int:
-        """Remove the cached blocks from ``first`` to ``last``. Return the number of blocks."""
+        """Remove the blocks from ``first`` to ``last``. Return how many of them were cached."""
         taken = 0
         for piece in self._map.find(scope, first, last):
             self._remove(scope, piece.slot, piece.first, piece.last)
@@ -69,20 +62,14 @@ class RunLru:
         return taken
 
     def push(self, scope: int, run: Run, time: float, *, reused: bool) -> None:
-        """Insert ``run`` as the most recent blocks. No block of ``run`` may be cached.
-
-        The first block of ``run`` becomes the most recent block of all.
-        """
+        """Insert ``run`` as the most recent blocks, the first block last. None may be cached."""
         self._map.insert(scope, *run, self._next)
         self._slots[self._next] = Slot(scope, time, reused, [run[0]])
         self._next += 1
         self.blocks += run[1] - run[0] + 1
 
     def trim(self, capacity: float) -> list[Dropped]:
-        """Evict the least recently used blocks until at most ``capacity`` blocks are left.
-
-        Returns the evicted blocks as runs.
-        """
+        """Evict and return the least recently used blocks beyond ``capacity`` blocks."""
         dropped = []
         while self.blocks > capacity:
             number, slot = next(iter(self._slots.items()))
@@ -94,10 +81,7 @@ class RunLru:
         return dropped
 
     def expire(self, before: float) -> list[Dropped]:
-        """Evict all blocks whose last use is before the time ``before`` (seconds).
-
-        Returns the evicted blocks as runs.
-        """
+        """Evict and return the blocks whose last use is before the time ``before`` (seconds)."""
         dropped = []
         while self._slots:
             number, slot = next(iter(self._slots.items()))

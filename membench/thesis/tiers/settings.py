@@ -24,10 +24,7 @@ class Inclusion(StrEnum):
 
 
 class Admission(StrEnum):
-    """The rule by which the tiers after the first tier admit blocks.
-
-    The first tier admits every block. `TierSpec.second` can restrict any tier.
-    """
+    """The rule by which all tiers after the first admit blocks (see also `TierSpec.second`)."""
 
     THROUGH = "write-through"  # admits every block
     SELECTIVE = "selective"  # admits a block on the second use
@@ -42,11 +39,11 @@ class TierSpec:
         read, write: B/s between this tier and the GPU, over the whole path.
         latency: seconds until the first byte of a load.
         ttl: seconds of idle time after which the tier drops a block.
-        shared: whether all GPUs share one tier. If not, each GPU has a separate tier.
+        shared: whether all GPUs share one tier instead of one tier each.
         second: whether the tier admits a block only on the second use.
 
     Raises:
-        UsageError: the capacity, the latency or the TTL is negative, or a bandwidth is not above 0.
+        UsageError: a value is negative, or a bandwidth is not above 0.
     """
 
     name: str
@@ -59,7 +56,6 @@ class TierSpec:
     second: bool = False
 
     def __post_init__(self) -> None:
-        """Check the values, and round the capacity down to whole blocks."""
         slow = not (self.read > 0 and self.write > 0)
         if slow or not (self.capacity >= 0 and self.latency >= 0 and self.ttl >= 0):
             raise UsageError(
@@ -76,10 +72,10 @@ class PrefillGpu:
     """A GPU and a model, for the lower bound of the prefill time (see `roofline`).
 
     Attributes:
-        matmul_params, attention_flops: constants of the model, as in `roofline.prefill_flops`.
+        matmul_params, attention_flops: as in `prefill_flops`.
         flops_per_s: achieved FLOP/s of the GPU.
-        layers: number of layers of the model. The layers count as equal (`restored_ttft`).
-        overlap: whether a layer is computed while later layers load.
+        layers: number of equal layers, as in `restored_ttft`.
+        overlap: whether the GPU computes a layer while later layers load.
         fixed_s: seconds per request that depend on neither FLOPs nor bytes.
     """
 
@@ -96,16 +92,13 @@ class TierUse:
     """The results of one tier, over all GPUs.
 
     Attributes:
-        hits: number of blocks that hit in the tier.
-        written: number of blocks that were written to the tier.
+        hits, written: number of blocks.
         mean_blocks, most_blocks: resident blocks, time average and maximum.
-        read_bytes: bytes that were loaded from the tier to the GPU; 0 for the first tier.
-        written_bytes: bytes that were written to the tier.
+        read_bytes: bytes loaded to the GPU; 0 for the first tier.
         read_busy, write_busy: share of the time in which the tier moves data. Above 1, the
             bandwidth is not enough.
         gaps_s: [n] seconds since the last use of the blocks that hit.
         gap_blocks: [n] number of blocks with this gap.
-        capacity_bytes: bytes of the tier, over all GPUs.
         seconds: time from the first arrival to the last.
     """
 
@@ -124,15 +117,12 @@ class TierUse:
     seconds: float
 
     def bands(self, edges_s: Iterable[float]) -> tuple[Shares, ...]:
-        """The shares of traffic and residency in each band of gaps (see `shares`), for the hits."""
+        """The shares of traffic and residency in each band of gaps (see `shares`)."""
         return shares(self.gaps_s, self.gap_blocks, edges_s)
 
     @property
     def dwpd(self) -> float:
-        """Drive writes per day: bytes written per day divided by the capacity in bytes.
-
-        0 if the trace takes no time, or if nothing was written.
-        """
+        """Drive writes per day; 0 if the trace takes no time."""
         if not self.seconds or not self.written_bytes:
             return 0.0
         return drive_writes_per_day(self.written_bytes / self.seconds, self.capacity_bytes)
@@ -144,7 +134,7 @@ class TierOutcome:
 
     Attributes:
         references: number of requested blocks.
-        tiers: the results of each tier, fastest tier first.
+        tiers: fastest first.
         ttft_s: [n] seconds to the first token of each request, in the order of arrival.
         gpu_busy: share of the time in which the GPUs compute. Above 1, the GPUs are too slow.
         seconds: time from the first arrival to the last.
@@ -158,9 +148,8 @@ class TierOutcome:
 
     @property
     def hits(self) -> int:
-        """Number of blocks that hit in any tier."""
         return sum(tier.hits for tier in self.tiers)
 
     def ttft(self, *percents: float) -> list[float]:
-        """Percentiles ``percents`` (0 to 100) of the time to the first token, in seconds."""
+        """Percentiles (0 to 100) of the time to the first token, in seconds."""
         return [float(value) for value in np.percentile(self.ttft_s, percents)]

@@ -14,7 +14,7 @@ class Sightings:
         self._again = RunLru()
 
     def see(self, scope: int, runs: list[Run]) -> None:
-        """Record a request for the blocks of ``runs``, in which no block may occur twice."""
+        """Record a request for ``runs``, in which no block may occur twice."""
         for run in runs:
             for piece in self._once.find(scope, *run):
                 part = piece.first, piece.last
@@ -24,6 +24,6 @@ class Sightings:
             self._once.push(scope, run, 0.0, reused=False)
 
     def again(self, scope: int, run: Run) -> list[Run]:
-        """The blocks of ``run`` that more than one request has named, as runs in order."""
+        """The blocks of ``run`` that at least two requests named, as runs in order."""
         found = self._again.find(scope, *run)
         return sorted((max(one.first, run[0]), min(one.last, run[1])) for one in found)

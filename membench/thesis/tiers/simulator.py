@@ -1,24 +1,9 @@
-"""Simulates several cache tiers: hits in each tier, data movement, and waiting times.
+"""Simulates several LRU cache tiers: hits in each tier, data movement, and waiting times.
 
-Hits:
-
-- The hits of a request are counted when the request arrives. The count ends at the first block that
-  is in no tier.
-- Each tier evicts the least recently used blocks beyond the capacity, and blocks that were idle for
-  longer than the TTL.
-- Inclusive tiers: every request touches the blocks in each tier.
-- Exclusive tiers: a block is in only one tier. A hit moves a block to the first tier. Evicted
-  blocks go to the next tier.
-- A tier can admit a block only on the second use.
-
-Times:
-
-- Each tier does one load at a time. Tiers work in parallel. Hits in the first tier need no load.
-- Each GPU does one prefill at a time.
-- Writes do not delay loads.
-- Decoding is left out, so times are lower bounds.
-
-With one tier, no TTL and infinite bandwidth, the hits equal the hits of `hits.replay`.
+- Inclusive tiers: every request touches its blocks in each tier.
+- Exclusive tiers: a hit moves a block to the first tier, and evicted blocks go to the next tier.
+- Each tier does one load at a time, and each GPU does one prefill at a time. Writes do not delay
+  loads. Decoding is left out, so times are lower bounds.
 """
 
 from __future__ import annotations
@@ -48,8 +33,7 @@ from membench.thesis.tiers.sightings import Sightings
 def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
     """``trace`` with ``per_s`` requests per second on average.
 
-    Sessions start at random times. The times between the requests of a session do not change.
-    Without sessions, all times are scaled.
+    Sessions start at random times. Without sessions, all times are scaled.
 
     Raises:
         UsageError: ``per_s`` is not above 0.
@@ -65,7 +49,7 @@ def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
 
 @dataclass
 class _Store:
-    """The state of one tier of one GPU, or of a shared tier: cache, queues and counters."""
+    """The state of a shared tier, or of one tier of one GPU."""
 
     spec: TierSpec
     cache: RunLru = field(default_factory=RunLru)
@@ -80,17 +64,13 @@ class _Store:
     gaps: list[tuple[float, int]] = field(default_factory=list)
 
     def age(self, now: float) -> list[Dropped]:
-        """Advance the tier to the time ``now``. Return the blocks that exceeded the TTL."""
+        """Advance the tier to the time ``now``. Return the expired blocks."""
         self.block_seconds += self.cache.blocks * (now - self.since)
         self.since = now
         return self.cache.expire(now - self.spec.ttl)
 
     def load(self, now: float, blocks: int, block_bytes: float) -> tuple[float, float]:
-        """Queue a load of ``blocks`` blocks at the time ``now``.
-
-        Returns:
-            (time at which the load ends, seconds of the transfer without waiting).
-        """
+        """Queue a load. Return (time of its end, seconds of the transfer without waiting)."""
         took = self.spec.latency + blocks * block_bytes / self.spec.read
         self.read_free = max(now, self.read_free) + took
         self.read_s += took
@@ -114,14 +94,12 @@ def simulate(
     """Simulate ``tiers`` (fastest first) for the requests of ``trace``.
 
     Args:
-        trace: requests in the order of arrival.
-        block_bytes: bytes of one block of KV cache.
-        gpu: the GPU and the model; None for prefills that take no time.
+        gpu: None for prefills that take no time.
         gpus: number of GPUs. All requests of a session go to one GPU. Without sessions, requests go
             to the GPUs round robin.
 
     Raises:
-        UsageError: ``tiers`` is empty, ``gpus`` is below 1, or ``trace`` is not in the order of
+        UsageError: ``tiers`` is empty, ``gpus`` is below 1, or the requests are not in the order of
             arrival.
     """
     if not tiers or gpus < 1:
@@ -199,8 +177,7 @@ class _EventModel:
     ) -> tuple[list[int], int]:
         """(number of blocks that hit in each tier, sum over all tiers).
 
-        The hits are the longest prefix of the request that is in the tiers. A block that is in
-        several tiers hits in the fastest of these tiers.
+        The longest prefix of the request that is in the tiers hits, each block in the fastest tier.
         """
         served = [0] * len(stores)
         for first, last in runs:
@@ -220,10 +197,7 @@ class _EventModel:
         return served, sum(served)
 
     def _next_above(self, faster: list[_Store], scope: int, begin: int, last: int) -> int:
-        """The last id of ``begin`` to ``last`` before the first id that a tier in ``faster`` has.
-
-        This is ``last`` if the tiers in ``faster`` have none of these ids.
-        """
+        """The last id before the first one that a tier in ``faster`` has, at most ``last``."""
         for store in faster:
             found = store.cache.find(scope, begin, last)
             if found:
@@ -249,10 +223,7 @@ class _EventModel:
     def _touch(
         self, now: float, stores: list[_Store], scope: int, runs: list[Run], hits: int
     ) -> None:
-        """Touch or insert the blocks of a request, the last block first.
-
-        ``hits`` is the number of blocks at the start that hit.
-        """
+        """Touch or insert the blocks of a request, the last block first."""
         prefix, rest = split(runs, hits)
         below: list[Dropped] = []
         for depth, store in enumerate(stores):
@@ -273,16 +244,12 @@ class _EventModel:
             self._sink(stores, 1, below)
 
     def _admitted(self, depth: int, scope: int, runs: list[Run]) -> list[Run]:
-        """The blocks of ``runs`` that tier number ``depth`` admits, as runs."""
         if self.sightings is None or not self.second[depth]:
             return runs
         return [part for run in runs for part in self.sightings.again(scope, run)]
 
     def _sink(self, stores: list[_Store], depth: int, dropped: list[Dropped]) -> None:
-        """Move the evicted blocks ``dropped`` to tier number ``depth``.
-
-        Blocks that this tier evicts go to the next tier, and so on.
-        """
+        """Move evicted blocks down, beginning with tier number ``depth``."""
         while dropped and depth < len(stores):
             store = stores[depth]
             for run in dropped:

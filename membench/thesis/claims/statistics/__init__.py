@@ -1,7 +1,6 @@
-"""The statistics that decide claims. Each is a pure function of a `Scenario`.
+"""The statistics that decide claims, by name.
 
-The result is one array of draws for each variant. A variant is a model, a baseline or a trace for
-which the claim must be true.
+A variant is a model, a baseline or a trace for which the claim must be true.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from membench.thesis.claims.scenario import Scenario
 from membench.thesis.claims.statistics import compute, memory, records, replays, storage
 
 Statistic = Callable[[Scenario], dict[str, Floats]]
-"""Maps a scenario to variant -> [draws]. Raises `NoData` if an input is missing."""
+"""Scenario -> variant -> [draws]. Raises `NoData` if an input is missing."""
 
 STATISTICS: Mapping[str, Statistic] = MappingProxyType(
     {

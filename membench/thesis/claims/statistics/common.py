@@ -1,8 +1,4 @@
-"""Functions that several statistics use: the list of LLMs, and formulas for arrays of draws.
-
-The formulas in `roofline`, `breakeven`, `kv_shape` and `demand` also accept arrays of random draws.
-This module gives these formulas type annotations for arrays.
-"""
+"""Functions that several statistics use: the list of LLMs, and formulas for arrays of draws."""
 
 from __future__ import annotations
 
@@ -21,7 +17,7 @@ from membench.thesis.models.parameters import Parameters
 from membench.thesis.models.weight_bits import Weights
 
 FP4 = 0.5
-"""Bytes per weight in FP4. NVIDIA advertises Blackwell and Rubin with FP4 rates."""
+"""Bytes per weight in FP4."""
 
 Formula = Callable[..., Floats]
 
@@ -30,9 +26,8 @@ class Known(NamedTuple):
     """A model with a published number of weights and a published precision.
 
     Attributes:
-        weights: number of weights.
         held: bytes of the weights in the published precision.
-        place: index of the model in the arrays of `all_models`.
+        place: index in the arrays of `all_models`.
     """
 
     name: str
@@ -42,14 +37,14 @@ class Known(NamedTuple):
     place: int
 
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
-        """[draws] bytes of KV cache and state for contexts of ``tokens`` ([draws])."""
+        """[draws] bytes of KV cache and state for [draws] ``tokens``."""
         row: Floats = all_models().kv(tokens, dtype)[self.place]
         return row
 
 
 @cache
 def known_models() -> tuple[Known, ...]:
-    """The `judged_models` with known weights and precision. Each is a variant of a statistic."""
+    """The `judged_models` with known weights and precision."""
     known = [
         (model.slug, model.shape, model.parameters, model.weights)
         for model in judged_models().values()
@@ -59,18 +54,14 @@ def known_models() -> tuple[Known, ...]:
 
 
 class AllModels(NamedTuple):
-    """The `known_models` as arrays, for arithmetic on all models and all draws at once.
-
-    A layer group is a set of layers with equal KV cache. A model with few groups is padded with
-    empty groups.
+    """The `known_models` as arrays. Models with few layer groups are padded with empty groups.
 
     Attributes:
-        names: [model].
-        matmul, attention: [model, 1] the constants of `roofline.prefill_flops`.
+        matmul, attention: [model, 1] as in `roofline.prefill_flops`.
         state: [model, 1] bytes of the constant state of a sequence.
-        every: for each layer group, [model, 1] tokens per cache entry.
-        window: for each layer group, [model, 1] maximum number of cache entries.
-        entry: KV type -> for each layer group, [model, 1] bytes per entry over all layers.
+        every: [group, model, 1] tokens per cache entry.
+        window: [group, model, 1] maximum number of cache entries.
+        entry: KV type -> [group, model, 1] bytes per entry over all layers.
     """
 
     names: tuple[str, ...]
@@ -82,17 +73,12 @@ class AllModels(NamedTuple):
     entry: dict[KvDtype, Floats]
 
     def kv(self, tokens: Floats, dtype: KvDtype) -> Floats:
-        """[model, draws] bytes of KV cache for contexts of ``tokens`` ([draws]).
-
-        The bytes include the constant state. For layers with a window, the bytes include only the
-        entries in the window.
-        """
+        """[model, draws] bytes of KV cache and state for [draws] ``tokens``."""
         return _kv(dtype, tokens.tobytes())
 
 
 @cache
 def all_models() -> AllModels:
-    """The `known_models` as arrays, computed once per process."""
     models = known_models()
     most = max(len(model.shape.groups) for model in models)
 
@@ -126,11 +112,7 @@ def all_models() -> AllModels:
 
 @lru_cache(maxsize=32)
 def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
-    """[model, draws] bytes of KV cache for ``contexts``.
-
-    ``contexts`` is a float array ([draws] tokens) as bytes, because bytes can be a cache key.
-    The result is cached, because most changes of an input leave the contexts unchanged.
-    """
+    """[model, draws] bytes of KV cache for [draws] tokens, given as bytes for the cache."""
     models, tokens = all_models(), np.frombuffer(contexts)
     held: Floats = np.broadcast_to(models.state, (len(models.names), tokens.size))
     for every, window, entry in zip(models.every, models.window, models.entry[dtype], strict=True):
@@ -140,16 +122,14 @@ def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
 
 
 def by_model(values: Floats) -> dict[str, Floats]:
-    """Model name -> row of ``values`` ([model, draws])."""
+    """Model -> row of [model, draws] ``values``."""
     return dict(zip(all_models().names, values, strict=True))
 
 
 def breakeven_rate(prefix: Floats, flops: Floats, dtype: KvDtype) -> Floats:
-    """[model, draws] rate in B/s above which restoring a KV cache beats recomputing.
+    """[model, draws] B/s above which restoring [draws] ``prefix`` tokens beats recomputing.
 
-    Args:
-        prefix: [draws] tokens to restore.
-        flops: [draws] FLOP/s of recomputing.
+    ``flops`` are [draws] FLOP/s.
     """
     models = all_models()
     formula = cast("Formula", breakeven.breakeven_bandwidth)
@@ -172,19 +152,13 @@ def prefill_flops(tokens: Floats, cached: Floats) -> Floats:
 
 
 class DecodeSeconds(NamedTuple):
-    """Two lower bounds on the time per decoded token.
-
-    Attributes:
-        memory: seconds to read the weights and the KV cache.
-        compute: seconds to compute the FLOPs.
-    """
+    """Two lower bounds on the seconds per decoded token."""
 
     memory: Floats
     compute: Floats
 
     @property
     def bound(self) -> Floats:
-        """The larger of the two bounds in seconds, element by element."""
         longer: Floats = np.maximum(self.memory, self.compute)
         return longer
 
@@ -192,13 +166,13 @@ class DecodeSeconds(NamedTuple):
 def decode_seconds(
     weights: Floats | float, kv: Floats, context: Floats, speeds: tuple[Floats, Floats]
 ) -> DecodeSeconds:
-    """[model, draws] lower bounds on the time per token of a decode step, for all models.
+    """[model, draws] lower bounds on the time per token of a decode step.
 
     Args:
         weights: bytes of weights that the step reads per token, a number or [model, 1].
         kv: [model, draws] bytes of KV cache per sequence.
         context: [draws] tokens in the KV cache per sequence.
-        speeds: memory rate in B/s and compute rate in FLOP/s, each [draws] or [model, draws].
+        speeds: (B/s, FLOP/s), each [draws] or [model, draws].
     """
     models = all_models()
     formula = cast("Callable[..., roofline.DecodeBound]", roofline.decode_bound)
@@ -217,8 +191,7 @@ def decode_seconds(
 def touched(model: Known, batch: Floats, element: float | None = None) -> Floats:
     """Bytes of weights that a decode step reads, in the shape of ``batch`` (tokens per step).
 
-    Args:
-        element: bytes per weight; None for the published precision.
+    ``element`` is bytes per weight; None for the published precision.
     """
     weights = model.weights
     if element is None:
@@ -230,11 +203,7 @@ def touched(model: Known, batch: Floats, element: float | None = None) -> Floats
 
 @lru_cache(maxsize=512)
 def _touched(weights: Parameters, shared: float, expert: float, batches: bytes) -> Floats:
-    """[n] weights that a decode step reads, in the unit of ``shared`` and ``expert``.
-
-    ``batches`` is a float array ([n] tokens per step) as bytes. The result is cached, because most
-    changes of an input leave the batches unchanged.
-    """
+    """[n] weights that a decode step of [n] tokens (as bytes, for the cache) reads."""
     return np.array(
         [
             roofline.touched_weights(shared, expert, weights.experts, weights.active, float(batch))
@@ -249,10 +218,7 @@ _LAST: dict[tuple[str, ...], tuple[tuple[Floats, ...], Floats]] = {}
 def remembered(
     key: tuple[str, ...], inputs: tuple[Floats, ...], compute: Callable[[], Floats]
 ) -> Floats:
-    """The result of ``compute()``, cached per ``key`` while ``inputs`` are the same array objects.
-
-    When one input of a statistic changes, most variants use only inputs that did not change.
-    """
+    """The result of ``compute()``, cached per ``key`` while ``inputs`` are the same objects."""
     last = _LAST.get(key)
     if last is not None and all(map(is_, last[0], inputs)):
         return last[1]
@@ -262,7 +228,7 @@ def remembered(
 
 
 def batches(most: float) -> Iterator[float]:
-    """The batch sizes 1, 2, 4, ... up to ``most``."""
+    """1, 2, 4, ... up to ``most``."""
     batch = 1.0
     while batch <= most:
         yield batch

@@ -29,7 +29,7 @@ Values = dict[str, Floats]
 
 
 def _request(scenario: Scenario, kind: str) -> Floats:
-    """[model, draws] FLOPs of a request: for the input that is not cached, and for the output."""
+    """[model, draws] FLOPs for the input of a request that is not cached, and for its output."""
     given, written = scenario[f"workload.{kind}.input"], scenario[f"workload.{kind}.output"]
     return prefill_flops(given + written, given * (1 - scenario["workload.thinking.miss"]))
 
@@ -63,10 +63,7 @@ def _compared() -> tuple[str, ...]:
 
 
 def _device(scenario: Scenario, name: str) -> tuple[Floats, Floats]:
-    """(B/s, FLOP/s) of a GPU that is not in this machine.
-
-    The published peaks are multiplied by the efficiencies that this machine's GPU reaches.
-    """
+    """(B/s, FLOP/s) of another GPU: its published peaks times the efficiencies of this GPU."""
     return (
         _reached(scenario, f"device.{name}.bandwidth", "hbm-read"),
         _reached(scenario, f"device.{name}.fp4", "gemm"),
@@ -83,7 +80,7 @@ def _reached(scenario: Scenario, published: str, measured: str) -> Floats:
 
 
 def _mix(scenario: Scenario) -> tuple[Floats, Floats]:
-    """([batch, 1] batch sizes, [batch, draws] 1 if the draw includes the batch size, else 0)."""
+    """([batch, 1] batch sizes, [batch, draws] 1 if the draw includes the size, else 0)."""
     most = scenario["workload.decode.batch_max"]
     sizes = _sizes(max(1.0, float(most.max())))
     used = remembered(("used",), (most,), lambda: (sizes <= np.maximum(most, 1)).astype(float))
@@ -98,10 +95,7 @@ def _sizes(most: float) -> Floats:
 def _decode(
     speeds: tuple[Floats, Floats], batch: Floats, context: Floats
 ) -> Callable[[Known], DecodeSeconds]:
-    """A function from a model to seconds per token, with weights in FP4 and KV in FP8.
-
-    The memory times are [batch, draws], and the compute times are [draws].
-    """
+    """Model -> [batch, draws] memory time and [draws] compute time, with FP4 weights and FP8 KV."""
     kv, weights = all_models().kv(context, KvDtype.FP8), _read(batch.tobytes())
     rate, _ = speeds
     # The compute time does not depend on the weights, so it is the same for every batch size.
@@ -116,10 +110,7 @@ def _decode(
 
 @lru_cache(maxsize=32)
 def _read(sizes: bytes) -> tuple[Floats, ...]:
-    """For each model, [batch, 1] bytes of weights in FP4 that a decode step reads per token.
-
-    ``sizes`` is the float array of the batch sizes as bytes.
-    """
+    """For each model, [batch, 1] bytes of FP4 weights that a decode step reads per token."""
     batch = np.frombuffer(sizes)[:, None]
     return tuple(touched(model, batch, FP4) / batch for model in known_models())
 
@@ -153,10 +144,7 @@ def decode_memory_bound(scenario: Scenario) -> Values:
 
 
 def prefill_memory_bound(scenario: Scenario) -> Values:
-    """Share of the contexts (agent and conversation) whose prefill on Rubin is memory-bound.
-
-    Each prefill is of one chunk of tokens after the context. The share is computed by model.
-    """
+    """Share of two contexts after which the prefill of a chunk on Rubin is memory-bound."""
     rate, flops = _device(scenario, "rubin")
     chunk = scenario["workload.prefill.chunk"]
     contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]

@@ -26,18 +26,14 @@ from membench.thesis.models.kv_shape import KvDtype
 Values = dict[str, Floats]
 
 _PEAK_SHARE = 0.8
-"""Share of the highest decode rate. A batch that reaches this share is large enough."""
+"""Share of the highest decode rate at which a batch is large enough."""
 _LARGEST_BATCH = 2.0**17
 _POINTS = ("p50", "p90")
 """Percentiles of the context length of agents."""
 
 
 def kv_over_free_hbm(scenario: Scenario) -> Values:
-    """KV bytes of a batch divided by the bytes of HBM that the weights leave free.
-
-    The batch is the smallest batch that reaches `_PEAK_SHARE` of the highest decode rate. There is
-    one variant for each model and each of two percentiles of the context length.
-    """
+    """KV bytes of the batch of `_batch`, divided by the HBM that the weights leave free."""
     read = (
         scenario.of_device("memory"),
         scenario["system.hbm_share"],
@@ -71,8 +67,8 @@ class _ModelWeights(NamedTuple):
     """The weights of all models.
 
     Attributes:
-        stored: [model, 1] bytes of the weights.
-        read: for each batch size of `batches`, [model, 1] bytes per token that a step reads.
+        stored: [model, 1] bytes.
+        read: [batch, model, 1] bytes per token that a step reads.
     """
 
     stored: Floats
@@ -91,17 +87,14 @@ def _weights() -> _ModelWeights:
 def _batch(context: Floats, rate: Floats, flops: Floats) -> Floats:
     """[model, draws] the smallest batch that reaches `_PEAK_SHARE` of the highest decode rate.
 
-    A larger batch reads fewer weights per token and computes as much per token. So every batch that
-    is smaller than the result is too slow. The batch sizes are powers of two, so the function
-    counts the sizes that are too slow.
-
     Args:
-        context: [draws] tokens in the KV cache per sequence.
-        rate: [model, draws] memory rate in B/s.
-        flops: [model, draws] compute rate in FLOP/s.
+        context: [draws] tokens per sequence.
+        rate: [model, draws] B/s.
+        flops: [model, draws] FLOP/s.
     """
     kv, read = all_models().kv(context, KvDtype.FP16), _weights().read
     enough = decode_seconds(read[-1], kv, context, (rate, flops)).bound / _PEAK_SHARE
+    # A smaller batch reads more weights per token. So count the powers of two that are too slow.
     slower = np.zeros(enough.shape)
     for smaller in reversed(range(len(read) - 1)):
         late = (read[smaller] + kv) / rate > enough
@@ -123,10 +116,7 @@ def _points() -> tuple[str, ...]:
 
 
 def elasticity(scenario: Scenario) -> Values:
-    """Elasticity for each decode case: ln(ratio of decode rates) / ln(ratio of HBM bandwidths).
-
-    Each ratio compares two machines.
-    """
+    """ln(ratio of decode rates) / ln(ratio of HBM bandwidths) of two machines, by decode case."""
     steps = np.log(scenario["pair-rate"]) / np.log(scenario["pair-bandwidth"])
     return dict(zip(scenario.pair_cases, steps, strict=True))
 
@@ -137,22 +127,14 @@ def host_slowdown(scenario: Scenario) -> Values:
 
 
 def ddr_over_breakeven(scenario: Scenario) -> Values:
-    """Rate from host memory to the GPU, divided by the break-even rate, by model.
-
-    The rate from host memory is the lower rate of ``ddr-read`` and ``kv-h2d``. The break-even rate
-    is the result of `breakeven_rate`.
-    """
+    """Rate from host memory to the GPU, divided by the break-even rate, by model."""
     rate = np.minimum(scenario["ddr-read"], scenario["kv-h2d"])
     prefix, flops = scenario["workload.agent.context_p50"], scenario["gemm"]
     return by_model(rate / breakeven_rate(prefix, flops, KvDtype.FP16))
 
 
 def measured_over_peak(scenario: Scenario) -> Values:
-    """Measured rate divided by the peak of the device, for each rate with a known peak.
-
-    Raises:
-        NoData: no measured rate has a known peak.
-    """
+    """Measured rate divided by the peak of the device, for each rate with a known peak."""
     found = {}
     for name in ("hbm-read", "gemm", "h2d", "ddr-read", "ssd-read"):
         if name in scenario.values and name in scenario.peaks:

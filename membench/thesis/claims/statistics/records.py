@@ -14,7 +14,7 @@ _REPORTS = {"keynote": tr("keynote report"), "taiwan": tr("report from Taiwan")}
 
 
 def _off(value: Floats, claimed: Floats | float) -> Floats:
-    """Distance from the claimed value, as a fraction: |value - claimed| / claimed."""
+    """|value - claimed| / claimed."""
     distance: Floats = np.abs(value / claimed - 1)
     return distance
 
@@ -37,13 +37,13 @@ def training_spec(scenario: Scenario) -> Values:
 
 
 def transistor_ratio(scenario: Scenario) -> Values:
-    """Distance of (transistors of Rubin / transistors of Blackwell) from 1.6, as a share of 1.6."""
+    """|ratio / 1.6 - 1| for the ratio of transistors of Rubin and Blackwell."""
     ratio = scenario["device.rubin.transistors"] / scenario["device.gb200.transistors"]
     return {"Rubin / Blackwell": _off(ratio, 1.6)}
 
 
 def yearly_fall(scenario: Scenario) -> Values:
-    """The announced price fall per GPU generation (a factor), converted to a factor per year."""
+    """The announced price fall per GPU generation, as a factor per year."""
     years = scenario["record.token.generation"]
     return {
         report: scenario[f"record.token.{name}"] ** (1 / years) for name, report in _REPORTS.items()
@@ -51,12 +51,12 @@ def yearly_fall(scenario: Scenario) -> Values:
 
 
 def announced_fall(scenario: Scenario) -> Values:
-    """The announced price fall per GPU generation (a factor), for each news report."""
+    """The announced price fall per GPU generation, as a factor, by news report."""
     return {report: scenario[f"record.token.{name}"] for name, report in _REPORTS.items()}
 
 
 def software_fall(scenario: Scenario) -> Values:
-    """The speed-up by software on unchanged hardware, converted to a factor per year."""
+    """The speed-up by software on unchanged hardware, as a factor per year."""
     gain = scenario["record.token.software"] ** (1 / scenario["record.token.software_years"])
     return {"GB300, DeepSeek-R1": gain}
 
@@ -68,10 +68,7 @@ def volume_growth(scenario: Scenario) -> Values:
 
 
 def density_growth(scenario: Scenario) -> Values:
-    """Distance of the yearly growth in transistors per area from the range 0.15 to 0.25.
-
-    The distance is 0 within the range.
-    """
+    """Distance of the yearly growth in transistors per area from the range 0.15 to 0.25."""
     ratio = scenario["device.rubin.transistors"] / scenario["device.gb200.transistors"]
     growth = (ratio / scenario["record.die.area"]) ** (1 / scenario["record.die.years"]) - 1
     outside: Floats = np.maximum(0, np.maximum(0.15 - growth, growth - 0.25))
@@ -94,11 +91,7 @@ def reachable_capacity(scenario: Scenario) -> Values:
 
 
 def hbm_price(scenario: Scenario) -> Values:
-    """Contract price of HBM divided by an earlier price.
-
-    The earlier price is one quarter older for the reported price, and one year older for the
-    forecast.
-    """
+    """Contract price of HBM divided by the price a quarter or (forecast) a year earlier."""
     return {
         tr("HBM3E, 2Q26 as reported"): scenario["record.hbm.price_quarter"],
         tr("2026 as forecast"): scenario["record.hbm.price_year"],
@@ -114,12 +107,12 @@ def hbm_booked(scenario: Scenario) -> Values:
 
 
 def host_memory_growth(scenario: Scenario) -> Values:
-    """Memory of NVIDIA's Vera CPU divided by the memory of NVIDIA's Grace CPU."""
+    """Memory of NVIDIA's Vera CPU divided by that of Grace."""
     return {"Vera / Grace": scenario["record.host.vera"] / scenario["record.host.grace"]}
 
 
 def transfer_spec(scenario: Scenario) -> Values:
-    """Published transfer rates of Rubin divided by the transfer rates of GB200."""
+    """Published transfer rates of Rubin divided by those of GB200."""
     what = {"NVLink": "nvlink", tr("CPU memory"): "host_bandwidth", tr("CPU to GPU"): "c2c"}
     return {
         name: scenario[f"device.rubin.{key}"] / scenario[f"device.gb200.{key}"]
@@ -133,7 +126,7 @@ def nvlink_loaded(scenario: Scenario) -> Values:
 
 
 def tsmc_capex(scenario: Scenario) -> Values:
-    """|guidance / claimed - 1| for TSMC's capital expenditure. The claim is 46 billion USD."""
+    """|guidance / 46 billion USD - 1| for TSMC's capital expenditure."""
     return {"2026": _off(scenario["record.tsmc.capex_2026"], 46e9)}
 
 
@@ -158,7 +151,7 @@ def n2_revenue(scenario: Scenario) -> Values:
 
 
 def rubin_volume(scenario: Scenario) -> Values:
-    """Years from the start of volume shipments to the second half of 2026; 0 within that half."""
+    """Years from the start of volume shipments to the second half of 2026."""
     start = scenario["record.rubin.volume_start"]
     outside: Floats = np.maximum(0, np.maximum(2026.5 - start, start - 2027.0))
     return {"Vera Rubin NVL72": outside}

@@ -1,16 +1,9 @@
 """Statistics of replayed traces: how many cache hits the capacity of each tier adds.
 
-`membench.thesis.replay.hits` gives the exact hit rate of a trace for an LRU cache of any capacity.
-Several LRU tiers together contain the same blocks as one LRU cache of the total capacity.
-
-A trace was recorded at one request rate. Here a GPU receives as many requests as the GPU can
-prefill. A higher request rate needs a larger capacity. So the statistics multiply the capacities by
-the ratio of the two request rates.
-
-A hit on flash counts only if the hit pays. A hit pays if the link restores the mean request of the
-trace no slower than the GPU recomputes the mean request.
-
-Arrays of hits have the shape [trace, model, draws].
+Several LRU tiers together contain the same blocks as one LRU cache of the total capacity. A GPU
+receives as many requests as it can prefill, so capacities are scaled by the ratio of this request
+rate and the recorded one. A hit on flash counts only if the link restores the mean request no
+slower than the GPU recomputes it.
 """
 
 from __future__ import annotations
@@ -40,19 +33,18 @@ from membench.thesis.replay.curves import curves
 Values = dict[str, Floats]
 
 _MARGIN = 1.25
-"""Factor for a capacity. The additional hits of the larger capacity give the hits per byte."""
+"""Factor for a capacity. The additional hits give the hits per byte."""
 
 
 class _Constants(NamedTuple):
-    """The values that do not depend on random draws. The last axis broadcasts with the draws.
+    """The values that do not depend on random draws.
 
     Attributes:
         stored: [model, 1] bytes of weights.
-        matmul, attention: [model, 1] constants of `roofline.prefill_flops`.
+        matmul, attention: [model, 1] as in `roofline.prefill_flops`.
         asked: [trace, 1, 1] tokens of the mean request.
-        token: [trace, model, 1] KV bytes per token of the mean request, with windows and state.
-        work: [trace, model, 1] FLOP/s to prefill the tokens of the trace that miss even in an
-            unlimited cache.
+        token: [trace, model, 1] KV bytes per token of the mean request.
+        work: [trace, model, 1] FLOP/s to prefill the tokens that miss even in an unlimited cache.
         most: [trace, 1, 1] capacity, in tokens, beyond which the hit rate is constant.
     """
 
@@ -85,13 +77,7 @@ def _constants() -> _Constants:
 
 
 class Tiers(NamedTuple):
-    """Bytes per GPU for KV cache, [model, draws].
-
-    Attributes:
-        hbm: bytes of HBM that the weights leave free.
-        ddr: ``hbm`` plus the bytes of DDR.
-        ssd: ``ddr`` plus the bytes of SSD.
-    """
+    """[model, draws] bytes per GPU for KV cache, in each tier and all faster tiers."""
 
     hbm: Floats
     ddr: Floats
@@ -107,21 +93,13 @@ def _tiers(scenario: Scenario, memory: Floats) -> Tiers:
 
 
 def _scale(flops: Floats) -> Floats:
-    """[trace, model, draws] request rate of the trace, divided by the rate that a GPU can prefill.
-
-    ``flops`` is [draws], the FLOP/s of the GPU.
-    """
+    """[trace, model, draws] request rate of the trace divided by that of a busy GPU."""
     scale: Floats = _constants().work / flops
     return scale
 
 
 def _hits(held: Floats, flops: Floats) -> Floats:
-    """[trace, model, draws] hit rates of a cache of ``held`` bytes per GPU.
-
-    Args:
-        held: [draws] or [model, draws].
-        flops: [draws] FLOP/s of the GPU.
-    """
+    """[trace, model, draws] hit rates of a cache of ``held`` ([draws] or [model, draws]) bytes."""
     tokens = held * (_scale(flops) / _constants().token)
     return np.stack([curve.hit_rate(own) for curve, own in zip(curves(), tokens, strict=True)])
 
@@ -138,15 +116,11 @@ CLASSES = {
     "blackwell": tr("Blackwell (2024)"),
     "rubin": tr("Rubin (2026)"),
 }
-"""Class of GPU in the assumptions -> name with the year of the first GPU of the class."""
+"""Class of GPU in the assumptions -> name with the year of its first GPU."""
 
 
 @cache
 def _class_variants() -> tuple[str, ...]:
-    """The names of all combinations of class of GPU, model and trace.
-
-    The trace changes fastest, then the model.
-    """
     return tuple(
         on_class(model.name, curve.name, title)
         for title in CLASSES.values()
@@ -163,42 +137,31 @@ def _variants() -> tuple[str, ...]:
 
 
 def _each_class(value: Callable[[str], Floats]) -> Values:
-    """Variant name -> [draws]. ``value`` maps a class of GPU to [trace, model, draws]."""
+    """Variant -> [draws], from ``value``: class of GPU -> [trace, model, draws]."""
     rows = (own for gpu in CLASSES for own in _rows(value(gpu)))
     return dict(zip(_class_variants(), rows, strict=True))
 
 
 def _rows(values: Floats) -> Floats:
-    """[trace, model, draws] reshaped to [model x trace, draws]."""
+    """[trace, model, draws] -> [model x trace, draws]."""
     return values.swapaxes(0, 1).reshape(-1, values.shape[-1])
 
 
 def capacity_gain(scenario: Scenario) -> Values:
-    """Hit rate with 1 TB per GPU and a rack's flash, minus hit rate with the 1 TB alone.
-
-    There is one variant for each class of GPU, model and trace. Hits on flash count only if
-    restoring from flash is no slower than recomputing.
-    """
+    """Hit rate with 1 TB per GPU and a rack's flash, minus hit rate with the 1 TB alone."""
     like = scenario["system.extra_capacity"]
     near = remembered(("near",), (like,), lambda: np.full_like(like, 1e12))
     return _each_class(lambda gpu: _gain(scenario, gpu, near, "capacity"))
 
 
 def ssd_adds_hits(scenario: Scenario) -> Values:
-    """Hit rate with DDR and SSD minus hit rate with DDR alone.
-
-    There is one variant for each class of GPU, model and trace. Hits on the SSD count only if
-    restoring from the SSD is no slower than recomputing.
-    """
+    """Hit rate with DDR and SSD minus hit rate with DDR alone."""
     ddr = scenario["system.ddr_capacity"]
     return _each_class(lambda gpu: _gain(scenario, gpu, ddr, "ssd"))
 
 
 def _gain(scenario: Scenario, gpu: str, near: Floats, asking: str) -> Floats:
-    """[trace, model, draws] hit rate that flash adds to a capacity of ``near`` bytes.
-
-    The result is 0 if restoring from flash is slower than recomputing. ``asking`` is a cache key.
-    """
+    """[trace, model, draws] hit rate that flash adds to a capacity of ``near`` bytes."""
     flops, extra = scenario[f"class.{gpu}.prefill"], scenario["system.extra_capacity"]
     beyond = remembered(
         (asking, "beyond", gpu), (flops, near, extra), lambda: _hits(near + extra, flops)
@@ -209,10 +172,7 @@ def _gain(scenario: Scenario, gpu: str, near: Floats, asking: str) -> Floats:
 
 
 def _pays(scenario: Scenario, gpu: str) -> Floats:
-    """[trace, model, draws] 1 if a hit on flash pays, else 0.
-
-    A hit pays if the link restores a mean request no slower than the GPU recomputes the request.
-    """
+    """[trace, model, draws] 1 if a hit on flash counts, else 0."""
     link, flops = scenario["system.link"], scenario[f"class.{gpu}.prefill"]
 
     def pays() -> Floats:
@@ -222,11 +182,7 @@ def _pays(scenario: Scenario, gpu: str) -> Floats:
 
 
 def ddr_share_of_hits(scenario: Scenario) -> Values:
-    """Hits in DDR divided by the hits in all tiers.
-
-    There is one variant for each class of GPU, model and trace. Hits on the SSD count only if
-    restoring from the SSD is no slower than recomputing.
-    """
+    """Hits in DDR divided by the hits in all tiers."""
     usable = (scenario["system.hbm_share"], scenario["system.weights_share"])
     beyond = (scenario["system.ddr_capacity"], scenario["system.ssd_capacity"])
 
@@ -237,7 +193,7 @@ def ddr_share_of_hits(scenario: Scenario) -> Values:
             ("tiers", gpu), (*read, *beyond), lambda: np.stack(_tiers(scenario, memory))
         )
         hbm, ddr, ssd = (
-            # The hits of a tier do not depend on the capacity of slower tiers.
+            # hits do not depend on the capacity of slower tiers
             remembered(
                 ("served", gpu, str(place)),
                 (*read, *beyond[:place]),
@@ -253,16 +209,9 @@ def ddr_share_of_hits(scenario: Scenario) -> Values:
 
 
 def ssd_first(scenario: Scenario) -> Values:
-    """1 if the SSD is best for one more dollar and also has the most resident bytes, else 0.
+    """1 if SSD saves the most GPU seconds per dollar and has the most resident bytes, else 0.
 
-    There is one variant for each model and trace. The best tier saves the most GPU seconds per
-    dollar. One more byte of DDR saves two kinds of time:
-
-    - Some blocks move from SSD to DDR. A load from DDR is faster.
-    - Some blocks that no tier contained before move into the SSD. No GPU recomputes these blocks.
-
-    The resident bytes of all tiers are limited to the capacity beyond which the hit rate is
-    constant. So bytes that are read again only after days count, too, because an SSD is cheap.
+    The resident bytes are limited to the capacity beyond which the hit rate is constant.
     """
     memory = scenario.of_device("memory")
     flops = scenario["gemm"] * scenario["system.prefill_share"]
@@ -275,6 +224,7 @@ def ssd_first(scenario: Scenario) -> Values:
     recompute = 1 / _breakeven_rate(scenario["gemm"])
     ddr = np.minimum(1 / scenario["h2d"], recompute)
     ssd = np.minimum(1 / scenario["ssd-hbm"], recompute)
+    # One more byte of DDR moves blocks from SSD to DDR, and other blocks into the SSD.
     steps = [ddr, np.maximum(ssd - ddr, 0), recompute - ssd]
     saved = [edge[place] * steps[place] for place in range(3)]
     value_ssd = saved[2] / scenario["price.essd"]

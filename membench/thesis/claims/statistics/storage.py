@@ -22,33 +22,24 @@ def _over_breakeven(scenario: Scenario, rate: Floats) -> Values:
 
 
 def restore_over_recompute(scenario: Scenario) -> Values:
-    """Rate from SSD to HBM, divided by the break-even rate of `breakeven_rate`, by model."""
+    """Rate from SSD to HBM divided by the break-even rate, by model."""
     return _over_breakeven(scenario, scenario["ssd-hbm"])
 
 
 def ssd_over_breakeven(scenario: Scenario) -> Values:
-    """Read rate of the SSD divided by the break-even rate, by model.
-
-    The read rate does not include the copy to the GPU.
-    """
+    """Read rate of the SSD (without the copy to the GPU) divided by the break-even rate."""
     return _over_breakeven(scenario, scenario["ssd-read"])
 
 
 def restore_over_recompute_rubin(scenario: Scenario) -> Values:
-    """Rate of a rack's link divided by the break-even rate on Rubin, by model.
-
-    The break-even rate is for arithmetic in FP4 and a KV cache in FP8.
-    """
+    """Rate of a rack's link divided by the break-even rate on Rubin (FP4, KV in FP8), by model."""
     prefix, link = scenario["workload.agent.context_p50"], scenario["system.link"]
     flops = scenario["device.rubin.fp4"] * scenario.efficiency("gemm")
     return by_model(link / breakeven_rate(prefix, flops, KvDtype.FP8))
 
 
 def ssd_ttft(scenario: Scenario) -> Values:
-    """Seconds to restore a prefix from SSD, divided by the accepted seconds, by model.
-
-    The length of the prefix is the median context of agents.
-    """
+    """Seconds to read the median context of agents from SSD, divided by the accepted seconds."""
     prefix, accepted = scenario["workload.agent.context_p50"], scenario["system.ttft"]
     rate, latency = scenario["ssd-read"], scenario["ssd-read-p99"]
     load = np.vectorize(breakeven.load_seconds, otypes=[float])
@@ -67,11 +58,7 @@ def _usable(scenario: Scenario, rate: Floats) -> Values:
 
 
 def usable_capacity(scenario: Scenario) -> Values:
-    """Usable flash capacity divided by 16 TB, if the SSD serves all reuse or only slow reuse.
-
-    The usable capacity is the part of the capacity that a rack's link can fill in the mean time
-    between two uses of the data. Slow reuse is reuse after more than 60 s.
-    """
+    """Flash capacity that a rack's link can fill in the mean time between two uses, over 16 TB."""
     return _usable(scenario, scenario["system.link"])
 
 
@@ -81,10 +68,7 @@ def usable_capacity_here(scenario: Scenario) -> Values:
 
 
 def endurance(scenario: Scenario) -> Values:
-    """Drive writes per day divided by the rated drive writes per day, by model.
-
-    A saturated GPU writes all KV cache of its prefills to the drives.
-    """
+    """Drive writes per day of a saturated GPU, divided by the rated ones, by model."""
     prompt, flops = scenario["workload.prefill.prompt"], scenario["gemm"]
     per_day = cast("Formula", economics.drive_writes_per_day)
     capacity, rating = scenario["system.extra_capacity"], scenario["ssd.rating.dwpd"]
@@ -92,10 +76,7 @@ def endurance(scenario: Scenario) -> Values:
 
 
 def write_over_production(scenario: Scenario) -> Values:
-    """Write rate of the SSD divided by the production rate of KV cache, by model.
-
-    The production rate is the rate at which a busy GPU produces KV cache.
-    """
+    """Write rate of the SSD divided by the rate at which a busy GPU produces KV cache, by model."""
     prompt, flops, rate = (
         scenario["workload.prefill.prompt"],
         scenario["gemm"],
