@@ -204,6 +204,15 @@ def test_without_a_pipeline_the_slower_leg_bounds_the_disk_and_is_named() -> Non
     assert any("KV blocks from host to GPU" in line for line in found.missing)
 
 
+def test_the_disk_that_all_ranks_share_bounds_several_links() -> None:
+    rows = _box(gemm=700e3, h2d=50.0, read=100.0)
+    for tp, rate in ((1, 50e9), (4, 100e9)):
+        found = _advise(rows, tp=tp)
+        (ssd,) = [choice for choice in found.choices if choice.name == "ssd"]
+        assert ssd.rate.value == rate
+        assert ssd.ttft.value >= kv_bytes(LLAMA.shape, 32768 - 16) / 100e9
+
+
 def test_nothing_is_said_of_what_is_not_measured() -> None:
     found = _advise([])
     assert found.choices == ()

@@ -167,6 +167,8 @@ def test_drive_writes_per_day_follow_the_writes() -> None:
     assert ssd.written_bytes == 20
     assert ssd.dwpd == pytest.approx(20 / 500 * 86400)
     assert ssd.write_busy == pytest.approx(2.0)
+    (none,) = simulate(trace, [replace(HBM, capacity=0)], 5.0).tiers
+    assert none.dwpd == INF
 
 
 def test_a_pool_serves_what_another_gpu_made() -> None:
@@ -196,6 +198,14 @@ def test_request_rates_are_kept() -> None:
         assert (np.diff(trace.arrival) >= 0).all()
     with pytest.raises(UsageError, match="requests per second"):
         at_request_rate(shipped("conversation"), 0.0)
+
+
+def test_a_request_rate_does_not_depend_on_the_first_time() -> None:
+    trace = trace_of([[1], [2], [3]])
+    late = replace(trace, arrival=trace.arrival + 1.7e9)
+    assert (
+        at_request_rate(late, 2.0).arrival.tolist() == at_request_rate(trace, 2.0).arrival.tolist()
+    )
 
 
 def test_fast_tiers_carry_traffic_and_slow_tiers_residency() -> None:

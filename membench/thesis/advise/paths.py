@@ -227,11 +227,15 @@ def ssd_path(
     piece: Pieces,
     inputs: Mapping[str, Input],
     link: Rate | None,
+    share: float,
 ) -> Sought:
     """The rate of KV blocks from disk to the GPU.
 
-    If the whole path was not measured, the slower of disk and link limits the rate. The rate is
+    If the whole path was not measured, the slower of disk and ``link`` limits the rate. The rate is
     None if one of these two is unknown.
+
+    Args:
+        share: share of the KV cache (0 to 1) that each rank loads over its own link.
     """
     if (rate := fastest_near(rows, "paging/ssd-hbm", piece)) is not None:
         return Sought(Rate(rate.low, rate.value, rate.high, rate.rows, shared=True))
@@ -240,7 +244,7 @@ def ssd_path(
     missing = (first, *lacks)
     if source is None or link is None:
         return Sought(None, missing)
-    slower = min(source, link, key=lambda rate: rate.value)
+    slower = source if source.value * share <= link.value else link
     shared = slower is source
     rows_of_both = (*source.rows, *link.rows)
     ends = (slower.low, slower.value, slower.high)

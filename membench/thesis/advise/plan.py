@@ -168,7 +168,7 @@ def advise(
     rank = whole * _rank_share(question)
     gemm, arithmetic = _gemm(question, own, inputs, entries.get(device_key(device, "bf16")))
     ddr = kv_path(own, piece, inputs)
-    ssd = ssd_path(own, piece, inputs, ddr.rate)
+    ssd = ssd_path(own, piece, inputs, ddr.rate, rank / whole)
     missing = [*gemm.missing, *ddr.missing, *ssd.missing]
     if weights is None:
         missing.append(

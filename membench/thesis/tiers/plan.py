@@ -163,7 +163,8 @@ def plan_of_lengths(
     """Plan the tiers from mean request lengths, by Little's law.
 
     The time between two uses is assumed to have an exponential distribution. A tier keeps a block
-    for its capacity divided by the B/s that are written or read again, but at most for its TTL.
+    for ``capacity / rate`` seconds, but at most for the TTL. The rate is the B/s that are written
+    or read again.
 
     Raises:
         UsageError: ``tiers`` is empty, or a tier is too small for one token or has an unknown name.

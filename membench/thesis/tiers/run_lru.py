@@ -46,7 +46,7 @@ class RunLru:
     def __init__(self) -> None:
         self._map = PieceMap()
         self.find = self._map.find
-        self._slots: dict[int, Slot] = {}  # in the order of the last use, oldest first
+        self._slots: dict[int, Slot] = {}  # in the order of insertion, oldest first
         self._next = 0
         self.blocks = 0
 

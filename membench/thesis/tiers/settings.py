@@ -125,6 +125,8 @@ class TierUse:
         """Drive writes per day; 0 if the trace takes no time."""
         if not self.seconds or not self.written_bytes:
             return 0.0
+        if not self.capacity_bytes:
+            return INFINITE
         return drive_writes_per_day(self.written_bytes / self.seconds, self.capacity_bytes)
 
 

@@ -43,8 +43,9 @@ def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
     if trace.sessions:
         sessions = np.unique(trace.session).size
         return with_poisson_arrivals(trace, per_s * sessions / trace.requests, seed)
-    span = float(trace.arrival[-1])
-    return replace(trace, arrival=trace.arrival * (trace.requests / per_s / span if span else 1))
+    since = trace.arrival - trace.arrival[0]
+    span = float(since[-1])
+    return replace(trace, arrival=since * (trace.requests / per_s / span if span else 1))
 
 
 @dataclass
