@@ -60,7 +60,7 @@ class PartVerdict:
         bars: the effect of each input on the statistic, the largest effect first.
         note: a caveat about the evidence.
         as_of: the newest date of all inputs.
-        weak: whether the only evidence is vendor figures and forecasts.
+        weak: whether the only evidence is vendor figures and forecasts; False without draws.
     """
 
     part: Part

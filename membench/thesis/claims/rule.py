@@ -1,7 +1,7 @@
 """The rule that decides every claim.
 
-A part of a claim is supported or contradicted if the required share of the draws of its statistic
-is at or beyond the threshold. Otherwise the part is inconclusive.
+A part of a claim is supported if the required share of the draws of its statistic is at or beyond
+the supporting threshold, contradicted likewise, and otherwise inconclusive.
 """
 
 from __future__ import annotations

@@ -203,7 +203,7 @@ def touched(model: Known, batch: Floats, element: float | None = None) -> Floats
 
 @lru_cache(maxsize=512)
 def _touched(weights: Parameters, shared: float, expert: float, batches: bytes) -> Floats:
-    """[n] weights that a decode step of [n] tokens (as bytes, for the cache) reads."""
+    """[n] weights that a decode step reads, for [n] tokens per step (as bytes, for the cache)."""
     return np.array(
         [
             roofline.touched_weights(shared, expert, weights.experts, weights.active, float(batch))

@@ -151,7 +151,7 @@ def n2_revenue(scenario: Scenario) -> Values:
 
 
 def rubin_volume(scenario: Scenario) -> Values:
-    """Years from the start of volume shipments to the second half of 2026."""
+    """Distance in years of the start of volume shipments from the second half of 2026."""
     start = scenario["record.rubin.volume_start"]
     outside: Floats = np.maximum(0, np.maximum(2026.5 - start, start - 2027.0))
     return {"Vera Rubin NVL72": outside}

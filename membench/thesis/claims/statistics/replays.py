@@ -1,9 +1,9 @@
 """Statistics of replayed traces: how many cache hits the capacity of each tier adds.
 
-Several LRU tiers together contain the same blocks as one LRU cache of the total capacity. A GPU
-receives as many requests as it can prefill, so capacities are scaled by the ratio of this request
-rate and the recorded one. A hit on flash counts only if the link restores the mean request no
-slower than the GPU recomputes it.
+Several LRU tiers together contain the same blocks as one LRU cache of the total capacity. A GPU is
+assumed to receive as many requests as it can prefill, so the statistics divide capacities by the
+ratio of this request rate to the recorded one. A hit on flash counts only if the link restores the
+mean request no slower than the GPU recomputes it.
 """
 
 from __future__ import annotations
