@@ -54,7 +54,6 @@ class Imported(list[Row]):
 
     Attributes:
         unplaced: description of content that gave no row -> number of occurrences.
-        notes: the distinct notes for the user.
     """
 
     def __init__(

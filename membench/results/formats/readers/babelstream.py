@@ -56,8 +56,7 @@ class _Header:
 
     Attributes:
         width: bytes of one element.
-        elements: number of elements of one array; None if unknown.
-        size: bytes of one array; None if unknown.
+        size: bytes of one array.
         guessed: whether `size` is a power of 2 that was found for a rounded size.
         isolated: whether the results are means (order ``Isolated``).
         header: names of the columns of the CSV; empty outside of CSV.
@@ -85,9 +84,9 @@ class _Line:
     """The result of one function.
 
     Attributes:
-        value: bandwidth in GB/s; None if the line has no rate.
-        size: bytes of one array; None if unknown.
-        slowest: time of the slowest repetition in seconds; None if unknown.
+        value: bandwidth in GB/s.
+        size: bytes of one array.
+        slowest: time of the slowest repetition in seconds.
         mean: whether `value` is the mean of the repetitions; otherwise the best.
     """
 

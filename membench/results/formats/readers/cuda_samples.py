@@ -41,8 +41,6 @@ class _State:
     """The headings that apply to the current line of the output.
 
     Attributes:
-        devices: names of the devices by index.
-        kind: ``h2d``, ``d2h`` or ``d2d``.
         unit: ``GB`` or ``MB``; empty outside of a list of sizes.
         old: whether MB is 2^20 bytes, as before version 5.5.
         matrix: the heading of the current matrix; None outside of a matrix.

@@ -30,7 +30,7 @@ class Test:
     Attributes:
         status: Passed, Running, Waived, Error or another word of nvbandwidth.
         size: size of the buffer in MiB; None if unknown.
-        mean: whether the output says that the results are means (``-m``) instead of medians.
+        mean: whether the results are known to be means (``-m``) instead of medians.
     """
 
     name: str
