@@ -1,8 +1,7 @@
-"""Computes the KV shape of a model from the model's `config.json` (Hugging Face's format).
+"""Computes the KV shape of a model from its `config.json` (Hugging Face's format).
 
-The keys of the configuration must define the KV cache. The model_type may be unknown. This module
-rejects a configuration that does not define the cache, because a guess could be wrong by a large
-factor.
+If the configuration does not define the KV cache, membench does not guess, because a guess could be
+wrong by a large factor.
 """
 
 from __future__ import annotations
@@ -28,8 +27,7 @@ def shape_of(config: Config) -> KvShape:
     """The KV shape of the model that ``config`` describes.
 
     Raises:
-        ModelError: a key is missing, is not a number, or contradicts another key. Or membench does
-            not know a kind of layer. Or the model has no KV cache.
+        ModelError: the configuration does not define the KV cache, or the model has no KV cache.
     """
     text = resolved(config)
     if is_compressed(text):
@@ -64,12 +62,7 @@ def head_width(config: Config) -> int:
 
 
 def kv_heads(text: Text) -> int:
-    """The number of KV heads in each layer.
-
-    Raises:
-        ModelError: a number of heads is missing or 0, or the number of query heads is not a
-            multiple of the number of KV heads.
-    """
+    """The number of KV heads per layer. Some layers of some models differ (`layer_geometry`)."""
     heads = number(text, "num_attention_heads")
     if not heads:
         raise ModelError("'num_attention_heads' of the model must not be 0")
@@ -91,7 +84,6 @@ def kv_heads(text: Text) -> int:
 
 
 def _heads(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
-    """The layer groups of a model that stores K and V for each head, including a sparse index."""
     found: Counter[tuple[LayerKind, int, int, int, int]] = Counter()
     by_layer = _heads_by_layer(text, kinds)
     for place, kind in enumerate(kinds):
@@ -138,7 +130,7 @@ def layer_geometry(text: Text, kind: LayerKind) -> tuple[int, int, int]:
 
 
 def _heads_by_layer(text: Text, kinds: tuple[LayerKind, ...]) -> list[int]:
-    """The number of KV heads of each layer (Nemotron NAS, OpenELM).
+    """The number of KV heads of each layer (Nemotron NAS).
 
     Empty if the configuration gives one number for all layers.
     """
@@ -172,10 +164,7 @@ def _window(text: Text, kind: LayerKind) -> int:
 
 
 def _sparse_index(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
-    """The layer group for the index keys of block-sparse attention (MiniMax M3), if any.
-
-    The index has one head per layer, in addition to K and V.
-    """
+    """The layer group for the index keys of block-sparse attention (MiniMax M3), if any."""
     width = number(text, "index_head_dim", default=0)
     frequency = text.get("sparse_attention_freq")
     if not width or text.get("use_sparse_attention") is False:
@@ -239,13 +228,7 @@ def _index(layers: int, width: int) -> LayerGroup:
 
 
 def compress_ratios(text: Text) -> list[int]:
-    """For each layer, the number of tokens per compressed entry of the KV cache.
-
-    The number is 0 for a layer with only a sliding window.
-
-    Raises:
-        ModelError: the configuration does not have one number of 0 or more for each layer.
-    """
+    """Tokens per compressed KV entry, for each layer; 0 for a layer with only a sliding window."""
     layers = layer_count(text)
     named = text.get("compress_ratios")
     if named is None and isinstance(kinds := text.get("layer_types"), list):
@@ -267,8 +250,9 @@ def compress_ratios(text: Text) -> list[int]:
 def _compressed(text: Text) -> tuple[LayerGroup, ...]:
     """The layer groups of DeepSeek V4.
 
-    A layer with a ratio above 0 stores one latent per ``ratio`` tokens. With a sliding window, each
-    layer also stores the last tokens uncompressed. Layers with ratio 4 also store an index.
+    A layer with a ratio above 0 stores one latent per ``ratio`` tokens. With ratio 4, the layer
+    also stores an index. If the model has a window, each layer also stores the last tokens
+    uncompressed.
     """
     ratios = Counter(compress_ratios(text))
     layers = ratios.total()

@@ -1,7 +1,6 @@
 """The break-even bandwidth, at which restoring a KV cache takes as long as recomputing it.
 
-The recompute time is a lower bound (`roofline`). So the break-even bandwidth is an upper bound. A
-restore at a higher bandwidth is certainly faster than recomputing.
+The recompute time is a lower bound (`roofline`), so the break-even bandwidth is an upper bound.
 """
 
 from __future__ import annotations
@@ -19,13 +18,11 @@ def breakeven_bandwidth(
 ) -> float:
     """The bandwidth (B/s) above which restoring ``prefix`` tokens is faster than recomputing.
 
-    ``B_be(p) = k e F / (2 N + c_a p / 2)``. A GPU that only prefills produces KV cache at this
-    rate.
+    ``B_be(p) = k e F / (2 N + c_a p / 2)``
 
     Args:
         bytes_per_token: k, bytes of KV cache per token.
-        matmul_params: N, weights that multiply a token.
-        attention_flops: c_a, FLOPs for one pair of query and key, over all layers.
+        matmul_params, attention_flops: N and c_a, as in `roofline.prefill_flops`.
         prefix: p, number of tokens.
         flops_per_s: F, FLOP/s of the GPU.
         efficiency: e, share of F that the prefill reaches.
@@ -50,10 +47,8 @@ def mooncake_bandwidth(
 ) -> float:
     """The break-even bandwidth (B/s) by equation 2 of Mooncake (FAST '25).
 
-    The equation compares ``l (a p^2 d + b p d^2)`` FLOPs with ``2 l p d s / gqa`` bytes. The number
-    of layers l cancels. The equation differs from `breakeven_bandwidth` in two ways. The equation
-    counts all pairs of attention instead of the causal half. The equation has b = 22, but Llama 70B
-    has b = 25.5.
+    The equation compares ``l (a p^2 d + b p d^2)`` FLOPs with ``2 l p d s / gqa`` bytes for l
+    layers. It counts all pairs of attention, but `breakeven_bandwidth` only the causal half.
 
     Args:
         prefix: p, number of tokens.
@@ -61,7 +56,7 @@ def mooncake_bandwidth(
         gqa: number of query heads per KV head.
         flops_per_s: FLOP/s of the GPU.
         attention: a, factor of the FLOPs of attention.
-        linear: b, factor of the FLOPs of the matrix products.
+        linear: b, factor of the FLOPs of the matrix products (25.5 for Llama 70B).
         element_bytes: s, bytes per element of the KV cache.
     """
     flops_per_token_and_layer = attention * prefix * width + linear * width**2
@@ -80,14 +75,11 @@ def restored_ttft(
 ) -> float:
     """Seconds to the first token if the GPU loads a prefix and prefills the suffix.
 
-    With ``overlap``, the GPU computes a layer while later layers load. Loading and computing are
-    the two stages of a pipeline of ``layers`` equal layers. The GPU begins to compute after the
-    load of the first layer, and computes the last layer after the whole load. So the time is
-    ``max(load_s + suffix_s / layers, load_s / layers + suffix_s)``.
-    Without ``overlap``, the prefill begins after the load. ``fixed_s`` is added in both cases.
+    With ``overlap``, the GPU computes a layer while later layers load. For ``layers`` equal layers
+    the time is ``max(load_s + suffix_s / layers, load_s / layers + suffix_s) + fixed_s``. With
+    ``layers = math.inf`` the time is a lower bound for unequal layers.
 
-    If the layers are not equal, use ``math.inf`` for ``layers``. The result is then a lower bound:
-    the longer of the two times.
+    Without ``overlap``, the prefill begins after the load.
     """
     if overlap:
         return max(load_s + suffix_s / layers, load_s / layers + suffix_s) + fixed_s
@@ -97,7 +89,7 @@ def restored_ttft(
 def contexts_held(
     capacity_bytes: float, kv_bytes: float, weight_bytes: float = 0.0, usable: float = 1.0
 ) -> int:
-    """Number of contexts of ``kv_bytes`` bytes that fit in a memory, at least 0.
+    """Number of contexts of ``kv_bytes`` bytes each that fit in a memory beside the weights.
 
     ``usable`` is the share of the capacity (0 to 1) for weights and KV caches.
     """

@@ -1,4 +1,4 @@
-"""Finds a model: one of the models that membench contains, or the model of a `config.json`."""
+"""Finds a built-in model by name, or reads the model of a `config.json`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from membench.thesis.models.weight_bits import (
     weights_of,
 )
 
-_MOST_BYTES = 16 * 2**20  # a config.json has some kB, so a larger file is no config.json
+_MOST_BYTES = 16 * 2**20  # a config.json has some kB
 _PUBLISHED = "use the published config.json of the model"
 _PRECISION = re.compile(
     r"(?<![a-z0-9])(NVFP4|MXFP4|FP8|INT8|INT4|AWQ|GPTQ)(?![a-z0-9])", re.IGNORECASE
@@ -51,16 +51,12 @@ class Model:
         slug: name of the model on the command line, or the path of the configuration.
         ids: the names of the model on Hugging Face.
         source: where the configuration was published.
-        day: the day on which membench's authors read the configuration. None for a user's file.
-        shape: layers, heads and windows of the KV cache.
-        released: the day on which the weights were published; None if unknown.
-        parameters: numbers of weights; None if membench cannot count the weights of a user's
-            configuration.
-        weights: bytes of the weights; None if the precision or ``parameters`` are unknown.
+        day: the day on which membench's authors read the configuration; None for a user's file.
+        parameters: None if membench cannot count the weights.
+        weights: None if the precision or ``parameters`` are unknown.
         cache: the KV type for which the checkpoint was made: `fp8`, or None if not given.
-        notes: one sentence for each assumed value that the configuration omits, and for each
-            problem with the weights.
-        config: the content of `config.json`.
+        notes: sentences about assumed values and about problems with the weights.
+        released: the day on which the weights were published; None if unknown.
     """
 
     slug: str
@@ -77,7 +73,7 @@ class Model:
     released: date | None = None
 
     def held_as(self, wanted: WeightType) -> Model:
-        """A copy of this model with weights in the precision ``wanted``. `auto` changes nothing.
+        """This model with weights in the precision ``wanted``. `auto` changes nothing.
 
         Raises:
             ModelError: the weights cannot be counted.
@@ -89,7 +85,7 @@ class Model:
 
 
 class _Built(Mapping[str, Model]):
-    """Maps each name in ``entries`` to a `Model`. The first access to a name builds the model."""
+    """Maps each name in ``entries`` to a `Model`, which is built on the first access."""
 
     def __init__(self, entries: Mapping[str, Any]) -> None:
         self._entries = entries
@@ -122,7 +118,7 @@ def parse_models(text: str) -> dict[str, Model]:
     """The models in ``text`` (TOML: ``[[model]]`` tables), by `Model.slug`.
 
     Raises:
-        ModelError: ``text`` is not TOML, or an entry is invalid. The message names the model.
+        ModelError: ``text`` is not TOML, or an entry is invalid.
     """
     found = {}
     for slug, entry in _parsed(text).items():
@@ -135,7 +131,6 @@ def parse_models(text: str) -> dict[str, Model]:
 
 @cache
 def _shipped(slug: str) -> Model:
-    """The model ``slug`` that membench contains, built on the first call."""
     return _model(_entries()[slug])
 
 
@@ -189,7 +184,6 @@ def _by_slug(entries: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any
 
 
 def _model(entry: Mapping[str, Any]) -> Model:
-    """Build the model of an entry of `models.toml` or `published_models.jsonl`."""
     config = entry["config"]
     notes = [*resolved(config).taken]
     wanted = WeightType(entry.get(_WEIGHTS, WeightType.AUTO))
@@ -215,16 +209,16 @@ def _model(entry: Mapping[str, Any]) -> Model:
 
 
 def find_model(name: str) -> Model:
-    """The built-in model ``name``, or the model of the `config.json` at the path ``name``.
+    """The built-in model ``name``, or the model of the file ``name``.
 
     Args:
-        name: a `Model.slug`, a Hugging Face id (case-insensitive), a file, or a folder with a
-            `config.json`.
+        name: a `Model.slug`, a Hugging Face id (case-insensitive), a `config.json`, or a folder
+            with a `config.json`.
 
     Raises:
-        UsageError: no built-in model has this name.
-        ModelError: the file does not exist, or does not describe a supported model. Without a
-            suffix `.json`, a missing file counts as an unknown name.
+        UsageError: ``name`` is not a built-in model.
+        ModelError: ``name`` is a path, but the file is missing or does not describe a supported
+            model.
     """
     known = _entries()
     if name in known:
@@ -254,7 +248,7 @@ def find_model(name: str) -> Model:
 
 
 def _beside(path: Path, config: Config) -> dict[str, Any]:
-    """A dict with ``quantization_config``, from ModelOpt's `hf_quant_config.json` beside ``path``.
+    """``quantization_config`` from ModelOpt's `hf_quant_config.json` in the folder of ``path``.
 
     Empty if ``config`` gives a weight precision, or if the file does not exist or is too large.
     """
@@ -282,7 +276,6 @@ def _of_name(path: Path, config: Config) -> Iterator[str]:
 
 
 def _no_json(path: Path, content: bytes) -> ModelError:
-    """The error for a file that is not JSON. The message names the actual format if known."""
     if content.startswith(b"version https://git-lfs.github.com/spec/"):
         return ModelError(
             f"{path}: this is a Git LFS pointer, not the configuration",

@@ -1,9 +1,8 @@
 """Reads the language model in a `config.json`, and fills in absent keys.
 
-The meaning of an absent key depends on `model_type`. For example, `mixtral` without
-`num_key_value_heads` has 8 KV heads. `absent_keys.toml` has the defaults of each known type. An
-unknown type has only one default, as in vLLM: a head has ``hidden_size / num_attention_heads``
-elements. Any other required key that is absent is an error.
+`absent_keys.toml` has the defaults of each known `model_type`. For example, `mixtral` without
+`num_key_value_heads` has 8 KV heads. An unknown type has one default, as in vLLM: a head has
+``hidden_size / num_attention_heads`` elements.
 """
 
 from __future__ import annotations
@@ -57,7 +56,10 @@ _INDEX = {"sparse_index_dim": "index_head_dim", "sparse_num_index_heads": "index
 
 
 class ModelError(MembenchError):
-    """A model's configuration is missing, invalid or not supported."""
+    """A model's configuration is missing, invalid or not supported.
+
+    Each function that reads a configuration can raise this error.
+    """
 
     usual_hint = "use the published config.json of the model"
 
@@ -68,8 +70,7 @@ class Text(dict[str, Any]):
     Attributes:
         kind: the model_type.
         known: whether `absent_keys.toml` has an entry for ``kind``.
-        taken: one sentence for each assumed value. A value is assumed if the configuration and
-            `absent_keys.toml` omit the value.
+        taken: one sentence for each assumed value.
     """
 
     def __init__(self, kind: str, known: bool) -> None:
@@ -93,7 +94,7 @@ def text_part(config: Config) -> Config:
 def absent_keys() -> Mapping[str, Mapping[str, Any]]:
     """model_type -> {key: default value of the absent key}, from `absent_keys.toml`.
 
-    Text as the default of a number is a rule (see `_quotient`).
+    A string is a rule (`_quotient`), except for the key `LAYERS`.
     """
     text = Path(__file__).with_name("absent_keys.toml").read_text(encoding="utf-8")
     document = tomllib.loads(text)
@@ -103,11 +104,7 @@ def absent_keys() -> Mapping[str, Mapping[str, Any]]:
 
 
 def resolved(config: Config) -> Text:
-    """The language model of ``config``, with uniform key names and with absent keys filled in.
-
-    Raises:
-        ModelError: the model_type is missing.
-    """
+    """The language model of ``config``, with uniform key names and with absent keys filled in."""
     if isinstance(config, Text):
         return config
     part = text_part(config)
@@ -140,13 +137,10 @@ def resolved(config: Config) -> Text:
 
 
 def number(config: Config, *keys: str, default: int | None = None) -> int:
-    """The value of the first key in ``keys`` that ``config`` has: a whole number of 0 or more.
-
-    Without such a key, the result is ``default``.
+    """The value of the first of ``keys`` that ``config`` has, or else ``default``.
 
     Raises:
-        ModelError: the value is not such a number or not below 2^40, or ``config`` has no key and
-            ``default`` is None.
+        ModelError: the value is missing, or is not a whole number from 0 to 2^40 - 1.
     """
     for key in keys:
         value = config.get(key)

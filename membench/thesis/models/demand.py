@@ -17,7 +17,7 @@ def resident_bytes(
     Args:
         bytes_per_s: bytes of cache that become idle per second (tokens/s times bytes/token).
         gaps_s: [n] seconds until the next use of a part of the cache.
-        weights: [n] share or bytes of the cache that have each of these gaps.
+        weights: [n] share or bytes of the cache with each gap.
         ttl_s: idle time in seconds after which the tier drops the cache.
     """
     return bytes_per_s * mean_gap(np.minimum(gaps_s, ttl_s), weights)
@@ -32,9 +32,7 @@ def band_traffic(
 ) -> float:
     """B/s read from the tier for gaps in ``(low, high]``: ``rate * P(gap in band)``.
 
-    A gap is the time between two uses of a block. A band that begins at 0 includes gaps of 0:
-    simultaneous requests also read a block again. The other arguments are those of
-    `resident_bytes`.
+    A band that begins at 0 includes gaps of 0. The other arguments are as in `resident_bytes`.
     """
     inside = ((gaps_s > low_s) | ((low_s <= 0) & (gaps_s == 0))) & (gaps_s <= high_s)
     return float(bytes_per_s * weights[inside].sum() / weights.sum())
@@ -45,10 +43,7 @@ def mean_gap(gaps_s: NDArray[np.float64], weights: NDArray[np.float64]) -> float
 
 
 def usable_capacity(capacity_bytes: float, bytes_per_s: float, mean_gap_s: float) -> float:
-    """The bytes of a tier that the bandwidth can fill between two uses of the same data.
-
-    This is the minimum of ``capacity_bytes`` and ``bytes_per_s * mean_gap_s``.
-    """
+    """The bytes of a tier that the bandwidth can fill between two uses of the same data."""
     return min(capacity_bytes, bytes_per_s * mean_gap_s)
 
 

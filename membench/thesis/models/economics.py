@@ -1,7 +1,7 @@
 """The cost of keeping a KV cache: five-minute rule, cheapest tier, and endurance of drives.
 
-All prices are in one currency. Times are in seconds, if the name does not say years or hours. A
-rent is a price per byte and second.
+All prices are in one currency. Times are in seconds unless a name gives another unit. A rent is a
+price per byte and second.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def streaming_interval(
 ) -> float:
     """The five-minute rule for large blocks, in seconds between two uses.
 
-    This is the price of the drive per B/s, divided by the price of memory per byte. The IOPS of the
-    drive limit the rate of blocks smaller than ``bandwidth / IOPS`` bytes. For small blocks the
-    result equals `gray_interval`.
+    This is the price of the drive per B/s, divided by the price of memory per byte. The IOPS limit
+    the rate of blocks smaller than ``bandwidth / IOPS``. For these, the result equals
+    `gray_interval`.
     """
     rate = drive_bytes_per_s
     if block_bytes is not None and drive_ios_per_s is not None:
@@ -83,7 +83,6 @@ def keep_interval(
 ) -> float:
     """Seconds for which keeping a prefix is cheaper than recomputing the prefix.
 
-    This is the price of recomputing minus the price of one load, divided by the rent per second.
     The result is 0 if one load costs more than recomputing.
 
     Args:
@@ -97,10 +96,9 @@ def keep_interval(
 class Keeping:
     """A way to get a prefix back, such as a tier of memory.
 
-    Recomputing is also a `Keeping`: the rent is zero, and the restore costs GPU time.
+    Recomputing is also a `Keeping`: the rent is 0, and the restore costs GPU time.
 
     Attributes:
-        name: name of the tier.
         rent: price per byte and second.
         loading: price of one restore.
     """
@@ -126,14 +124,12 @@ class Band:
 def cheapest_bands(places: Sequence[Keeping], kv_bytes: float) -> tuple[Band, ...]:
     """The cheapest of ``places`` for each gap between two uses, from 0 s to infinity.
 
-    The cost of each place is linear in the gap. So each place is cheapest in at most one interval.
-    If two places have equal costs for every gap, the result has the first place.
-
     Raises:
         ValueError: ``places`` is empty.
     """
     if not places:
         raise ValueError("at least one place to keep a prefix is required")
+    # costs are linear in the gap, so each place is cheapest in at most one interval
     bands: list[Band] = []
     low = 0.0
     here = min(places, key=lambda place: (place.loading, place.rent))

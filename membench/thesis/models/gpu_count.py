@@ -1,4 +1,4 @@
-"""The number of GPUs that a model's weights need. Verdicts and advice use this rule."""
+"""The number of GPUs that a model's weights need."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 def gpus_needed(weight_bytes: float, memory_bytes: float, share: float = 1.0) -> int:
     """The smallest number of GPUs (a power of two) whose memory has room for the weights.
 
-    The number is a power of two for two reasons. Tensor parallelism divides the heads of a model.
-    Servers contain 2, 4 or 8 GPUs.
+    Tensor parallelism divides the heads of a model, and servers contain 2, 4 or 8 GPUs.
 
     Args:
         memory_bytes: memory of one GPU for weights and KV cache.

@@ -11,8 +11,7 @@ A KV shape is a list of groups of equal layers. Each group is of one of these ki
 
     kv(s) = sum over groups of  layers * parts * heads * width * entries(s) * bytes per element
 
-Sparse attention also stores an index (`LayerRole.INDEX`). Functions can leave the index out,
-because published sizes omit the index for some models.
+Sparse attention also stores an index (`LayerRole.INDEX`). Some published sizes omit the index.
 
 The size of an entry depends on the layout of the engine's cache (`KvDtype`):
 
@@ -76,9 +75,7 @@ class LayerGroup:
     """A group of layers whose KV caches have equal shapes.
 
     Attributes:
-        layers: number of layers.
-        heads: number of KV heads, which tensor parallelism can divide. A latent has 1 head, and
-            every rank stores the whole latent.
+        heads: number of KV heads; 1 for a latent.
         width: elements of K per head, or elements of a latent.
         value_width: elements of V per head; 0 if equal to ``width``.
         rotary: number of elements of a latent for the rotary embedding.
@@ -102,7 +99,6 @@ class LayerGroup:
     role: LayerRole = LayerRole.KV
 
     def entries(self, tokens: int) -> int:
-        """Number of entries in one layer for a context of ``tokens``."""
         entries = tokens // self.every
         return min(entries, self.window) if self.window else entries
 
@@ -114,7 +110,8 @@ class LayerGroup:
         """Bytes of one entry per head: (K, V), (latent,) or (index,).
 
         Raises:
-            UsageError: ``dtype`` is `fp8_ds_mla`, but the group stores no latent.
+            UsageError: ``dtype`` is `fp8_ds_mla`, but the group stores no latent with rotary
+                elements.
         """
         if self.role is LayerRole.INDEX:
             return (self._index_bytes(dtype),)
@@ -163,10 +160,10 @@ def kv_bytes(
 ) -> int:
     """Bytes of KV cache and recurrent state for one sequence of ``tokens``.
 
-    If ``index`` is True, the result includes the index of sparse attention.
+    With ``index``, the result includes the index of sparse attention.
 
     Raises:
-        UsageError: ``tokens`` is negative.
+        UsageError: ``tokens`` is negative, or the model cannot have the KV type ``dtype``.
     """
     if tokens < 0:
         raise UsageError(f"invalid context: {tokens} tokens", "use a context of 0 tokens or more")
@@ -180,11 +177,10 @@ def kv_bytes(
 def mean_bytes_per_token(shape: KvShape, tokens: float, dtype: KvDtype = KvDtype.FP16) -> float:
     """`kv_bytes` divided by ``tokens``: bytes per token, including windows and recurrent state.
 
-    ``tokens`` may be fractional, and the number of entries is not rounded down. For a model without
-    windows and state, the result equals `bytes_per_token`.
+    ``tokens`` may be fractional, and the number of entries is not rounded down.
 
     Raises:
-        UsageError: ``tokens`` is below 1.
+        UsageError: ``tokens`` is below 1, or the model cannot have the KV type ``dtype``.
     """
     if tokens < 1:
         raise UsageError(f"invalid context: {tokens:g} tokens", "use a context of 1 token or more")
@@ -209,7 +205,7 @@ def bytes_per_token(shape: KvShape, dtype: KvDtype = KvDtype.FP16, *, index: boo
 
 
 def constant_bytes(shape: KvShape, dtype: KvDtype = KvDtype.FP16) -> int:
-    """Bytes of full windows and recurrent state. A long context of any length needs these bytes."""
+    """Bytes of recurrent state and full windows, which do not grow with the context."""
     return shape.state_bytes + sum(
         group.layers * group.window * group.entry_bytes(dtype) for group in shape.groups
     )
@@ -227,18 +223,16 @@ def piece_sizes(
 ) -> tuple[Pieces, ...]:
     """The pieces of one block on one rank, grouped by size. The group with the most bytes is first.
 
-    Only layers whose cache grows with the context are counted, because engines do not move windows
-    and states block by block. There are two exceptions:
-
-    - If every layer has a window, the windows are counted.
-    - If every layer is recurrent, the states are counted for any block size.
+    Windows and states do not count, because engines do not move them block by block. If no layer's
+    cache grows with the context, the windows count. If there are no windows either, the states
+    count.
 
     Each rank stores a whole latent. If there are fewer heads than ranks, each rank stores a whole
     head. The ranks divide a state, as in vLLM's MambaStateShapeCalculator.
 
     Raises:
-        UsageError: the ranks cannot divide or copy the heads evenly, or the block splits an entry
-            of several tokens, or ``block_tokens`` or ``tp`` is below 1.
+        UsageError: the ranks or the block cannot divide the cache evenly, or ``block_tokens`` or
+            ``tp`` is below 1.
     """
     if block_tokens < 1 or tp < 1:
         raise UsageError(
@@ -274,11 +268,7 @@ def pieces(
     layout: BlockLayout = BlockLayout.SPLIT,
     dtype: KvDtype = KvDtype.FP16,
 ) -> Pieces:
-    """The pieces that an engine moves for one block on one rank.
-
-    If the pieces have different sizes, the result is the size with the most bytes in total.
-    `piece_sizes` returns all sizes.
-    """
+    """The first element of `piece_sizes`: the pieces of the size with the most bytes in total."""
     return piece_sizes(shape, block_tokens, tp, layout, dtype)[0]
 
 

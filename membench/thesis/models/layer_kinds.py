@@ -1,7 +1,7 @@
 """Attention kind of each layer: full attention, a window, a chunk, or a recurrent state.
 
-A configuration can list the kinds of the layers in one of several forms. Without a list, the
-model_type decides: `absent_keys.toml` has one of these rules for each model_type.
+If a configuration does not list the kinds, the model_type decides: `absent_keys.toml` has one of
+these rules for each model_type.
 
     full                                 every layer attends to the whole context
     window                               every layer has a window, if 'sliding_window' is given
@@ -32,7 +32,7 @@ from membench.thesis.models.configuration import (
 
 
 class LayerKind(StrEnum):
-    """What a layer stores for a context: all tokens, a window, a recurrent state, or nothing."""
+    """The content that a layer stores for a context: all tokens, a window, a state, or nothing."""
 
     FULL = "full_attention"
     WINDOW = "sliding_attention"
@@ -56,7 +56,7 @@ _NAMES: dict[str, LayerKind] = {
     **dict.fromkeys(("moe", "E", "-", "dense"), LayerKind.NONE),
     "short_conv": LayerKind.CONV,
 }
-# Key fragments of unsupported definitions of layer kinds.
+# Parts of keys that define layer kinds in a way that membench does not support.
 _STRANGE = (
     *("mamba", "ssm", "lru", "rwkv", "compress", "cross_attention", "recurrent", "linear_num"),
     *("layer_group_size", "linear_attn", "linear_rope", "linear_silu", "lightning", "delta_rule"),
@@ -65,15 +65,11 @@ _STRANGE = (
 
 
 _MOST_LAYERS = 10_000
-"""Maximum number of layers. The deepest published model (Llama 3.1 405B) has 126 layers."""
+"""Maximum number of layers; Llama 3.1 405B has 126."""
 
 
 def layer_count(text: Config) -> int:
-    """Number of layers in the configuration. A LongCat layer counts twice (two attentions).
-
-    Raises:
-        ModelError: the number is missing, or exceeds the limit.
-    """
+    """Number of layers in the configuration. A LongCat layer counts twice (two attentions)."""
     layers = number(text, "num_hidden_layers")
     if isinstance(text, Text) and text.kind == "longcat_flash" and "num_layers" in text:
         layers = 2 * number(text, "num_layers")
@@ -86,23 +82,14 @@ def layer_count(text: Config) -> int:
 
 
 def layer_kinds(config: Config) -> tuple[LayerKind, ...]:
-    """The kind of each layer of the model, from the first layer to the last.
-
-    Raises:
-        ModelError: a list does not have one entry per layer, or ``config`` does not define the
-            kinds.
-    """
+    """The kind of each layer of the model, from the first layer to the last."""
     text = resolved(config)
     found = _named(text)
     return _by_rule(text) if found is None else found
 
 
 def stored_kinds(config: Config) -> tuple[LayerKind, ...]:
-    """`layer_kinds`, with `NONE` for each layer that stores nothing (`reuses_cache`).
-
-    Raises:
-        ModelError: as in `layer_kinds` and `reuses_cache`.
-    """
+    """`layer_kinds`, with `NONE` for each layer that stores nothing (`reuses_cache`)."""
     text = resolved(config)
     return tuple(
         LayerKind.NONE if reuses_cache(text, place) else kind
@@ -114,11 +101,8 @@ def reuses_cache(text: Config, place: int) -> bool:
     """Whether layer number ``place`` (from 0) attends to the KV cache of an earlier layer.
 
     Such a layer computes neither K nor V. In Gemma, these are the last ``num_kv_shared_layers``
-    layers. In Hunyuan with ``use_cla``, these are all layers except the first of every
-    ``cla_share_factor`` layers.
-
-    Raises:
-        ModelError: all layers of the model would reuse a KV cache.
+    layers. In Hunyuan with ``use_cla``, only the first of every ``cla_share_factor`` layers has its
+    own cache.
     """
     if shared := number(text, "num_kv_shared_layers", default=0):
         layers = layer_count(text)
@@ -145,10 +129,7 @@ def counted(kinds: Iterable[LayerKind]) -> Counter[LayerKind]:
 
 
 def _named(text: Text) -> tuple[LayerKind, ...] | None:
-    """The kind of each layer from a list or a pattern in ``text``.
-
-    None if ``text`` has no list and no pattern.
-    """
+    """The kinds from a list or a pattern in ``text``; None if ``text`` has neither."""
     layers = layer_count(text)
     if (pattern := text.get("hybrid_override_pattern")) is not None:
         return _of_names(text, "hybrid_override_pattern", [*str(pattern)], len(str(pattern)))
@@ -175,10 +156,7 @@ def _of_zeros_and_ones(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
 
 
 def _of_places(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
-    """The kind of each layer from lists of layer numbers; None if ``text`` has no such list.
-
-    Layer numbers start at 0, but at 1 in a Kimi configuration.
-    """
+    """The kinds from lists of layer numbers, which start at 0 (Kimi: at 1); None without a list."""
     linear = text.get("linear_attn_config")
     if isinstance(linear, dict) and isinstance(linear.get("kda_layers"), list):
         states = linear["kda_layers"]
@@ -192,9 +170,9 @@ def _of_places(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
 
 
 def _of_cycle(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
-    """The kind of each layer of RecurrentGemma; None for another kind of model.
+    """The kind of each layer of RecurrentGemma, in which attention always has a window.
 
-    Attention in RecurrentGemma always has a window.
+    None for another kind of model.
     """
     cycle = text.get("block_types")
     if not isinstance(cycle, list) or not cycle:
@@ -219,7 +197,7 @@ _READERS = (_of_zeros_and_ones, _of_places, _of_cycle, _of_blocks)
 
 
 def _of_block(block: Any) -> LayerKind:
-    """The kind of the layer that an entry of 'block_configs' describes (Nemotron NAS)."""
+    """The kind of the layer of an entry of 'block_configs' (Nemotron NAS)."""
     attention = block.get("attention") if isinstance(block, dict) else None
     if not isinstance(attention, dict):
         raise ModelError("'block_configs' of the model has a layer without 'attention'")
@@ -290,10 +268,7 @@ def _every(
 
 
 def _interval(text: Text, default: int) -> int:
-    """The number N of the rule "one of N layers has full attention".
-
-    The result is ``default`` if ``text`` has no key for this number.
-    """
+    """The N of the rule "one of N layers has full attention"; ``default`` if ``text`` has none."""
     keys = ("full_attention_interval", "sliding_window_pattern", "no_rope_layer_interval")
     for key in (*keys, "global_attn_every_n_layers"):
         value = text.get(key)
@@ -309,11 +284,7 @@ def _chunk(text: Config) -> int:
 
 
 def _rule_of_keys(text: Text) -> str:
-    """The rule (see the module) for an unknown model_type, from the keys of ``text``.
-
-    Raises:
-        ModelError: the keys do not define the kinds of the layers.
-    """
+    """The rule (see the module) for an unknown model_type, from the keys of ``text``."""
     strange = [
         key
         for key, value in text.items()
@@ -341,7 +312,6 @@ def _rule_of_keys(text: Text) -> str:
 
 
 def _own(text: Text, layers: int) -> tuple[LayerKind, ...]:
-    """The kind of each layer for a model_type with special keys, such as `jamba`."""
     places = range(layers)
     if text.kind == "jamba":
         period, offset = number(text, "attn_layer_period"), number(text, "attn_layer_offset")

@@ -1,8 +1,7 @@
 """Lists the matrices of a model: name, number of weights, and role.
 
 The list omits norms and biases (below 0.1 %), vision towers, and layers for multi-token prediction.
-The names are the names in Llama checkpoints on Hugging Face, from `layers.` on. Quantization
-configurations use these names.
+The names are as in Llama checkpoints and quantization configurations, from `layers.` on.
 """
 
 from __future__ import annotations
@@ -51,11 +50,6 @@ class WeightMatrix(NamedTuple):
 
 
 def matrices(text: Text) -> list[WeightMatrix]:
-    """All matrices of the language model.
-
-    Raises:
-        ModelError: a key is missing, or a kind of layer is not supported.
-    """
     hidden = number(text, "hidden_size")
     kinds = (
         layer_kinds(text)
@@ -93,10 +87,7 @@ def active_experts(text: Config) -> int:
 
 
 def _mixer(text: Text, place: int, kind: LayerKind, hidden: int) -> Iterator[tuple[str, float]]:
-    """(name, number of weights) of each attention matrix and recurrent matrix of one layer.
-
-    ``place`` is the number of the layer, and ``hidden`` is the model's hidden size.
-    """
+    """(name, number of weights) of each matrix of one layer, without the MLP."""
     if is_compressed(text):
         yield from _compressed(text, compress_ratios(text)[place], hidden)
     elif kind in {LayerKind.FULL, LayerKind.WINDOW, LayerKind.CHUNK, LayerKind.BOTH}:
@@ -145,8 +136,7 @@ def _latent(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
 def _compressed(text: Text, ratio: int, hidden: int) -> Iterator[tuple[str, float]]:
     """(name, number of weights) of each attention matrix of one DeepSeek V4 layer.
 
-    ``ratio`` is the number of tokens per compressed entry. Only layers with ratio 4 have an
-    indexer.
+    ``ratio`` is the number of tokens per compressed entry.
     """
     width, query = head_width(text), number(text, "q_lora_rank")
     wide = number(text, "num_attention_heads") * width
@@ -168,14 +158,6 @@ def _compressed(text: Text, ratio: int, hidden: int) -> Iterator[tuple[str, floa
 
 
 def _state(text: Text, hidden: int) -> Iterator[tuple[str, float]]:
-    """(name, number of weights) of each matrix of a recurrent layer.
-
-    The function supports the gated delta rule, Kimi Delta Attention, Mamba 1 and 2, and lightning
-    attention.
-
-    Raises:
-        ModelError: the layer is of another kind.
-    """
     if "linear_num_key_heads" in text:
         keys = number(text, "linear_num_key_heads") * number(text, "linear_key_head_dim")
         heads = number(text, "linear_num_value_heads")
@@ -291,8 +273,8 @@ def _shared_width(text: Text, width: int) -> int:
 def _ernie(text: Text, place: int) -> bool:
     """Whether layer number ``place`` of ERNIE 4.5 has experts.
 
-    The keys for the first and the last layer with experts may be lists of layer numbers. -1 means
-    the last layer of the model.
+    The first and last layer with experts may be lists of numbers. -1 is the last layer of the
+    model.
     """
     ends = [text.get("moe_layer_start_index"), text.get("moe_layer_end_index", -1)]
     starts, stops = (one if isinstance(one, list) else [one] for one in ends)
@@ -327,7 +309,6 @@ def _sparse(text: Text, place: int) -> bool:
 
 
 def _by_numbers(text: Text, place: int) -> bool:
-    """Whether layer number ``place`` has experts, by keys such as `first_k_dense_replace`."""
     if isinstance(dense := text.get("mlp_only_layers"), list) and place in dense:
         return False
     if place < number(text, "first_k_dense_replace", default=0):

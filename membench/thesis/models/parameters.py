@@ -1,7 +1,7 @@
 """Counts a model's weights and attention FLOPs from the configuration.
 
-All matrices are counted (`matrices`). Norms and biases (below 0.1 %) are not counted. The input
-embedding is a table lookup, so only the output head counts as a matrix product.
+Norms and biases (below 0.1 %) are not counted. The input embedding is a table lookup, so only the
+output head counts as a matrix product.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ class Parameters:
         expert: weights of all routed experts.
         experts: number of routed experts in a layer; 0 for a dense model.
         active: number of routed experts that one token uses; 0 for a dense model.
-        attention: FLOPs for one pair of query and key, over the full-attention layers (`c_a` of
-            `attention_flops`).
+        attention: FLOPs for one pair of query and key (`attention_flops`).
     """
 
     total: float
@@ -43,11 +42,6 @@ class Parameters:
 
 
 def count(config: Config) -> Parameters:
-    """Count the weights of the model that ``config`` describes.
-
-    Raises:
-        ModelError: a key is missing, or a kind of layer is not supported.
-    """
     text = resolved(config)
     found = matrices(text)
     by_role = {role: sum(one.weights for one in found if one.role is role) for role in MatrixRole}
@@ -71,12 +65,13 @@ def count(config: Config) -> Parameters:
 def attention_flops(config: Config) -> float:
     """``c_a``: FLOPs for one pair of query and key, summed over the full-attention layers.
 
-    ``c_a = 4 L n_h d_h``, or ``c_a = 2 L n_h (d_nope + d_rope + d_v)`` for a latent, with L layers,
-    n_h query heads and d elements per head. Windows, chunks and linear layers are left out, because
-    their FLOPs do not grow quadratically. A layer that reuses the KV cache of another layer counts,
-    because the layer attends to this cache. Sparse attention counts as dense attention, so the
-    result is an upper bound. A layer of DeepSeek V4 with n tokens per entry counts as 1/n of a
-    layer.
+    ``c_a = 2 L n_h (d_k + d_v)`` with L layers, n_h query heads and d elements per head. For a
+    latent, ``d_k = d_nope + d_rope``.
+
+    - Windows, chunks and linear layers do not count: their FLOPs do not grow quadratically.
+    - A layer that reuses the KV cache of another layer counts.
+    - Sparse attention counts as dense attention, so the result is an upper bound.
+    - A layer of DeepSeek V4 with n tokens per entry counts as 1/n of a layer.
     """
     text = resolved(config)
     heads = number(text, "num_attention_heads", default=0)

@@ -1,7 +1,7 @@
 """Bytes of the recurrent state of one layer, per sequence.
 
-A state consists of matrices and of the last inputs of a convolution. The matrices are in float32,
-if the configuration names no other type. The convolution inputs (kernel width minus 1) have 16
+A state consists of matrices and of the last inputs of a convolution. The matrices are in float32
+unless the configuration names another type. The convolution inputs (kernel width minus 1) have 16
 bits.
 """
 
@@ -16,11 +16,6 @@ STATE_HEADS = ("mamba_n_heads", "mamba_num_heads", "n_mamba_heads", "num_heads")
 
 
 def state_bytes(text: Text) -> int:
-    """Bytes of the recurrent state of one layer, per sequence.
-
-    Raises:
-        ModelError: membench does not know the kind of state.
-    """
     for reader in (_gated_delta, _kimi_delta, _mamba, _lightning, _gated_recurrence):
         if (found := reader(text)) is not None:
             return found
@@ -46,10 +41,7 @@ def _tail(channels: int, kernel: int) -> int:
 
 
 def _gated_delta(text: Text) -> int | None:
-    """Bytes of a gated-delta-rule state (Qwen3-Next): a matrix per value head.
-
-    None if ``text`` is another kind of model.
-    """
+    """Gated delta rule (Qwen3-Next): a matrix per value head, and a convolution."""
     if "linear_num_key_heads" not in text:
         return None
     width = number(text, "linear_key_head_dim")
@@ -60,10 +52,7 @@ def _gated_delta(text: Text) -> int | None:
 
 
 def _kimi_delta(text: Text) -> int | None:
-    """Bytes of a Kimi Delta Attention state: a square matrix per head, and convolutions.
-
-    None if ``text`` is another kind of model.
-    """
+    """Kimi Delta Attention: a square matrix per head, and convolutions."""
     inner = text.get("linear_attn_config")
     part: Config = inner if isinstance(inner, dict) else {}
     if not part and "linear_num_heads" not in text:
@@ -76,10 +65,7 @@ def _kimi_delta(text: Text) -> int | None:
 
 
 def _mamba(text: Text) -> int | None:
-    """Bytes of a Mamba 1 state (a vector per channel) or a Mamba 2 state (a matrix per head).
-
-    None if ``text`` is another kind of model.
-    """
+    """Mamba 1 (a vector per channel) or Mamba 2 (a matrix per head), and a convolution."""
     states = number(text, "mamba_d_state", "ssm_state_size", "state_size", default=0)
     if not states:
         return None
@@ -98,10 +84,7 @@ def _mamba(text: Text) -> int | None:
 
 
 def _lightning(text: Text) -> int | None:
-    """Bytes of a lightning-attention state (MiniMax): a square matrix per head.
-
-    None if ``text`` is another kind of model.
-    """
+    """Lightning attention (MiniMax): a square matrix per head."""
     if not text.kind.startswith("minimax"):
         return None
     width = number(text, "head_dim")
@@ -109,10 +92,7 @@ def _lightning(text: Text) -> int | None:
 
 
 def _gated_recurrence(text: Text) -> int | None:
-    """Bytes of an RG-LRU state (RecurrentGemma): a number per channel, and a convolution.
-
-    None if ``text`` is another kind of model.
-    """
+    """RG-LRU (RecurrentGemma): a number per channel, and a convolution."""
     if "lru_width" not in text:
         return None
     width = number(text, "lru_width", default=number(text, "hidden_size"))

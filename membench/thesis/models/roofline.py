@@ -1,15 +1,9 @@
 """Lower bounds on prefill and decode time at a machine's measured rates.
 
-A lower bound is the shortest time that the given rates allow. A lower bound is not a prediction.
+The times are lower bounds only if rates, weights and KV cache have the precision of the real
+server. `SERVED_DECODE` compares real servers with the bound on decode time.
 
-- The decode time is a lower bound if weights and KV cache have the precision of the real server.
-  `SERVED_DECODE` compares real servers with the bound.
-- The prefill time is a lower bound if the FLOP/s are measured in the precision of the real server.
-  A prefill in FP8 or FP4 can take only 0.54 of the time at 75 % of the BF16 peak.
-
-An efficiency is the measured rate divided by the peak. The measured rates are the bandwidth of a
-read test and the FLOP/s of a matrix product. If a measured rate replaces the peak, the efficiency
-is 1.
+An efficiency is the measured rate divided by the peak; 1 if the given rate is measured.
 """
 
 from __future__ import annotations
@@ -43,7 +37,6 @@ class BoundRatios:
     source: str
 
     def sentences(self) -> str:
-        """The distribution, the source and the assumptions of the bound, as sentences."""
         return tr(
             "In at least {share} % of {points} published measurements of served models, decoding "
             "takes {low} to {high} times as long as the lower bound. The 5th percentile is {p5} "
@@ -74,10 +67,7 @@ SERVED_DECODE = BoundRatios(
         "assumes weights in the served precision, KV cache in FP8 and 92 % of the memory bandwidth."
     ),
 )
-"""Measured decode times of real servers divided by the lower bound.
-
-A test recomputes the values.
-"""
+"""Measured decode times of real servers divided by the lower bound. A test recomputes them."""
 
 
 def prefill_flops(
@@ -104,13 +94,12 @@ def prefill_flops(
 def prefill_formula(
     tokens: float, matmul_params: float, attention_flops: float, cached: float
 ) -> float:
-    """`prefill_flops` without the check of the arguments. The arguments may be arrays."""
+    """`prefill_flops` without the check of the arguments, which may be arrays."""
     linear = 2 * matmul_params * (tokens - cached)
     return linear + attention_flops * (tokens**2 - cached**2) / 2
 
 
 def prefill_seconds(flops: float, flops_per_s: float, efficiency: float = 1.0) -> float:
-    """Lower bound in seconds for ``flops`` FLOPs at ``efficiency`` times ``flops_per_s``."""
     return flops / (efficiency * flops_per_s)
 
 
@@ -140,7 +129,6 @@ class DecodeBound:
 
     Attributes:
         memory_s: time to read weights and KV cache.
-        compute_s: time to compute the FLOPs.
         fixed_s: time that does not depend on bytes and FLOPs.
     """
 
@@ -150,15 +138,11 @@ class DecodeBound:
 
     @property
     def seconds(self) -> float:
-        """The lower bound in seconds, if reading and computing overlap completely.
-
-        This is the larger of `memory_s` and `compute_s`, plus `fixed_s`.
-        """
+        """The lower bound in seconds, if reading and computing overlap completely."""
         return max(self.memory_s, self.compute_s) + self.fixed_s
 
     @property
     def memory_bound(self) -> bool:
-        """Whether reading memory takes at least as long as computing."""
         return self.memory_s >= self.compute_s
 
 
@@ -181,8 +165,7 @@ def decode_bound(
         weight_bytes: bytes of weights that the step reads (`touched_weights`).
         kv_bytes: bytes of KV cache of each sequence.
         contexts: tokens of each sequence, in the order of ``kv_bytes``.
-        active_params: weights that multiply a token.
-        attention_flops: FLOPs for one pair of query and key, over all layers.
+        active_params, attention_flops: N and c_a, as in `prefill_flops`.
         memory_efficiency, compute_efficiency: shares of ``bytes_per_s`` and ``flops_per_s`` that
             the step reaches.
         fixed_s: seconds of a step that do not depend on bytes and FLOPs.

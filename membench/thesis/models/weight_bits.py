@@ -2,7 +2,7 @@
 
 `quantization_config` of a `config.json` gives the bits of each matrix. Supported formats:
 
-- Hugging Face: fp8, mxfp4, gptq, awq, bitsandbytes, fbgemm_fp8
+- Hugging Face: fp8, mxfp4, gptq, awq, auto-round, bitsandbytes, fbgemm_fp8
 - compressed-tensors
 - NVIDIA ModelOpt
 
@@ -11,9 +11,6 @@ The bytes include the scales:
 - NVFP4 has 8 bits of scale per 16 weights: 4.5 bits per weight.
 - MXFP4 has 8 bits of scale per 32 weights: 4.25 bits per weight.
 - FP8 in blocks of 128 x 128 has a float32 scale per block: 8.002 bits per weight.
-
-If the format is unknown, or the configuration does not define the quantized matrices, the functions
-raise `ModelError`.
 """
 
 from __future__ import annotations
@@ -175,11 +172,8 @@ def cache_type(config: Config) -> str | None:
 def _quantization(part: Config) -> Mapping[str, Any]:
     """The quantization settings in ``part``; empty if ``part`` has no such settings.
 
-    A file of ModelOpt has the settings in ``quantization``. Older compressed-tensors files use
+    ModelOpt nests the settings in ``quantization``. Older compressed-tensors files have
     ``compression_config`` instead of ``quantization_config``.
-
-    Raises:
-        ModelError: the settings are not a JSON object.
     """
     for key in ("quantization_config", "compression_config"):
         stated = part.get(key)
@@ -210,11 +204,7 @@ def _uniform(held: Precision) -> Held:
 
 
 def _plain(config: Config, text: Config, *, quantized: bool) -> Precision:
-    """The precision of the matrices that are not quantized; 16 bits if not given.
-
-    Raises:
-        ModelError: ``quantized`` is False, and the name of the data type is unknown.
-    """
+    """The precision of the matrices that are not quantized; 16 bits if not given."""
     for part in (text, config):
         for key in ("dtype", "torch_dtype"):
             name = part.get(key)
@@ -282,10 +272,9 @@ def _of_roles(held: Mapping[MatrixRole, Precision], plain: Precision) -> Held:
 def _by_lists(
     quantized: Mapping[str, Any], scheme: str, kept: Callable[[str], bool], plain: Precision
 ) -> Held:
-    """A function from a matrix to the precision of the matrix, for ModelOpt and compressed-tensors.
+    """The precision of each matrix, for ModelOpt and compressed-tensors.
 
     ``kept`` is true for the names of matrices that the configuration excludes from quantization.
-    ``plain`` is the precision of matrices that are not quantized.
     """
     groups = _groups(quantized, scheme)
     # DeepSeek V4 with NVFP4 experts: unlisted matrices are in FP8 with block scales
@@ -316,13 +305,7 @@ def _by_lists(
 def _groups(
     quantized: Mapping[str, Any], scheme: str
 ) -> list[tuple[Callable[[str], bool] | None, Precision]]:
-    """Pairs of a predicate on matrix names and a precision.
-
-    The predicate None matches every matrix of the layers.
-
-    Raises:
-        ModelError: ``quantized`` names no precision.
-    """
+    """Pairs (predicate on matrix names, precision). None matches every matrix of the layers."""
     groups: list[tuple[Callable[[str], bool] | None, Precision]] = []
     layers = quantized.get("quantized_layers")
     if isinstance(layers, Mapping):
@@ -397,7 +380,7 @@ def _words(value: Any) -> list[str]:
 
 
 def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
-    """A predicate that is true for a matrix name that matches an element of ``names``.
+    """A predicate: whether a matrix name matches an element of ``names``.
 
     An element is a name, a prefix of dotted names, a glob with ``*``, or ``re:`` and a regular
     expression.
@@ -417,7 +400,7 @@ def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
         above = {".".join(parts[:end]) for end in range(1, len(parts) + 1)}
         if exact & (above | set(parts)) or (by_glob and by_glob.fullmatch(name)):
             return True
-        # a regular expression for MLP matrices must not match the matrices of experts
+        # regular expressions are written for the matrices of single experts
         spelled = f"model.{name}" + (".0.up_proj" if name.endswith(".experts") else "")
         return any(one.match(spelled) for one in written)
 
