@@ -46,11 +46,10 @@ def show_amount(size: float) -> str:
 
 
 def parse_tokens(word: str) -> int | None:
-    """Parse a number of tokens such as ``32768``, ``32K``, ``1M`` or ``25.6k``.
+    """Parse a number of tokens such as ``32768``, ``32K``, ``1M`` or ``25.6k``; None if invalid.
 
-    The suffixes are as in vLLM (``--max-model-len``): `k` and `m` are 1000 and 1000^2, `K` and `M`
-    are 1024 and 1024^2. Only `k` and `m` allow a fraction. The result is None if ``word`` is not a
-    whole number of tokens.
+    As in vLLM (``--max-model-len``), `k` and `m` are 1000 and 1000^2, and `K` and `M` are 1024 and
+    1024^2. Only `k` and `m` allow a fraction.
     """
     match = _TOKENS.fullmatch(word.strip())
     if match is None or not word.isascii():

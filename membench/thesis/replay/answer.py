@@ -32,17 +32,13 @@ class CachePoint:
     Attributes:
         capacity: number of blocks; None for an unlimited cache.
         hit_rate: share of the blocks of all requests that hit.
-        gigabytes: size of ``capacity`` blocks in 1e9 bytes. For an unlimited cache, the size that
-            is enough for all hits. None without a model.
+        gigabytes: ``capacity`` in 1e9 bytes; for an unlimited cache, the size that is enough for
+            all hits. None without a model.
         token_hit_rate: share of the input tokens that hit; None if the trace has no tokens.
-        warm_hit_rate, warm_token_hit_rate: hit rates after the warm-up. None without a warm-up, or
-            if the warm-up takes 0 s. The second is None also without tokens.
-        full_after_s: seconds until the cache is full. None if the cache never becomes full, if the
-            trace has no common clock, or if all requests have an equal time.
-        written_per_day: bytes of missed blocks per day after the warm-up. None without a model or a
-            common clock, or if no time passes after the warm-up.
-        dwpd: drive writes per day: ``written_per_day`` divided by the capacity in bytes. None if
-            ``written_per_day`` or ``capacity`` is None, or if the capacity is 0.
+        warm_hit_rate, warm_token_hit_rate: hit rates after the warm-up; None without a warm-up.
+        full_after_s: seconds until the cache is full; None if never or unknown.
+        written_per_day: bytes of missed blocks per day after the warm-up; None if unknown.
+        dwpd: ``written_per_day`` divided by the capacity in bytes; None if unknown.
     """
 
     capacity: int | None
@@ -58,9 +54,9 @@ class CachePoint:
 
 @record(kw_only=True)
 class PolicyPoint:
-    """The results for a cache of one capacity under another policy than LRU.
+    """The results for a cache of one capacity under one policy.
 
-    The attributes are as in `CachePoint`, with one difference: ``written_per_day`` counts only the
+    The attributes are as in `CachePoint`, but ``written_per_day`` counts only the
     ``written_blocks`` blocks that the policy wrote to the cache after the warm-up.
     """
 
@@ -81,11 +77,9 @@ class TierRow:
     Attributes:
         capacity_blocks: number of whole blocks.
         hit_rate: share of all requested blocks that hit in this tier.
-        read_per_s, written_per_s: mean bytes per second. These and the following attributes are
-            None if the trace has no times, or if all requests have an equal time.
-        written_per_day: bytes written per day.
+        read_per_s, written_per_s, written_per_day: mean bytes; None if the trace has no duration.
         dwpd: ``written_per_day`` divided by the capacity; None also if the tier is not flash.
-        mean_gigabytes: time average of the resident bytes, in 1e9 bytes.
+        mean_gigabytes: time average of the resident bytes, in 1e9 bytes; None as above.
     """
 
     name: str
@@ -110,16 +104,13 @@ class Replayed:
         sessions: whether the trace has sessions. In the file, each session has a separate clock.
         arrivals: `file`, or `poisson:RATE`.
         seed: seed of the random arrivals; None for `file`.
-        block_bytes: mean bytes of the model's KV cache per block, with windows and state; None
-            without a model.
+        block_bytes: mean bytes of the model's KV cache per block (`block_bytes`); None without a
+            model.
         warmup_s: seconds at the start that the warm hit rates leave out; None without a warm-up.
         enough: smallest capacity, in blocks, with the maximum hit rate.
         points: the results for each LRU capacity, ascending, and then for an unlimited cache.
-        reread: the shares of traffic and residency of blocks that are read again, for each band of
-            the time between two uses. The weights are tokens, or blocks if blocks have no tokens.
-            Empty if the trace has no times.
-        resting: the same shares for whole contexts, for each band of the time to the next request
-            of the session. Empty without sessions.
+        reread: bands of `gaps.reread`; empty if the trace has no times.
+        resting: bands of `gaps.resting`; empty without sessions.
     """
 
     trace: str
@@ -162,7 +153,6 @@ class TierAsked:
     ttl: float = math.inf
 
     def __post_init__(self) -> None:
-        """Raise `UsageError` if the capacity is infinite or NaN."""
         if not math.isfinite(self.capacity_bytes):
             raise UsageError(
                 f"tier {self.name}: the capacity is {self.capacity_bytes} bytes",
@@ -191,24 +181,22 @@ def replay_source(
     Without ``capacities``, ``sizes`` and ``shares``, the capacities are the knees of the hit curve.
 
     Args:
-        block_tokens: number of tokens per block (see `read_trace`).
-        shared_prefix: number of tokens at the start of each session that all sessions share.
         capacities: capacities in blocks.
         sizes: capacities in bytes; require ``model``.
         shares: shares of all hits, above 0 and at most 1. Each share adds the smallest capacity
             that reaches this share.
-        rate: sessions per second (without sessions: requests per second), with random start times.
-            None for the order and the times of the trace.
-        seed: seed of the random start times.
+        block_tokens: number of tokens per block (see `read_trace`).
+        shared_prefix: number of tokens at the start of each session that all sessions share.
+        rate: random starts of sessions (without sessions: of requests) per second; None for the
+            order and the times of the trace.
         model, dtype: the model and KV type that convert blocks to bytes.
         warmup: seconds after the first request that the warm hit rates leave out.
         policies: policies to replay at each capacity, in addition to LRU.
         tiers: tiers to simulate, fastest first; require ``model``.
 
     Raises:
-        UsageError: ``sizes`` or ``tiers`` are given without ``model``, or a size or tier is smaller
-            than one block. Or an argument needs a common clock or tokens, but the trace has none.
-            Or the trace ends during the warm-up.
+        UsageError: an argument needs a model, a common clock or tokens, but there is none. Or a
+            size or tier is smaller than a block, or the trace ends during the warm-up.
         TraceError: the trace cannot be read or replayed.
     """
     trace = read_trace(source, block_tokens)
@@ -256,14 +244,12 @@ def replay_source(
 
 
 def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
-    """Mean bytes of KV cache per block, over the prompts of ``trace``.
+    """Mean bytes of KV cache and recurrent state per block, over the prompts of ``trace``.
 
-    The bytes include the recurrent state. For layers with a window, the bytes include only the
-    entries in the window. For a model without windows and state, the result is `bytes_per_token`
-    times the tokens per block.
+    For layers with a window, the bytes include only the entries in the window.
 
     Raises:
-        UsageError: the blocks of the trace are objects without tokens, or all prompts are empty.
+        UsageError: the trace has no tokens.
     """
     tokens = trace.prompt[trace.prompt > 0].astype(np.float64)
     if not trace.block_tokens or not tokens.size:
@@ -281,11 +267,7 @@ def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
 
 
 def _first_counted(trace: Trace, warmup: float | None) -> int:
-    """The index of the first request at or after ``warmup`` seconds; 0 without a warm-up.
-
-    Raises:
-        UsageError: the trace has no common clock, or ends during the warm-up.
-    """
+    """The index of the first request at or after ``warmup`` seconds; 0 without a warm-up."""
     if warmup is None:
         return 0
     _demand_order(trace, "--warmup")
@@ -326,7 +308,6 @@ def _days(trace: Trace, first: int) -> float | None:
 def _points(
     trace: Trace, found: Replay, asked: Ints, block: float | None, first: int
 ) -> tuple[CachePoint, ...]:
-    """The results for each capacity in ``asked`` (blocks), followed by an unlimited cache."""
     ends = np.append(asked, found.curve.enough)
     warm = found.since(first)
     tokens, warm_tokens = found.token_rates(ends), found.token_rates(ends, first)
@@ -357,10 +338,7 @@ def _points(
 
 
 def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
-    """Seconds until a cache is full, for each capacity in ``ends`` (blocks).
-
-    None if the cache never becomes full, if the trace has no common clock, or if no time passes.
-    """
+    """Seconds until a cache of each capacity in ``ends`` is full; None if never or unknown."""
     if _days(trace, 0) is None:
         return [None] * ends.size
     known = np.zeros(trace.requests, np.int64)

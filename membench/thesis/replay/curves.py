@@ -1,8 +1,8 @@
 """Hit rate as a function of capacity, for the traces that membench contains.
 
-A replay of a trace takes seconds, so `curves.json` contains the computed curves. A test recomputes
-the curves. ``python -m membench.thesis.replay.curves > membench/thesis/replay/curves.json`` writes
-the file.
+A replay takes seconds, so `curves.json` contains the curves. This command writes the file::
+
+    python -m membench.thesis.replay.curves > membench/thesis/replay/curves.json
 """
 
 from __future__ import annotations
@@ -27,20 +27,15 @@ _MIDDLE = (5, 95)
 
 
 _NARROWER = 0.999
-"""Width of a bin divided by the smallest distance of two points. Below 1, a bin has at most one
-point.
-"""
+"""Width of a bin divided by the smallest distance of two points. A bin has at most one point."""
 _ROUNDING = 1e-9
-"""Rounding error of a logarithm. A point this little above the start of a bin is in the earlier
-bin.
-"""
+"""Upper bound of the rounding error of a logarithm."""
 
 
 class _Bins(NamedTuple):
     """Equal-width bins over the logarithms of a curve's capacities.
 
     Attributes:
-        logarithms: [n] logarithms of the capacities.
         slopes: [n] rise of the hit rate per unit of the logarithm, from each point to the next; 0
             for the last point.
         per_unit: number of bins per unit of the logarithm.
@@ -72,12 +67,8 @@ class Curve:
     hits: Floats
 
     def hit_rate(self, tokens: Floats) -> Floats:
-        """[k] hit rates of caches with capacities of ``tokens`` ([k]).
-
-        The hit rates are interpolated linearly in the logarithm of the capacity. The result equals
-        the result of `numpy.interp` bit for bit. A table of equal-width bins replaces the binary
-        search, so this function is three times as fast.
-        """
+        """[k] hit rates at capacities of ``tokens`` ([k]), interpolated over their logarithm."""
+        # As numpy.interp, bit for bit, but three times as fast: bins replace the binary search.
         bins = self._bins
         place = np.log(np.clip(tokens, self.capacity[0], self.capacity[-1]))
         with np.errstate(invalid="ignore"):  # NaN has no bin; the result is NaN
@@ -125,7 +116,7 @@ def curves() -> tuple[Curve, ...]:
 
 
 def computed(name: str) -> dict[str, Any]:
-    """Replay the trace ``name``, and return the entry for `curves.json`."""
+    """The entry of the trace ``name`` for `curves.json`."""
     from membench.thesis.replay.hits import replay
     from membench.thesis.replay.trace import with_poisson_arrivals
     from membench.thesis.replay.traces import read_trace

@@ -1,8 +1,8 @@
 """Sums over the idle times of cache, for the traces that membench contains.
 
-To read and replay a trace takes half a second, so `gap_sums.json` contains the sums. A test
-computes the sums again. ``python -m membench.thesis.replay.gap_sums >
-membench/thesis/replay/gap_sums.json`` writes the file.
+A replay takes half a second, so `gap_sums.json` contains the sums. This command writes the file::
+
+    python -m membench.thesis.replay.gap_sums > membench/thesis/replay/gap_sums.json
 """
 
 from __future__ import annotations
@@ -23,12 +23,9 @@ from membench.thesis.models.economics import Shares
 from membench.thesis.replay.gaps import EDGES_S, Gaps, reread, resting
 
 GRID_S = np.geomspace(1, 1e6, 61)
-"""Gaps in seconds for which a plot shows the share of shorter gaps."""
+"""Gaps in seconds at which a plot shows the share of shorter or equal gaps."""
 FAST_S = 60.0
-"""Longest time between two uses, in seconds, for which HBM and DDR keep cache.
-
-After a longer time (an agent waits for a person), the SSD keeps the cache.
-"""
+"""Longest gap in seconds for which HBM and DDR keep cache; for longer gaps, the SSD does."""
 KEPT_S = 86400.0
 """Seconds (a day) after which the SSD drops idle cache."""
 
@@ -41,11 +38,11 @@ class GapSums:
         trace: SHA-256 digest of the trace.
         fast_share: share of the idle tokens with a gap of at most `FAST_S`.
         slow_share: share of the idle tokens with a gap above `FAST_S` and at most `KEPT_S`.
-        fast_mean_s: mean of ``min(gap, FAST_S)`` in seconds, weighted by tokens.
-        slow_mean_s: mean of ``min(gap, KEPT_S)`` in seconds, weighted by tokens.
+        fast_mean_s, slow_mean_s: mean of ``min(gap, FAST_S)`` and of ``min(gap, KEPT_S)`` in
+            seconds, weighted by tokens.
         bands: shares of traffic and residency in the bands with the upper edges `EDGES_S`.
-        traffic: [61] share of the tokens with a gap of at most each value of `GRID_S`.
-        residency: [61] share of the token-seconds with a gap of at most each value of `GRID_S`.
+        traffic, residency: [61] share of the tokens, and of the token-seconds, with a gap of at
+            most each value of `GRID_S`.
     """
 
     trace: str
@@ -60,7 +57,7 @@ class GapSums:
 
 @cache
 def gap_sums() -> dict[str, GapSums]:
-    """The content of `gap_sums.json`: name of a trace -> the sums."""
+    """Name of a trace -> the sums, from `gap_sums.json`."""
     text = Path(__file__).with_name("gap_sums.json").read_text(encoding="utf-8")
     return {name: _read(table) for name, table in json.loads(text).items()}
 
@@ -79,7 +76,7 @@ def _read(table: dict[str, Any]) -> GapSums:
 
 
 def computed(name: str) -> dict[str, Any]:
-    """Read the trace ``name``, and return the entry for `gap_sums.json`."""
+    """The entry of the trace ``name`` for `gap_sums.json`."""
     from membench.thesis.replay.traces import SHIPPED
 
     gaps = gaps_of(name)
@@ -96,10 +93,7 @@ def computed(name: str) -> dict[str, Any]:
 
 
 def gaps_of(name: str) -> Gaps:
-    """The idle times of whole contexts in the trace ``name``.
-
-    If the trace has no sessions, the result is the idle times of blocks that are read again.
-    """
+    """The `resting` gaps of the trace ``name``, or the `reread` gaps if it has no sessions."""
     from membench.thesis.replay.hits import replay
     from membench.thesis.replay.traces import read_trace
 

@@ -1,11 +1,8 @@
 """Gaps: the time for which KV cache is idle between two uses.
 
-There are two measures:
-
 - `resting`: the whole context of a request is idle until the next request of the session, whether
-    or not the next request reads the context. A tier that keeps sessions needs this capacity.
-- `reread`: only blocks that a later request really reads again (prefix hits of an unlimited
-    cache). Context that was dropped or rewritten does not count.
+  or not the next request reads the context. A tier that keeps sessions needs this capacity.
+- `reread`: only blocks that a later request reads again (prefix hits of an unlimited cache).
 """
 
 from __future__ import annotations
@@ -35,7 +32,7 @@ class Gaps:
     weights: NDArray[np.float64]
 
     def bands(self, edges_s: tuple[float, ...] = EDGES_S) -> tuple[Shares, ...]:
-        """The shares of traffic and residency in each band of gaps; ``edges_s`` are upper edges."""
+        """The shares in each band of gaps; ``edges_s`` are the upper edges in seconds."""
         return shares(self.seconds, self.weights, edges_s)
 
     @property

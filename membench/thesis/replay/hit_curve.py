@@ -11,7 +11,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 MOST_REFERENCES = 10**12
-"""Maximum number of references to blocks. With more references, sums could exceed 64 bits."""
+"""Maximum number of references to blocks, so that sums fit in 64 bits."""
 _CANDIDATES = 4096
 _EVEN = 512
 TOLERANCE = 0.01
@@ -63,7 +63,6 @@ class HitCurve:
         return self.hits(capacities) / max(self.references, 1)
 
     def rate(self, capacity: int) -> float:
-        """The share of references that hit in a cache of ``capacity`` blocks."""
         return float(self.rates(np.array([capacity]))[0])
 
     @property
@@ -91,11 +90,10 @@ class HitCurve:
     def knees(self, tolerance: float = TOLERANCE) -> tuple[int, ...]:
         """Capacities (blocks) at which the curve bends, ascending. Empty if nothing ever hits.
 
-        A straight line over the logarithm of the capacity connects two neighbouring knees. At the
-        tested capacities between the knees, the hit rate differs from this line by at most
-        ``tolerance``. The algorithm tests the capacities where the slope of the curve changes (if
-        there are more than 4096, about 4096 of these), and 512 capacities at equal distances of
-        their logarithm. The last knee is the smallest capacity with the maximum hit rate.
+        Between two neighbouring knees, the hit rate differs by at most ``tolerance`` from a
+        straight line over the logarithm of the capacity. This is tested at a sample of capacities.
+        The last knee is `enough`.
+
         Source: Ramer 1972; Douglas and Peucker 1973.
         """
         places = self._bent()
@@ -112,10 +110,7 @@ class HitCurve:
         return tuple(places[kept].tolist())
 
     def _bent(self) -> Ints:
-        """Capacities (blocks) at which the slope of the curve changes, ascending.
-
-        A point between two adjoining ramps is left out, because the slope stays the same there.
-        """
+        """Capacities (blocks) at which the slope of the curve changes, ascending."""
         begins, up = np.unique(self.low, return_counts=True)
         ends, down = np.unique(self.high, return_counts=True)
         places, which = np.unique(np.concatenate([begins, ends]), return_inverse=True)

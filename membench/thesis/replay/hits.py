@@ -8,10 +8,7 @@ The cache handles a request in three steps:
 3. Evict the least recent blocks beyond the capacity.
 
 So block k of a request hits at capacity C if all blocks 1 to k have an LRU position of at most C.
-(The stack distance of each block alone would give a different number of hits.)
-
-The pass works on runs of consecutive ids instead of single blocks, and on arrays for many requests
-(`stack`). So the time grows with the number of runs, not with the number of blocks.
+The pass works on runs of consecutive ids, so the time grows with the number of runs (`stack`).
 """
 
 from __future__ import annotations
@@ -32,10 +29,7 @@ _MOST_ATOMS = 2**20
 
 @record
 class Reuse:
-    """Blocks that hit in an unlimited cache.
-
-    Each element is a group of blocks that one request reads, and that one earlier request was the
-    last to use.
+    """Blocks that hit in an unlimited cache, in groups with equal `request` and `before`.
 
     Attributes:
         request: [n] index of the request that reads the blocks.
@@ -53,9 +47,7 @@ class Replay:
     """The results of one pass over a trace.
 
     Attributes:
-        curve: the number of hits of all requests, by capacity.
-        reuse: the blocks that are read again.
-        events: the ramps and steps of the curve, with the request of each ramp and step.
+        events: the ramps and steps of ``curve``, with the request of each.
         blocks: [n] number of blocks in each request.
         lost: [n] number of tokens that the last block of each request lacks to be whole.
         block_tokens: tokens per block; 0 if blocks have no tokens.
@@ -73,7 +65,7 @@ class Replay:
     def since(self, request: int) -> HitCurve:
         """The hit curve of the requests from index ``request`` on.
 
-        The earlier requests fill the cache, but the curve does not count hits of earlier requests.
+        Earlier requests fill the cache, but their hits do not count.
         """
         if not request:
             return self.curve
@@ -90,9 +82,7 @@ class Replay:
     def token_rates(self, capacities: Ints, request: int = 0) -> Floats | None:
         """[k] share of tokens that hit with each of ``capacities`` ([k], in blocks).
 
-        Only the requests from index ``request`` on count. The last block of a request can have
-        fewer tokens than other blocks. The result is None if blocks or these requests have no
-        tokens.
+        Only the requests from index ``request`` on count. None if these requests have no tokens.
         """
         total = int(self.tokens[request:].sum())
         if not total or not self.block_tokens:
@@ -133,16 +123,13 @@ def replay(trace: Trace) -> Replay:
 
 
 def _narrowed(events: Events) -> Events:
-    """``events`` with request indices in 32 bits instead of 64, to save memory."""
+    """``events`` with request indices in 32 bits, to save memory."""
     names = ("climber", "stepper", "whole", "request", "before")
     return events._replace(**{name: getattr(events, name).astype(np.int32) for name in names})
 
 
 def _joined(parts: list[Events]) -> Events:
-    """Concatenate all ``parts``, and empty the list ``parts``.
-
-    The fields are concatenated one by one, so that only one field at a time is in memory twice.
-    """
+    """Concatenate ``parts``, and empty the list, so that one field at a time is in memory twice."""
     columns = [list(column) for column in zip(*parts, strict=True)]
     parts.clear()
     found = []
@@ -152,7 +139,7 @@ def _joined(parts: list[Events]) -> Events:
 
 
 def _events(whole: Touches) -> list[Events]:
-    """The events of all requests, computed in chunks of requests that fit in memory."""
+    """The events of all requests, computed in chunks that fit in memory."""
     found = [_narrowed(Events(*(np.zeros(0, np.int64) for _ in Events._fields)))]
     stack = EMPTY
     begin, count = 0, whole.number.size

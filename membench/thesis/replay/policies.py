@@ -1,8 +1,6 @@
 """Computes the hits of a cache under one of several policies, for one capacity at a time.
 
-(For LRU, `hits` computes all capacities at once.) The policies come from engines and papers, and
-include the optimal policy. The blocks of a prefix form a chain: a block can hit only if the
-previous block hits.
+For LRU, `hits` computes all capacities at once.
 """
 
 from __future__ import annotations
@@ -27,11 +25,7 @@ _MOST = 2**27
 
 
 class EvictionRule(StrEnum):
-    """The rule by which a cache evicts and admits blocks.
-
-    `optimal` and `s3fifo` are separate functions of `policy_kernels`. All other rules are modes of
-    `policy_kernels.lru`.
-    """
+    """The rule by which a cache evicts and admits blocks (see `policy_kernels`)."""
 
     LRU = "lru"
     FIFO = "fifo"
@@ -50,7 +44,6 @@ class CachePolicy:
     ttl: float = math.inf
 
     def __str__(self) -> str:
-        """The policy as on the command line, such as ``ttl:60``."""
         return f"ttl:{self.ttl:g}" if self.rule is EvictionRule.TTL else str(self.rule)
 
 
@@ -110,8 +103,7 @@ def expanded(trace: Trace) -> Requests:
     """``trace`` block by block. The blocks are renumbered from 0 without gaps.
 
     Raises:
-        TraceError: ``trace`` has more than 2^27 references to blocks, or the ids of the sessions
-            are too large for one 64-bit key space.
+        TraceError: ``trace`` has more than 2^27 references to blocks, or its ids are too large.
     """
     if trace.references > _MOST:
         raise TraceError(
@@ -175,15 +167,12 @@ def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlock
 
 
 def following(requests: Requests) -> Ints:
-    """[n] for each reference, the index of the next later request with this block.
-
-    The value is `policy_kernels.NEVER` if no later request has this block.
-    """
+    """[n] for each reference, the next request with this block; `policy_kernels.NEVER` if none."""
     request = np.repeat(np.arange(requests.bounds.size - 1), np.diff(requests.bounds))
     order = np.argsort(requests.ids, kind="stable")
     ids, asked = requests.ids[order], request[order]
     found = np.full(ids.size, policy_kernels.NEVER)
-    # Go backwards. All references to a block within one request get the same next request.
+    # All references to a block within one request get the same next request.
     changes = np.flatnonzero((np.diff(ids) != 0) | (np.diff(asked) != 0))
     heads = np.concatenate([[0], changes + 1]) if ids.size else changes
     group = np.zeros(ids.size, np.int64)
@@ -197,10 +186,7 @@ def following(requests: Requests) -> Ints:
 
 
 def parents(requests: Requests) -> Ints:
-    """[b] for each block, the previous block in the first request that names the block.
-
-    The value is -1 if the block is the first block of this request.
-    """
+    """[b] the previous block in the first request that names each block; -1 for a first block."""
     before = np.full(requests.ids.size, -1)
     before[1:] = requests.ids[:-1]
     before[requests.bounds[:-1][np.diff(requests.bounds) > 0]] = -1

@@ -1,12 +1,7 @@
 """Simulations of a cache of one capacity, in loops that Numba compiles.
 
-Each loop handles a request in three steps, as in `hits`:
-
-1. Count the hits up to the first missing block.
-2. Touch or insert the blocks, the last block first.
-3. Evict blocks beyond the capacity.
-
-Without Numba, the loops run as plain Python.
+Each loop handles a request in the three steps of `hits`. Without Numba, the loops run as plain
+Python.
 """
 
 from __future__ import annotations
@@ -16,7 +11,7 @@ from typing import Any
 NEVER = 2**40
 """Request index that means "never used again"."""
 
-# Arrays are `Any`, because Numba derives array types from elements, and mypy from annotations.
+# Arrays are `Any`, because Numba and mypy infer different types.
 
 
 def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
@@ -36,10 +31,8 @@ def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
     """Evict the least recently used block (``moves`` true) or the oldest block (``moves`` false).
 
     Args:
-        ids: [n] blocks of all requests.
-        bounds: [r + 1] the start of each request in ``ids``.
-        arrival: [r] seconds.
-        parent: [b] the previous block in the first request with this block; -1 if none.
+        ids, bounds, arrival: as in `policies.Requests`.
+        parent: as from `policies.parents`.
         state: [5, b + 1] int64 zeros, working memory.
         ttl: seconds without use after which the cache drops a block.
         second: whether the cache admits a block only on the second use.
@@ -49,8 +42,8 @@ def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
         written: [r] output, number of blocks that were inserted.
     """
     before, after, here, seen, children = state[0], state[1], state[2], state[3], state[4]
-    end = state.shape[1] - 1  # a ring of blocks: after[end] is the newest block, before[end] is the
-    # oldest block
+    # a ring of blocks: after[end] is the newest block, before[end] the oldest
+    end = state.shape[1] - 1
     before[end] = end
     after[end] = end
     count = 0
@@ -204,7 +197,7 @@ def optimal(  # noqa: C901, PLR0912 - one loop, compiled whole
 
     Args:
         ids, bounds, hits, written: as in `lru`.
-        following: [n] for each reference, the next request with this block, or `NEVER`.
+        following: as from `policies.following`.
         keys: [b] int64 zeros, the sort key of each cached block; 0 if the block is not cached.
         heap: [n + 1] int64, sort keys as a heap with the largest key on top.
         owners: [n + 1] int64, the block of each key in ``heap``.

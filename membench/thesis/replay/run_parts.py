@@ -18,10 +18,6 @@ def overlap(runs: list[Run]) -> bool:
 
 
 def first_uses(runs: list[Run]) -> list[Part]:
-    """Split the runs of one request into first uses and repeated uses of blocks.
-
-    A part is (first id, last id, whether the request named these blocks earlier).
-    """
     seen: list[Run] = []  # disjoint, ascending
     parts: list[Part] = []
     for begin, last in runs:

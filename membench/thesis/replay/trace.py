@@ -29,11 +29,9 @@ class Trace:
 
     Attributes:
         block_tokens: number of tokens per block; 0 if blocks are objects without tokens.
-        timed: whether the trace has request times. If not, ``arrival`` gives only the order of the
-            requests.
-        full_only: whether only whole blocks have an id. If so, a partial last block has no id.
+        timed: whether the trace has request times. If not, ``arrival`` gives only the order.
+        full_only: whether only whole blocks have an id, so a partial last block has none.
         sessions: whether the trace has sessions. As read, each session has a separate clock.
-            Without sessions, all requests share one clock.
         private: whether equal ids of different sessions are different blocks.
         session: [n] index of the session; all 0 if there are no sessions.
         arrival: [n] seconds on the clock of the session or of the trace.
@@ -62,7 +60,6 @@ class Trace:
 
     @property
     def requests(self) -> int:
-        """Number of requests, which is the length n of the arrays."""
         return self.arrival.size
 
     @property
@@ -78,7 +75,7 @@ class Trace:
 
     @property
     def references(self) -> int:
-        """Number of references to blocks: the sum of `blocks` over all requests."""
+        """Number of references to blocks, over all requests."""
         return int((self.last - self.first + 1).sum())
 
     def take(self, order: Ints) -> Trace:
@@ -100,15 +97,13 @@ class Trace:
         )
 
     def without_nested(self) -> Trace:
-        """The trace without the requests of sub-agents."""
         return self.take(np.flatnonzero(~self.nested)) if self.nested.any() else self
 
 
 def with_poisson_arrivals(trace: Trace, rate: float, seed: int) -> Trace:
     """``trace`` with random start times of sessions: ``rate`` sessions per second on average.
 
-    The requests are in the order of arrival. Without sessions, each request gets a random time, and
-    the order of the requests stays.
+    The requests are in the order of arrival. Without sessions, each request gets a random time.
     """
     draw = np.random.default_rng(seed)
     if not trace.sessions:
@@ -130,11 +125,9 @@ def _first_arrivals(session: Ints, arrival: Floats) -> Floats:
 def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
     """``trace`` in which all sessions share the first ``tokens`` tokens, in whole blocks.
 
-    Ids that are private to a session do not show which tokens all sessions share (such as a system
-    prompt). This function gives the blocks at the start of each session's first request equal ids
-    in all sessions, but only within the first run of consecutive ids. Equal blocks in other
-    requests get the same ids. All other blocks stay separate. If ids are not private, the result is
-    ``trace``.
+    Private ids do not show a prefix that all sessions share, such as a system prompt. Only the
+    first run of consecutive ids of each session's first request can be shared. If ids are not
+    private, the result is ``trace``.
 
     Raises:
         TraceError: the ids are too large to give the sessions separate ids.

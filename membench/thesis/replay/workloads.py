@@ -54,15 +54,12 @@ class Demand:
 def demand_of(
     model: Model, workload: Workload, flops_per_s: float, capacity_bytes: float
 ) -> Demand:
-    """The demand of a GPU that spends ``flops_per_s`` on prefill.
+    """The demand of a GPU that spends ``flops_per_s`` on prefill, with an unlimited cache.
 
-    The hit rate is the hit rate of an unlimited cache.
-    By Little's law, the resident bytes are the product of two factors: the B/s that are read again,
-    and the mean idle time before the next use.
+    By Little's law, the resident bytes are the B/s that are read again times the mean gap.
 
     Args:
         model: a model with known weights.
-        flops_per_s: FLOP/s of the GPU for prefill.
         capacity_bytes: bytes of flash per GPU, for ``dwpd``.
     """
     weights = model.parameters

@@ -1,7 +1,6 @@
 """For each element of a sequence, sums the weights of earlier elements with smaller values.
 
 The algorithm halves the sequence repeatedly, as in Knuth, The Art of Computer Programming 3, 5.1.1.
-The LRU stack uses this sum: the number of blocks that left the stack before a given block.
 """
 
 from __future__ import annotations

@@ -25,9 +25,7 @@ class Events(NamedTuple):
         stepper: [m] index of the request of each step.
         whole: [j] index of a request whose blocks can all hit.
         enough: [j] the smallest capacity at which all blocks of `whole` hit.
-        request: [k] index of a request that reads blocks again.
-        before: [k] index of the request that touched these blocks last.
-        blocks: [k] number of these blocks.
+        request, before, blocks: [k] as in `hits.Reuse`.
     """
 
     low: Ints
@@ -65,10 +63,8 @@ class _Warm(NamedTuple):
 
 
 def judge(touches: Touches, found: StackDistances) -> Events:
-    """Find the ramps and steps of the hit curve from the stack positions ``found``.
-
-    Block k of a request hits if the capacity is at least the largest position of blocks 1 to k.
-    """
+    """Find the ramps and steps of the hit curve from the stack positions ``found``."""
+    # Block k of a request hits if the capacity is at least the largest position of blocks 1 to k.
     warm = _warm(found)
     low = np.maximum(warm.begin, warm.before + 1)
     ramps = low <= warm.end
@@ -107,21 +103,14 @@ def _warm(found: StackDistances) -> _Warm:
 
 
 def _grouped(turn: Ints, toucher: Ints, blocks: Ints) -> tuple[Ints, Ints, Ints]:
-    """Merge neighbouring entries with equal ``turn`` and ``toucher``, and add their blocks.
-
-    Returns:
-        (``turn``, ``toucher``, sum of ``blocks``) of the merged entries.
-    """
+    """Merge neighbouring entries with equal ``turn`` and ``toucher``, and add their blocks."""
     heads = np.flatnonzero((np.diff(turn, prepend=-1) != 0) | (np.diff(toucher, prepend=-1) != 0))
     total = np.add.reduceat(blocks, heads) if heads.size else blocks
     return turn[heads], toucher[heads], total
 
 
 def _complete(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, Ints]:
-    """([j] index in ``touches`` of each request without a new block, [j] capacity).
-
-    The capacity is the smallest capacity at which all blocks of the request hit.
-    """
+    """([j] index in ``touches``, [j] `Events.enough`) of each request without a new block."""
     blocks = offsets(touches.last - touches.first + 1)
     asked = np.diff(blocks[touches.offsets])
     known = found.shared.copy()
@@ -133,10 +122,7 @@ def _complete(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Int
 
 
 def _again(touches: Touches, found: StackDistances, warm: _Warm) -> tuple[Ints, Ints, Ints]:
-    """Steps of the hit curve for repeated blocks of a request: (capacity, hits, request).
-
-    A repeated block hits if all earlier blocks of the request hit.
-    """
+    """Steps of the hit curve for repeated blocks of a request: (capacity, hits, request)."""
     after, blocks = touches.again
     turn = np.searchsorted(touches.offsets, after, side="right") - 1
     # Without an earlier atom, all earlier blocks are shared with the previous request.

@@ -9,11 +9,10 @@ current request does this to the stack:
 - The other blocks of the current request are *fresh*. A fresh block is either taken from the buried
   blocks, or is new.
 
-The algorithm works on whole arrays. Each block has an integer key, and a run is a range of
-consecutive keys. All runs are cut at each key where a fresh run or a buried run begins or ends. The
-blocks between two cuts form an *atom*. The blocks of an atom always move together. From
-request to request, an atom becomes buried, fresh, buried again and so on. The blocks above a buried
-atom are the blocks that were buried later and not yet taken. `inversions` counts these blocks.
+Each block has an integer key, and a run is a range of consecutive keys. All runs are cut at each
+key where a fresh run or a buried run begins or ends. The blocks between two cuts form an *atom*,
+and always move together. The blocks above a buried atom are the blocks that were buried later and
+not yet taken. `inversions` counts these blocks.
 """
 
 from __future__ import annotations
@@ -95,9 +94,8 @@ def advance(
     """Advance ``stack`` by the requests of ``touches`` (at least one).
 
     Returns:
-        (positions of the blocks of all requests, stack after the last request). None if there
-            would be more than ``most`` atoms in the fresh runs and in the runs that these requests
-            bury. If ``most`` is None, there is no limit.
+        (positions of the blocks of all requests, stack after the last request). None if the fresh
+            runs and the newly buried runs have more than ``most`` atoms.
     """
     top, turns = stack.top, touches.number.size
     before = np.append(stack.toucher[0] if top else -1, touches.number[:-1])
@@ -145,11 +143,11 @@ def _buried(stack: LruStack, left: Runs) -> Runs:
 
 
 def _cut(fresh: Runs, buried: Runs) -> tuple[Ints, Ints, Ints]:
-    """Cut all runs into atoms.
+    """Cut all runs, first of ``fresh`` and then of ``buried``, into atoms.
 
     Returns:
         (keys at which atoms begin or end, ascending; index of the first atom of each run; number of
-            atoms of each run). The runs are the runs of ``fresh`` and then of ``buried``.
+            atoms of each run).
     """
     runs = [fresh.first, buried.first, fresh.last + 1, buried.last + 1]
     cuts, number = distinct(np.concatenate(runs))
@@ -182,9 +180,7 @@ def _sources(new: _Atoms, old: _Atoms, turns: int) -> Ints:
 
 
 def _above(old: _Atoms, taken: Ints, turns: int) -> Ints:
-    """[n] for each buried atom, the number of buried blocks above the atom when the atom is taken.
-
-    The number has no meaning for an atom that is never taken.
+    """[n] for each buried atom, the number of buried blocks above the atom when it is taken.
 
     Args:
         taken: [n] index of the request that takes each atom; ``turns`` if never taken.

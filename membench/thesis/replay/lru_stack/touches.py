@@ -1,7 +1,7 @@
 """Lists the blocks that each request of a trace touches, each block once, as runs of keys.
 
-A key identifies a block in the whole trace. The key is the block's id. If ids are private to a
-session, the ids of each session are shifted, so that no two sessions have equal keys.
+A key identifies a block in the whole trace. The key is the block's id, shifted if ids are private
+to a session.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Again(NamedTuple):
     """Repeated blocks: blocks that a request names a second time.
 
     Attributes:
-        after: [k] index of the last run in `Touches` before the repeated blocks, ascending. This
-            run is in the same request.
+        after: [k] index in `Touches` of the last run before the repeated blocks, in the same
+            request. Ascending.
         blocks: [k] number of repeated blocks.
     """
 
@@ -42,9 +42,9 @@ class Touches:
 
     Attributes:
         number: [n] index of the request in the trace.
-        offsets: [n + 1] request i has the runs ``offsets[i]`` to ``offsets[i + 1] - 1``.
+        offsets: [n + 1] as in `Trace`.
         first, last: [m] first and last key of each run. A key occurs at most once in a request.
-        again: blocks that a request names a second time. The runs do not contain these blocks.
+        again: repeated blocks, which the runs do not contain.
     """
 
     number: Ints
@@ -66,11 +66,7 @@ class Touches:
 
 
 def touches(trace: Trace) -> Touches:
-    """``trace`` with keys instead of ids, without empty requests and without repeated blocks.
-
-    Raises:
-        TraceError: the ids of the sessions are too large for one 64-bit key space.
-    """
+    """``trace`` with keys instead of ids, without empty requests and without repeated blocks."""
     number = np.flatnonzero(np.diff(trace.offsets))
     begins = np.append(trace.offsets[number], trace.runs)
     first, last = keys_of(trace)

@@ -29,8 +29,7 @@ class Shipped:
     Attributes:
         file: name of the compressed file in `data/`.
         sha256: digest of the uncompressed file.
-        origin: repository, commit and path of the published file, and the changes if there are any.
-        licence: the licence of the data.
+        origin: repository, commit and path of the published file, and any changes.
     """
 
     name: str
@@ -70,14 +69,13 @@ def read_trace(source: str, block_tokens: int | None = None, *, nested: bool = F
         source: name of a trace that membench contains, a file, or a folder with one session per
             file.
         block_tokens: number of tokens per block. Smaller blocks of the trace are merged. None for
-            the block size that the trace states, or else the usual size of the format. Ignored if
-            blocks are objects without tokens.
+            the block size in the trace, or else the usual size of the format. Ignored if blocks are
+            objects without tokens.
         nested: whether to keep the requests of sub-agents.
 
     Raises:
         UsageError: ``source`` looks like a name, but no built-in trace or file has this name.
-        TraceError: the file does not exist, has no blocks, or is invalid. The message gives the
-            line, if one line is invalid.
+        TraceError: the file does not exist, has no blocks, or is invalid.
     """
     trace = _read(source, block_tokens)
     return trace if nested else trace.without_nested()
@@ -126,7 +124,6 @@ def _of_lines(lines: Lines, block_tokens: int | None) -> Trace:
 
 
 def _of_folder(path: Path, block_tokens: int | None) -> Trace:
-    """Read a folder in the format of kv-cache-tester: one session per file."""
     from membench.thesis.replay.traces import agent
     from membench.thesis.replay.traces.regroup import regrouped
 
@@ -147,11 +144,7 @@ def _of_folder(path: Path, block_tokens: int | None) -> Trace:
 
 
 def _lines(name: str, content: bytes) -> Lines:
-    """The lines of ``content``.
-
-    A JSON object over several lines counts as one line. Each element of a JSON list counts as one
-    line, too.
-    """
+    """Split ``content`` into lines. A JSON object or an element of a JSON list counts as one."""
     content = as_utf8(content)
     lines = lines_of(content, name)
     if lines and (lines[0].strip() in {b"{", b"["} or content.startswith(b"[")):

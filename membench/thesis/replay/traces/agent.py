@@ -35,23 +35,13 @@ _MOST_ID = 2**62
 
 
 def is_form_of(lines: Lines) -> bool:
-    """Whether ``lines`` are in the agent format: the first line is a session.
-
-    Raises:
-        TraceError: the first line is not a JSON object.
-    """
+    """Whether the first line is a session. `TraceError` if it is not a JSON object."""
     first = lines.first
     return bool(first) and "requests" in lines.parse(first, lines.lines[first - 1])
 
 
 def read_files(parts: list[Lines], name: str, block_tokens: int | None = None) -> Trace:
-    """Read one trace from several files, each with one or more sessions.
-
-    Raises:
-        TraceError: no request has a block id, a line is invalid, or a session has another block
-            size than ``block_tokens``. If one line is the cause, the message gives the file and the
-            line number.
-    """
+    """Read one trace from several files, each with one or more sessions."""
     reader = _Reader(parts[0])
     count = 0
     for part in parts:
@@ -67,8 +57,8 @@ def read(lines: Lines, block_tokens: int | None = None) -> Trace:
     """Read a trace in the agent format.
 
     Raises:
-        TraceError: no request has a block id, a line is invalid, or a session has another block
-            size than ``block_tokens``. If one line is the cause, the message gives its number.
+        TraceError: no request has a block id, a line is invalid, or the block size is not
+            ``block_tokens``.
     """
     reader = _Reader(lines)
     for number, session in lines.objects():
@@ -77,8 +67,6 @@ def read(lines: Lines, block_tokens: int | None = None) -> Trace:
 
 
 class _Reader:
-    """Collects the columns of a trace, request by request."""
-
     def __init__(self, lines: Lines) -> None:
         self.lines = lines
         self.block = 0
@@ -98,12 +86,8 @@ class _Reader:
 
         Args:
             number: the line number, for errors.
-            session: the JSON object of the session.
             wanted: tokens per block that the user wants; None for any number.
             count: number of the session in the trace, from 1.
-
-        Raises:
-            TraceError: the session is invalid. The message gives the line number.
         """
         lines = self.lines
         self.number = count

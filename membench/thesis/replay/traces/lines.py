@@ -19,10 +19,7 @@ MAX_BYTES = 4 << 30
 """Maximum size of a decompressed trace in bytes."""
 SMALL = 64 << 20
 RATIO = 32
-"""Maximum ratio of the decompressed size to the compressed size, if above `SMALL` bytes.
-
-The traces that membench contains have half of this ratio.
-"""
+"""Maximum ratio of decompressed to compressed size, above `SMALL` bytes; usually below 16."""
 MAX_LINE = 32 << 20
 """Maximum bytes of a line: enough for a session of thousands of requests.
 
@@ -40,7 +37,10 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 
 @record
 class Lines:
-    """The lines of a trace file, with the name of the file for error messages."""
+    """The lines of a trace file, with the name of the file for error messages.
+
+    Each method that finds an invalid line raises `TraceError`.
+    """
 
     name: str
     lines: list[bytes]
@@ -55,11 +55,7 @@ class Lines:
         raise TraceError(f"{self.name}, line {number}: {what}", hint or _FORMS)
 
     def objects(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """(line number, JSON object) of each line that is not blank.
-
-        Raises:
-            TraceError: the file is empty, or a line is not a JSON object.
-        """
+        """(line number, JSON object) of each line that is not blank. There is at least one."""
         written = [number for number, line in enumerate(self.lines, 1) if line.strip()]
         if not written:
             raise TraceError(
@@ -69,11 +65,7 @@ class Lines:
             yield number, self.parse(number, self.lines[number - 1])
 
     def parse(self, number: int, line: bytes) -> Mapping[str, Any]:
-        """Parse the JSON object in ``line``. ``number`` is the line number for errors.
-
-        Raises:
-            TraceError: the line is not a JSON object.
-        """
+        """Parse the JSON object in ``line``. ``number`` is the line number for errors."""
         try:
             found = json.loads(line)
         except (ValueError, RecursionError):
@@ -84,11 +76,7 @@ class Lines:
         return found
 
     def time(self, number: int, entry: Mapping[str, Any], key: str) -> float:
-        """The value ``entry[key]``, which must be a number of 0 or more and below 2^53.
-
-        Raises:
-            TraceError: the value is missing, or is not such a number.
-        """
+        """The number ``entry[key]``, from 0 to below 2^53."""
         value = entry.get(key)
         numeric = type(value) is int or type(value) is float
         if not numeric or value is None or not 0 <= value < _MOST:  # false for NaN, too
@@ -96,11 +84,7 @@ class Lines:
         return float(value)
 
     def whole(self, number: int, entry: Mapping[str, Any], key: str) -> int:
-        """The value ``entry[key]``, which must be a whole number of 0 or more and below 2^53.
-
-        Raises:
-            TraceError: the value is missing, or is not such a number.
-        """
+        """The whole number ``entry[key]``, from 0 to below 2^53."""
         value = entry.get(key)
         if type(value) is not int or not 0 <= value < _MOST:
             self.fail(
@@ -110,7 +94,6 @@ class Lines:
 
 
 def _shown(value: object) -> str:
-    """``value`` as text for a message: shortened, on one line, in ASCII."""
     text = json.dumps(value) if value is not None else "nothing"
     return text if len(text) <= 40 else f"{text[:37]}..."
 
@@ -119,7 +102,7 @@ def read_trace_bytes(path: Path) -> bytes:
     """The content of ``path``, decompressed if it is compressed with xz or gzip.
 
     Raises:
-        TraceError: the file cannot be read, is damaged, is too large, or has an unsupported format.
+        TraceError: the file cannot be read, is damaged, is too large, or is certainly not a trace.
     """
     name = shown(path)
     try:

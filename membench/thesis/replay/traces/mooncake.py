@@ -44,7 +44,7 @@ _ALIASES = {
 
 @dataclass
 class _Columns:
-    """The values of all lines of a trace, one list per key, and the block size."""
+    """The values of all lines, one list per key, and the block size."""
 
     arrival: array[float] = field(default_factory=lambda: array("d"))
     prompt: array[int] = field(default_factory=lambda: array("q"))
@@ -59,13 +59,12 @@ def read(lines: Lines, block_tokens: int | None = None) -> Trace:
     """Read a trace in the Mooncake format.
 
     Args:
-        lines: the lines of the trace.
         block_tokens: tokens per block; None for the `block_size` of the lines, or else the usual
             size of the format.
 
     Raises:
         TraceError: no request has a block id, a line is invalid, or the blocks of a request do not
-            match the block size. If one line is the cause, the message gives its number.
+            match the block size.
     """
     columns = _Columns()
     clock: _Clock | None = None
@@ -158,7 +157,6 @@ class _Clock:
 
 
 def _check_size(lines: Lines, number: int, entry: Mapping[str, Any], columns: _Columns) -> None:
-    """Check that all lines with a `block_size` have an equal `block_size`."""
     if "block_size" not in entry:
         return
     size = lines.whole(number, entry, "block_size")
@@ -169,10 +167,7 @@ def _check_size(lines: Lines, number: int, entry: Mapping[str, Any], columns: _C
 
 
 def _ids(lines: Lines, named: list[list[Any]]) -> Ints:
-    """[n] block ids of all requests.
-
-    Strings and sparse ids become numbers in the order of first use.
-    """
+    """[n] block ids of all requests. Strings and sparse ids are renumbered by first use."""
     flat = list(chain.from_iterable(named))
     if not flat:
         raise TraceError(f"{lines.name}: no request has a block id")

@@ -11,7 +11,7 @@ from membench.thesis.replay.trace import Ints
 
 
 def numbered(ids: NDArray[Any]) -> Ints:
-    """[n] for each id, a number from 0 in the order of first use. Equal ids get equal numbers.
+    """[n] for each id, a number from 0 in the order of first use.
 
     So new blocks of a request get consecutive numbers, which form a run.
     """

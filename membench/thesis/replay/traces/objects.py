@@ -28,16 +28,12 @@ _LARGEST = 2**64 - 1
 
 
 def is_binary(name: str) -> bool:
-    """Whether the file name ``name`` contains oracleGeneral, a format of libCacheSim."""
+    """Whether the file name ``name`` contains oracleGeneral."""
     return "oraclegeneral" in name.lower()
 
 
 def read_binary(content: bytes, name: str) -> Trace:
-    """Read oracleGeneral records: time (s), object id, size, next access.
-
-    Raises:
-        TraceError: ``content`` is truncated or empty, or times decrease.
-    """
+    """Read oracleGeneral records: time (s), object id, size, next access."""
     if not content or len(content) % _RECORD.itemsize:
         raise TraceError(
             f"{name}: {len(content)} bytes are not one or more whole records of "
@@ -59,11 +55,7 @@ def is_table(lines: Lines) -> bool:
 def read_table(lines: Lines) -> Trace:
     """Read a CSV table with an object id, and optionally a time, in each line.
 
-    If the first line does not name the columns, the first column is the time and the second column
-    is the object id.
-
-    Raises:
-        TraceError: the table has no column of object ids, a line is invalid, or times decrease.
+    Without column names, the first column is the time and the second column is the object id.
     """
     names = [cell.strip().strip('"').lower() for cell in _cells(lines, lines.first)]
     if any(name in names for name in _LENGTHS):

@@ -20,10 +20,9 @@ _MIX = np.uint64(0xBF58476D1CE4E5B9)
 def regrouped(trace: Trace, block_tokens: int) -> Trace:
     """``trace`` with blocks of ``block_tokens`` tokens.
 
-    A large block is a sequence of small blocks. Two large blocks are equal if all small blocks and
-    the positions in the requests are equal, and also the sessions if ids are private. The last
-    large block of a request can be partial. If only whole blocks of ``trace`` have an id, a partial
-    large block has no id.
+    Large blocks are equal if their small blocks and their positions in the requests are equal. The
+    last large block of a request can be partial. If only whole blocks of ``trace`` have an id, a
+    partial large block has no id.
 
     Raises:
         TraceError: blocks are objects without tokens, ``block_tokens`` is not a multiple of the
@@ -64,11 +63,8 @@ def regrouped(trace: Trace, block_tokens: int) -> Trace:
 
 
 def _numbered(trace: Trace, keys: NDArray[np.uint64], bounds: Ints) -> Ints:
-    """[g] number of each large block, in the order of first use.
-
-    If ids are private, each session is numbered separately: many short sorts are faster than one
-    long sort.
-    """
+    """[g] number of each large block, in the order of first use."""
+    # With private ids, many short sorts (one per session) are faster than one long sort.
     session = trace.session
     if not trace.private or (np.diff(session) < 0).any():
         return numbered(keys)
@@ -79,10 +75,7 @@ def _numbered(trace: Trace, keys: NDArray[np.uint64], bounds: Ints) -> Ints:
 
 
 def _keys(trace: Trace, counts: Ints, groups: Ints, many: int) -> NDArray[np.uint64]:
-    """[g] a 64-bit hash of the small blocks of each large block, and of its position.
-
-    If ids are private, the hash includes the session.
-    """
+    """[g] a hash of the small blocks, the position and any private session of each large block."""
     lengths = trace.last - trace.first + 1
     ends = np.cumsum(lengths)
     ids = np.arange(int(lengths.sum())) - np.repeat(ends - lengths - trace.first, lengths)
@@ -105,7 +98,7 @@ def _keys(trace: Trace, counts: Ints, groups: Ints, many: int) -> NDArray[np.uin
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Hash each value with the bijection of splitmix64. Neighbouring values get distant hashes."""
+    """Hash each value with the bijection of splitmix64."""
     with np.errstate(over="ignore"):
         values = values + _STEP
         values = (values ^ (values >> np.uint64(30))) * _MIX
