@@ -16,11 +16,7 @@ from membench.workloads.model_shapes import HEAD_DIM
 PAGE_TOKENS = 16
 BLOCK = 128
 POOL_BYTES = 1 << 30
-"""Minimum bytes of each of the two pools, one for K and one for V.
-
-Each layer reads random pages. The pools are so large that L2 contains few pages that the next layer
-reads.
-"""
+"""Minimum bytes of each of the two pools (K, V), so that L2 contains few pages of a layer."""
 
 TILE_PAGES = 251
 """Number of pages (a prime) after which the contents of a pool repeat."""
@@ -32,10 +28,9 @@ CAPABILITY: Mapping[str, int] = {"fp16": 80, "fp8": 89}
 TOLERANCE = 2.5e-3
 """Maximum error of an element of the result, multiplied by the square root of the context.
 
-An element is a weighted average of positive and negative numbers with magnitudes from 0.5 to 1.
-Rounding the weights to FP16 changes an element by at most 7e-4 / sqrt(context). This bound is the
-largest change among 1024 elements, computed with NumPy for 128 to 131072 tokens. If a kernel reads
-one page too many or too few, an element changes by about 3 / context.
+Rounding the weights to FP16 changes an element by at most 7e-4 / sqrt(context): the largest change
+among 1024 elements, computed with NumPy for 128 to 131072 tokens. If a kernel reads one page too
+many or too few, an element changes by about 3 / context.
 """
 
 QUERY = 1.0
@@ -53,8 +48,7 @@ class AttentionShape:
     """The shape of the attention in one decode step.
 
     Attributes:
-        layers: number of layers. The layers run one after another. Each layer has a separate block
-            table.
+        layers: number of layers, each with a separate block table.
         heads: number of KV heads on this GPU.
         group: number of query heads per KV head.
         batch: number of sequences.
@@ -69,18 +63,17 @@ class AttentionShape:
 
     @property
     def pages(self) -> int:
-        """Pages per sequence."""
         return self.context // PAGE_TOKENS
 
 
 def splits_of(rows: int, pages: int, resident: int) -> int:
-    """The best number of thread blocks for the ``pages`` of each row.
+    """The number of thread blocks per row that minimises the total time of all waves.
 
-    This number minimises the total time of all waves of thread blocks. A last wave with few blocks
-    takes as long as a full wave, but leaves most of the GPU idle.
+    A last wave with few thread blocks takes as long as a full wave.
 
     Args:
         rows: number of rows; a row is one KV head of one sequence.
+        pages: number of pages per row.
         resident: number of thread blocks that run at the same time.
     """
 

@@ -26,8 +26,7 @@ def needs_clusters(gpu: Gpu, cluster: int) -> None:
 def alone_on_its_sm(gpu: Gpu, used: int, static: int = STATIC_BYTES) -> int:
     """Bytes of dynamic shared memory with which an SM runs only one thread block.
 
-    With less shared memory, two blocks of a cluster could run on one SM. A read of the other
-    block's shared memory would then not leave the SM.
+    Two blocks of a cluster on one SM would read each other's memory without leaving the SM.
 
     Args:
         used: bytes of dynamic shared memory that a thread block uses.
@@ -41,8 +40,7 @@ def resident_clusters(gpu: Gpu, kernel: Kernel, cluster: int, block: int, shared
     """Number of clusters that run at the same time. Skip the case if no cluster fits.
 
     Args:
-        cluster: number of thread blocks per cluster.
-        block: number of threads per thread block.
+        block: threads per thread block.
         shared: bytes of dynamic shared memory per thread block.
     """
     found = gpu.clusters(kernel, cluster, block, shared)

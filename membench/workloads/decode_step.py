@@ -33,10 +33,7 @@ def attention_bytes(model: ModelShard, kv: str) -> int:
 
 
 def attention_shape(model: ModelShard, context: int) -> AttentionShape:
-    """The shape of the attention of a decode step with ``context`` tokens per sequence.
-
-    The batch is `TOKENS` // ``context``, but at least 1.
-    """
+    """The shape of the attention of a decode step with ``context`` tokens per sequence."""
     from membench.workloads.attention import AttentionShape
 
     return AttentionShape(
@@ -54,7 +51,7 @@ def attention_step(gpu: Gpu, model: ModelShard, context: int, kv: str, launch: s
     Args:
         context: tokens per sequence.
         kv: format of the KV cache, fp16 or fp8.
-        launch: `graph` or `stream` (see `timed_step`).
+        launch: as in `timed_step`.
     """
     from membench.workloads.attention import Attention
 
@@ -106,7 +103,7 @@ def timed_step(
         for _ in range(iterations):
             once()
 
-    # The work has no peak, because a rate in tokens per second has no peak.
+    # A rate in tokens per second has no peak.
     return Timed(
         run=run,
         verify=verify,

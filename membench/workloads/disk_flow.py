@@ -34,12 +34,11 @@ P999 = (Metric.LATENCY, Stat.P999)
 
 
 def write_facts(storage: StorageBackend) -> dict[str, str]:
-    """Key-value pairs for the `detail` of a row about the path of writes to the disk.
+    """Key-value pairs about the path of writes to the disk, for the `detail` of a row.
 
-    ``file=nocow`` means that a copy-on-write filesystem overwrites the file in place. ``dirtied``
-    is the percentage of written pages that went through the page cache. ``dirtied`` is present only
-    if the kernel sends direct writes through the page cache. The row then gets the flag
-    ``page-cache``.
+    - ``file=nocow``: a copy-on-write filesystem overwrites the file in place
+    - ``dirtied``: percentage of written pages that went through the page cache; present only if the
+      kernel sends direct writes through the page cache
     """
     scratch = storage.scratch
     facts = {"file": "nocow"} if scratch.nocow else {}

@@ -51,13 +51,12 @@ class CudaStorage:
 
     @property
     def kernel_digest(self) -> str:
-        """Hex SHA-256 digest of the kernel digests of the GPU and, if there is one, of the disk."""
+        """Hex SHA-256 digest of the kernel digests of the GPU and of the disk, if there is one."""
         parts = [self.gpu.kernel_digest]
         parts += [self._storage.kernel_digest] if self._storage is not None else []
         return hashlib.sha256("".join(parts).encode()).hexdigest()
 
     def describe(self) -> Device:
-        """The GPU as the device of the rows."""
         return self.gpu.describe()
 
     def warm(self, size: int) -> None:
@@ -114,33 +113,25 @@ class PoolSink:
 
     @property
     def places(self) -> int:
-        """Number of pages of ``block`` bytes that fit in the pool."""
         return self._pool.size // self._block
 
     def begin(self, slot: int, place: int) -> None:
-        """Queue an asynchronous copy of the page in ``slot`` to page ``place`` of the pool."""
         source = self._slots.address + slot * self._block
         target = self._pool.address + place * self._block
         self._gpu.copy(target, source, self._block, self._stream)
         self._going[slot] = self._gpu.links.record(self._stream)
 
     def done(self, slot: int) -> bool:
-        """Whether the last copy from ``slot`` has completed."""
         return self._gpu.links.happened(self._going[slot])
 
     def wait(self, slot: int) -> None:
-        """Wait until the copy from ``slot`` and all other queued copies have completed.
-
-        If the copy has already completed, the method does not wait.
-        """
         if not self.done(slot):
             self._gpu.wait(self._stream)
 
 
 def landed_pages(gpu: Gpu, pool: Buffer, block: int, places: Sequence[int]) -> list[Any]:
-    """Copy pages of ``block`` bytes from a GPU pool to the host: one array of uint8 per page.
+    """Copy the pages ``places`` of a GPU pool to the host: ``block`` bytes of uint8 per page.
 
-    ``places`` are the page numbers in the pool. The function waits for the measured queue. The
-    caller must have waited for copies in other queues.
+    The caller must have waited for copies in other queues than the measured queue.
     """
     return [gpu.download(pool, np.uint8, block, place * block) for place in places]

@@ -45,10 +45,7 @@ SAMPLES = (6, 20)
 """Minimum and maximum number of samples per round; a round of long samples has few samples."""
 
 SAMPLED_S = 0.02
-"""Intended total seconds of the samples in a round.
-
-The minimum number of samples can take longer.
-"""
+"""Intended seconds of all samples in a round. The minimum number of samples can take longer."""
 
 MIN_SAMPLE_S = 0.001
 
@@ -220,6 +217,5 @@ def sample_seconds(operation: str, size: int) -> float:
 
 
 def sample_count(operation: str, size: int) -> int:
-    """Number of samples per round for arrays of ``size`` bytes."""
     fewest, most = SAMPLES
     return min(most, max(fewest, round(SAMPLED_S / sample_seconds(operation, size))))

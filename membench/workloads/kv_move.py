@@ -43,10 +43,7 @@ class Move:
 
 
 def pool_blocks(count: int) -> int:
-    """Number of blocks in a pool with ``count`` blocks to copy.
-
-    The pool has ``count // 16 + 1`` further blocks, which the copy must not change.
-    """
+    """Number of blocks in a pool: ``count`` to copy, and others that the copy must not change."""
     return count + count // 16 + 1
 
 
@@ -91,8 +88,7 @@ def kernel_move(
     kernel = gpu.kernel(variant, "kv_bulk" if bulk else "kv_move")
     threads, shared = (32, BULK_SHARED) if bulk else (BLOCK, 0)
     fits = gpu.properties.sms * gpu.occupancy(kernel, threads, shared)
-    # A tile is the work of a warp (in kv_move), or of a thread block (in kv_bulk: a whole KV
-    # block).
+    # A tile is the work of a warp in kv_move, or of a thread block (a KV block) in kv_bulk.
     tiles = count if bulk else -(-count * -(-block // (512 * UNROLL)) // (BLOCK // 32))
     chosen = min(grid or fits, tiles, fits)
     number = np.uint32(block if bulk else block // 16)

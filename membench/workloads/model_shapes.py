@@ -14,8 +14,6 @@ HEAD_DIM = 128
 class ModelShard:
     """The part of a transformer model on one of ``tp`` GPUs.
 
-    The sizes are from the config.json of the model.
-
     Attributes:
         hidden, intermediate, vocabulary: sizes of the whole model.
         heads, kv_heads: number of heads of the whole model. A head has `HEAD_DIM` elements.
@@ -32,10 +30,7 @@ class ModelShard:
 
     @property
     def products(self) -> tuple[tuple[int, int], ...]:
-        """The sizes (m, k) of the m x k matrices of a layer on one GPU.
-
-        The order is: QKV, output, gate and up together, down.
-        """
+        """Sizes (m, k) of a layer's matrices on one GPU: QKV, output, gate+up, down."""
         qkv = (self.heads + 2 * self.kv_heads) * HEAD_DIM // self.tp
         inner = self.intermediate // self.tp
         return (
@@ -47,15 +42,12 @@ class ModelShard:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of the matrices on one GPU: the `products` of all layers, and the `head`.
-
-        An element has 16 bits.
-        """
+        """Bytes of all matrices on one GPU, with 16 bits per element."""
         return 2 * (self.layers * sum(m * k for m, k in self.products) + math.prod(self.head))
 
     @property
     def head(self) -> tuple[int, int]:
-        """The size (m, k) of the m x k matrix on one GPU for the projection to the vocabulary."""
+        """The size (m, k) of the matrix on one GPU for the projection to the vocabulary."""
         return (self.vocabulary // self.tp, self.hidden)
 
 

@@ -1,4 +1,4 @@
-"""Find the time during which two streams of work overlap, from time stamps."""
+"""Finds the time during which two streams of work overlap, from time stamps."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ Stamps = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Beside:
-    """Two streams of work, victim and aggressor, during the time when both streams were active.
+    """Two streams of work, victim and aggressor, during the time when both were active.
 
     Attributes:
         victim_ns: duration of each piece of the victim that ran entirely while the aggressor was
             active.
         aggressor_pieces: number of pieces of the aggressor in the window, including fractions.
-        window_ns: length of the window in nanoseconds. The window begins with the first piece in
-            ``victim_ns``, and ends with the last piece in ``victim_ns``.
+        window_ns: time from the start of the first to the end of the last piece in ``victim_ns``.
     """
 
     victim_ns: tuple[float, ...]
@@ -40,7 +39,7 @@ def beside(victim: Sequence[int] | Stamps, aggressor: Sequence[int] | Stamps) ->
         return None
     first, last = np.flatnonzero(within)[[0, -1]]
     begin, end = int(v[first]), int(v[last + 1])
-    # The number of pieces that the aggressor had completed at a time; interpolated within a piece.
+    # pieces of the aggressor completed at both ends of the window
     done = np.interp([begin, end], a, np.arange(a.size))
     durations = np.diff(v)[within]
     return Beside(

@@ -14,14 +14,12 @@ _SEED = 0x9A9E
 
 
 def page_table(kind: str, pages: int, count: int) -> npt.NDArray[np.uint32]:
-    """An array of ``count`` page numbers below ``pages``.
-
-    The page numbers depend on ``kind``:
+    """An array of ``count`` page numbers below ``pages``, distributed by ``kind``.
 
     - ``uniform``: independent and uniformly distributed.
-    - ``zipf``: the number of times that the k-th most popular page occurs is about proportional to
-      1/k. The rank k is pages^u, rounded down, with u uniformly distributed from 0 to 1. Popular
-      pages are scattered over the pool.
+    - ``zipf``: the k-th most popular page occurs about in proportion to 1/k. The rank k is pages^u,
+      rounded down, with u uniformly distributed from 0 to 1. Popular pages are scattered over the
+      pool.
     - ``seq``: ascending from 0, and again from 0 after the last page.
     """
     import numpy as np

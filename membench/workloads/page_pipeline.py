@@ -29,14 +29,12 @@ class Pipeline:
     """A prepared path from the disk to the GPU.
 
     Attributes:
-        pager: runs the two stages of the pipeline.
         read: the first stage, a function of the slot and the file offset that reads a page.
         sink: the second stage, which copies a page to the GPU. None if the first stage reads
             directly into GPU memory.
         memory: GPU memory that receives the pages.
         offsets: file offsets of the pages, in the order of the transfers.
         detail: key-value pairs for the `detail` of a row.
-        close: function that frees the resources of the pipeline.
     """
 
     pager: Pager
@@ -58,12 +56,11 @@ def open_pipeline(
             `gds` (reads directly to the GPU).
         readers: maximum number of reads in flight.
         slots: maximum number of pages in flight.
-        pool: bytes of GPU memory that receive pages, a multiple of ``block``. With `gds`, each
-            slot has its own page of GPU memory instead.
+        pool: bytes of GPU memory that receive pages, a multiple of ``block``. `gds` uses one page
+            of GPU memory per slot instead.
 
     Raises:
-        Skip: the run has no scratch file, the scratch file is too small, or there is no GPUDirect
-            Storage.
+        Skip: the scratch file is missing or too small, or there is no GPUDirect Storage.
     """
     storage = both.storage
     if storage.scratch.size < 4 * block * readers:

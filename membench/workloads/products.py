@@ -42,7 +42,6 @@ _TOLERANCE = {
 
 
 def bytes_of(kind: str, numbers: int) -> int:
-    """Bytes of ``numbers`` elements of the format ``kind`` in memory."""
     return numbers * BITS[kind] // 8
 
 
@@ -85,7 +84,7 @@ class Product:
         gpu.fill(self._y, POISON)
 
     def verify(self) -> None:
-        """Raise `VerificationFailed` if sampled elements of y are wrong."""
+        """Raise `VerificationFailed` if a sampled element of y is wrong."""
         m, n, k = self._shape
         limit = _TOLERANCE[self._kind] * k**0.5
         places = np.random.default_rng(m + n + k)
