@@ -129,7 +129,7 @@ def _narrowed(events: Events) -> Events:
 
 
 def _joined(parts: list[Events]) -> Events:
-    """Concatenate ``parts``, and empty the list, so that one field at a time is in memory twice."""
+    """Concatenate ``parts``, and empty the list. Only one field at a time is in memory twice."""
     columns = [list(column) for column in zip(*parts, strict=True)]
     parts.clear()
     found = []

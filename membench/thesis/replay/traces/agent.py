@@ -1,22 +1,17 @@
-"""The agent format: sessions of a coding agent, with requests and block ids.
+"""The agent format (docs/replay.md): sessions of a coding agent, with requests and block ids.
 
-A session has these keys:
-
-- `block_size`: tokens per block
-- `scope` (or `hash_id_scope`): must be "local" or absent, because block ids are private to the
-  session
-- `requests`: list of requests
+A session has a `block_size`, `requests`, and optionally a `scope` (or `hash_id_scope`). The scope
+must be "local", because block ids are private to the session.
 
 A request has these keys:
 
 - `t`: seconds from the start of the session
 - `in`, `out`: numbers of tokens
 - `api` (or `api_time`): seconds that the server took, may be null
-- `h` (or `hash_ids`): list of block ids. An integer is one id. A pair ``[a, b]`` is the ids a to b.
+- `h` (or `hash_ids`): list of block ids. A pair ``[a, b]`` is the ids a to b.
 
-A file has one session per line, or a single session (as in kv-cache-tester). An entry of `requests`
-with the key `requests` contains the requests of a sub-agent. The times of these requests count from
-the `t` of the entry. In most traces only whole blocks have ids.
+An entry of `requests` with the key `requests` contains the requests of a sub-agent. The times of
+these requests count from the `t` of the entry.
 """
 
 from __future__ import annotations

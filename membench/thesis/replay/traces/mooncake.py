@@ -1,18 +1,6 @@
-"""The Mooncake format: one request per line, with the ids of the request's blocks.
+"""The Mooncake format and its variants (docs/replay.md): one request per line.
 
-The keys are `timestamp` (ms), `input_length`, `output_length` and `hash_ids`. A block has 512
-tokens. A request has ``ceil(input / block)`` ids, because the last block can be partial. A trace
-that an engine recorded has only whole blocks: ``floor(input / block)`` ids.
-
-The module also reads these variants:
-
-- Lines with a `chat_id` (Qwen-Bailian) have times in seconds and 16 tokens per block.
-- Lines with a `block_size` (kvcache-simulator) can have no `timestamp`. The trace then has no
-  times.
-- Lines with a `session_id` can have a `delay` (ms) instead of a `timestamp`. The delay is the time
-  since the previous request of the session.
-- Ids can be whole numbers below 2^64, or strings such as hashes in hexadecimal digits.
-- Dynamo has other key names: `created_time`, `delay_ms`, `input_tokens`, `output_tokens`.
+Times are in milliseconds, or in seconds if the lines have a `chat_id` (Qwen-Bailian).
 """
 
 from __future__ import annotations
@@ -34,6 +22,7 @@ BAILIAN_BLOCK_TOKENS = 16
 _MOST_ID = 2**64 - 1
 _SPARSE = 4  # maximum ratio of the largest id to the number of ids without renumbering
 _PRECISE = 1e3  # milliseconds per second
+# Dynamo's key -> Mooncake's key
 _ALIASES = {
     "created_time": "timestamp",
     "delay_ms": "delay",
