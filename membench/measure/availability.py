@@ -25,7 +25,6 @@ class Site:
     """The machine and the options that decide which cases can run.
 
     Attributes:
-        machine: the snapshot of the machine.
         device: the value of ``--device``.
         scratch: the filesystem for the scratch file; None if unknown.
         disk_budget: maximum bytes of the scratch file.
@@ -38,10 +37,9 @@ class Site:
 
 
 def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str:
-    """The reason, in one line, why ``case`` cannot run on ``site``; empty if the case can run.
+    """The reason, in one line, why ``case`` cannot run on ``site``; empty if it can run.
 
     Args:
-        backend: name of the backend of the case.
         gpu: index of the case's GPU in the list of devices; None for the first GPU.
     """
     machine = site.machine
@@ -81,7 +79,7 @@ def _no_such_pages(case: Case, backend: str, machine: Machine) -> str:
 
 
 def no_jit() -> str:
-    """The reason why this machine cannot compile kernels; empty if it can compile them."""
+    """The reason why this machine cannot compile kernels; empty if it can."""
     if os.environ.get("MEMBENCH_ENGINE") == "numpy":
         return "needs compiled kernels, but MEMBENCH_ENGINE=numpy forbids them"
     if find_spec("numba") is None:
@@ -113,11 +111,10 @@ def _no_disk(case: Case, site: Site) -> str:
 
 
 def file_size(case: Case, site: Site) -> int:
-    """Size in bytes of the scratch file for ``case``.
+    """Size in bytes of the scratch file for ``case``; 0 if no file is possible.
 
-    This is the size that the case requests, or less if the budget or the free space of ``site`` is
-    too small. It is 0 if even the smallest file for the case does not fit, or if ``site`` has no
-    scratch directory.
+    The file is smaller than the case requests if the budget or the free space of ``site`` is too
+    small.
     """
     return cut(case.disk, site.disk_budget, site.scratch.free) if site.scratch is not None else 0
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from membench.host.storage.scratch import ScratchHandle
 
 BACKENDS = ("cpu", "cuda", "storage", "cuda-storage")
-"""The names of this version's backends. Benches request a backend by such a name."""
+"""The names by which benches request a backend."""
 
 
 def open_backend(
@@ -32,11 +32,9 @@ def open_backend(
 
     Args:
         scratch: the scratch file for `storage` and `cuda-storage`.
-        gpu: index in ``machine.gpus.devices`` for `cuda` and `cuda-storage`; None for the first
-            GPU.
-        benches: names of benches. `cuda` and `cuda-storage` compile their kernels now, in parallel.
-        host: an open backend whose threads and memory `storage` uses; None for new threads and
-            memory.
+        gpu: index in ``machine.gpus.devices``; None for the first GPU.
+        benches: names of benches, whose kernels `cuda` and `cuda-storage` compile now, in parallel.
+        host: an open backend whose threads and memory `storage` uses; None for new ones.
 
     Raises:
         BackendUnavailable: there is no backend with this name, or it cannot be used here.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 LEAST_SHARE = 0.75
-"""Minimum share of the maximum SM clock. Below this clock, a result does not represent the device.
+"""Minimum clock as a share of the device's maximum SM clock.
 
-By default NVBench discards samples at a lower clock. membench keeps and flags them.
+By default NVBench discards samples below the same share. membench keeps and flags them.
 """
 
 MOST_FALL = 0.05
@@ -15,10 +15,7 @@ MOST_FALL = 0.05
 
 
 def clock_fell(clocks: Sequence[float], highest: float) -> bool:
-    """Whether the lowest of ``clocks`` is below one of two limits; False if ``clocks`` is empty.
-
-    The limits are `LEAST_SHARE` times ``highest``, and (1 - `MOST_FALL`) times the largest of
-    ``clocks``.
+    """Whether the lowest of ``clocks`` is too far below ``highest``, or below the largest of them.
 
     Args:
         clocks: measured SM clocks in MHz, one per set of samples or per round; empty if unknown.

@@ -17,7 +17,6 @@ class Place:
 
     Attributes:
         round: number of the round, from 1 on.
-        rounds: number of rounds of the plan.
         number: position of the case in its round, from 1 on.
         of: number of cases in the round.
         side: A or B in a paired run; empty in an ordinary run.
@@ -31,30 +30,28 @@ class Place:
 
 
 class Observer(Protocol):
-    """Receives the events of a run. Examples are a progress bar, a log and a test."""
+    """Receives the events of a run."""
 
     def warned(self, message: str, hint: str) -> None:
-        """Something is wrong, but the run continues. ``hint`` says what the user can do."""
+        """The run continues in spite of a problem. ``hint`` is advice for the user."""
         ...
 
     def noted(self, message: str) -> None:
-        """The run reports in ``message`` that a long step begins, or what a step has measured."""
+        """A long step begins, or a step has measured a value."""
         ...
 
     def started(self, plan: Plan, done: int) -> None:
-        """The run begins. ``done`` is the number of earlier case results, for a resumed run."""
+        """The run begins. ``done`` is the number of results from before a resumption."""
         ...
 
-    def case_started(self, case: PlannedCase, place: Place) -> None:
-        """The measurement of ``case`` begins now."""
-        ...
+    def case_started(self, case: PlannedCase, place: Place) -> None: ...
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """The journal now contains the case result ``unit``. The case took ``seconds``."""
+        """The journal now contains ``unit``."""
         ...
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
-        """The round ``round_`` is complete. ``rows()`` computes the rows of all results so far."""
+        """The round is complete. ``rows()`` computes the rows of all results so far."""
         ...
 
 

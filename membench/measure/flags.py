@@ -1,9 +1,4 @@
-"""Flags that need a threshold or facts about the machine.
-
-Other modules set the other flags. The worker adds flags to its case results.
-`membench.results.rows` sets `single-round`. The plan sets the flag of a case that may read from a
-cache.
-"""
+"""Sets the flags that need a threshold or facts about the machine."""
 
 from __future__ import annotations
 
@@ -20,19 +15,18 @@ from membench.results.schema import Row
 from membench.results.staircase import settled
 
 COLD_SHARE = 0.01
-"""Maximum share of a file in the page cache, from 0 to 1, for a file that counts as cold."""
+"""A cold file has at most this share (0 to 1) in the page cache."""
 
 HUGE_SHARE = 0.9
-"""Minimum share of a case's memory on huge pages, from 0 to 1, if the case requests huge pages."""
+"""Minimum share (0 to 1) of a case's memory on huge pages, if the case requests huge pages."""
 
 LOWEST_CLOCK = "sm_mhz_low"
-"""Name in a result's `detail`: the lowest SM clock of all samples, in MHz."""
+"""Name in `detail` of the lowest SM clock of all samples, in MHz."""
 
 PEAK_TOLERANCE = 0.01
 """Relative tolerance by which a result may exceed a specified or queried peak.
 
-Clocks are reported in whole MHz and drift by about 1e-4. A timer's step is at most a twentieth of
-one sample, and a much smaller share of the median of many samples.
+Clocks are reported in whole MHz and drift by about 1e-4.
 """
 
 
@@ -51,7 +45,7 @@ def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[R
 
 
 def _clocks(unit: CaseResult) -> list[float]:
-    """The known SM clocks in MHz from the result ``unit``: the median, and the lowest clock."""
+    """The median and the lowest SM clock of ``unit`` in MHz, without unknown clocks."""
     lowest = unit.detail.get(LOWEST_CLOCK)
     found = [unit.sm_mhz, lowest if isinstance(lowest, int | float) else None]
     return [clock for clock in found if clock is not None and clock > 0]
@@ -61,7 +55,7 @@ def flagged(row: Row, machine: Machine, clocks: Sequence[float] = ()) -> Row:
     """``row`` with its flags. Only rows with the status `ok` get flags.
 
     Args:
-        clocks: SM clocks in MHz that were measured in the rounds of the row.
+        clocks: SM clocks in MHz from the rounds of the row.
     """
     if row.status is not Status.OK:
         return row
@@ -89,7 +83,7 @@ def beyond_peak(
 ) -> bool:
     """Whether ``value`` is better than ``peak`` by more than `PEAK_TOLERANCE`.
 
-    The result is False if the peak itself was measured, or if a value is unknown (None).
+    The result is False if the peak was measured, or if a value is unknown.
     """
     if peak is None or value is None or basis is PeakBasis.MEASURED:
         return False
@@ -99,7 +93,6 @@ def beyond_peak(
 
 
 def _lacks_huge_pages(row: Row) -> bool:
-    """Whether a case that requests transparent huge pages got too few of them in a round."""
     if "huge" not in row.detail or not {"pages=4k", "pages=populate"}.isdisjoint(
         row.case.split("/")
     ):
@@ -113,7 +106,6 @@ def _shares(text: str) -> list[float]:
 
 
 def _was_in_page_cache(row: Row) -> bool:
-    """Whether more than `COLD_SHARE` of a cold case's file was in the page cache in a round."""
     if row.cache_state is not CacheState.COLD or "resident" not in row.detail:
         return False
     return any(share > COLD_SHARE for share in _shares(row.detail["resident"]))

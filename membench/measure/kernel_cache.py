@@ -15,12 +15,10 @@ from membench.measure.events import Observer
 
 @contextmanager
 def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, str]]:
-    """The environment variables that set where workers cache compiled code.
+    """The environment variables that give workers a safe cache of compiled code.
 
-    The mapping is empty if workers use the user's cache. In this case, the function first discards
-    damaged files of the cache. If another user could have written to the user's cache, workers use
-    a private cache in ``directory`` inside the block. ``observer`` gets a warning about discarded
-    files and about a private cache.
+    The mapping is empty if workers can use the user's cache. Otherwise the cache is in
+    ``directory`` and exists only inside the block.
     """
     base = cache_base(os.environ)
     if problem := cache_problem(os.environ):

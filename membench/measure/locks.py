@@ -1,9 +1,8 @@
 """Locks that detect other runs: only one run per GPU, and a warning if two runs share a machine.
 
 A lock is a listening socket in the kernel's abstract name space (unix(7)). A lock leaves no file,
-and ends when its process ends, even if the process is killed. Other users see the lock, and the
-kernel reports which process has the lock. Containers with separate network namespaces do not see
-each other's locks, but NVML still lists the computing processes.
+and ends with its process. Containers with separate network namespaces do not see each other's
+locks.
 """
 
 from __future__ import annotations
@@ -27,8 +26,6 @@ _UNKNOWN = 0
 @contextmanager
 def claimed(gpus: Sequence[GpuIdentity], observer: Observer) -> Iterator[None]:
     """Reserve ``gpus`` for this process inside the block, and warn about other runs.
-
-    The function does not wait for a GPU, because a job would then hang until the other run ends.
 
     Raises:
         BackendUnavailable: another run has reserved one of the GPUs.
@@ -69,10 +66,10 @@ def _by(pid: int) -> str:
 
 
 def _claim(name: str) -> socket.socket | int:
-    """A socket that is the lock ``name``, or the id of the process that already has the lock.
+    """A socket that is the lock ``name``, or the id of the process that has the lock.
 
-    The id is `_UNKNOWN` if the kernel does not report the process. If the kernel does not support
-    such sockets, the result is an unbound socket, and the run continues without a lock.
+    The id is `_UNKNOWN` if the kernel does not report the process. The socket is not bound if the
+    kernel does not support such sockets.
     """
     one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     for _ in range(3):
@@ -92,10 +89,7 @@ def _claim(name: str) -> socket.socket | int:
 
 
 def _holder(name: str) -> int | None:
-    """The id of the process that has the lock ``name``; None if the lock is free.
-
-    The result is `_UNKNOWN` if the kernel does not report the process.
-    """
+    """The id of the process that has the lock ``name``, or `_UNKNOWN`; None if the lock is free."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as one:
         one.setblocking(False)
         try:

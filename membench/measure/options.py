@@ -23,8 +23,8 @@ With 1 % noise, 98 of 100 runs detect that a shift of 5 % exceeds the threshold 
 FEWEST_PAIRS = 6
 """Minimum number of pairs for a verdict.
 
-Without a real difference, five pairs all have the same sign in one of 16 runs. So five pairs are
-too few for a 95 % interval.
+Without a real difference, five pairs all have the same sign in one of 16 runs. That is too often
+for a 95 % interval.
 """
 
 
@@ -33,23 +33,21 @@ class RunOptions:
     """The options of `membench run`.
 
     Attributes:
-        profile: ``quick`` or ``full``.
         select, skip: globs on case ids. A complete id may also name a case outside the profile.
         settings: texts ``BENCHGLOB:KEY=VALUE``. Each text replaces the profile's values of one axis
             by one value.
-        rounds: number of fresh processes that each measure the plan; None for the profile's number,
-            or for `PAIRS` in a paired run.
+        rounds: number of rounds; None for the profile's number, or for `PAIRS` in a paired run.
         device: ``auto``, ``cpu``, ``all`` or ``cuda:N``.
         output: path of the CSV; None for ``results/<machine>/<UTC>_<profile>.csv``.
         label: name of the machine in the results; None to derive the name from the hardware.
-        seed: seed for the order of the cases; None for a random seed. The sidecar stores the seed.
+        seed: seed for the order of the cases; None for a random seed.
         scratch: directory for the scratch file; None for the directory of the results.
         disk_budget: maximum bytes of the scratch file.
         timeout: maximum seconds for one case in one round.
         strict: whether a GPU that is present but cannot be used is an error.
         hold: whether to stop a GPU's queue until the host has filled the queue.
         versus: the difference on side B of a paired run, such as ``env=NAME=VALUE``.
-        setup_a, setup_b: shell commands that run before each round of side A or B of a paired run.
+        setup_a, setup_b: shell commands that run before each round of side A or B.
     """
 
     profile: str = "quick"
@@ -73,5 +71,4 @@ class RunOptions:
 
     @property
     def paired(self) -> bool:
-        """Whether this is a paired run, which measures two settings (sides A and B) in turn."""
         return bool(self.versus or self.setup_a or self.setup_b)

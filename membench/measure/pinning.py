@@ -1,4 +1,4 @@
-"""Pins a worker to the CPUs of its GPU's NUMA node."""
+"""Pins a worker to the CPUs of its GPU's NUMA node, so that its new memory is on that node."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from membench.core.snapshot import Machine
 
 
 def pin(pid: int, node: int | None, machine: Machine) -> bool:
-    """Pin process ``pid`` to the CPUs of the NUMA node ``node``.
+    """Pin the main thread of process ``pid`` to the CPUs of the NUMA node ``node``.
 
-    Memory that the process allocates later is then also on this node (first touch). Existing
-    threads other than the main thread keep their CPUs. If only one node has CPUs, or ``node`` is
-    unknown, the function does nothing and returns True. The result is False if the process may not
-    use the node's CPUs, or if pinning is forbidden.
+    Returns False if the process may not use these CPUs, or if pinning is forbidden. If only one
+    node has CPUs, or ``node`` is unknown, the function does nothing and returns True.
     """
     nodes = [one for one in machine.memory.nodes if one.cpus]
     if len(nodes) < 2 or node is None or node < 0:
@@ -23,7 +21,7 @@ def pin(pid: int, node: int | None, machine: Machine) -> bool:
 
 
 def unpin(pid: int, machine: Machine) -> None:
-    """Let process ``pid`` use all CPUs again that membench was allowed to use when it started."""
+    """Let process ``pid`` use all CPUs that membench may use."""
     if sum(bool(one.cpus) for one in machine.memory.nodes) > 1:
         _bind(pid, set(machine.cpu.affinity))
 

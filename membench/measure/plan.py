@@ -22,19 +22,13 @@ from membench.measure.options import RunOptions
 from membench.results.plan import MAX_ROUNDS, MAX_SEED, MAX_TIMEOUT, Plan, PlannedCase
 
 ROUND_SECONDS = 1.0
-"""Estimated seconds of a round without its cases: interpreter, imports, cached kernels."""
+"""Estimated seconds of a round without its cases."""
 
 GPU_ROUND_SECONDS = 1.0
-"""Additional seconds of a round with cases on a GPU.
-
-The import of CuPy takes 0.4 s. A context and the libraries take another 0.4 s.
-"""
+"""Additional seconds of a round with GPU cases: 0.4 for CuPy, and 0.4 for the context."""
 
 TUNE_SECONDS = 0.6
-"""Seconds to tune a case, once per run.
-
-Tuning tries 30 configurations, each with about ten samples of a millisecond.
-"""
+"""Estimated seconds to tune a case, once per run."""
 
 LAYOUT_BYTES_S = 1e9
 """Estimated bytes per second for writing the scratch file, once per run."""
@@ -42,10 +36,9 @@ LAYOUT_BYTES_S = 1e9
 
 @record
 class Estimate:
-    """The estimated time, memory and disk space that a plan needs.
+    """The resources that a plan needs.
 
     Attributes:
-        seconds: total time.
         memory: peak memory of the host in bytes.
         disk: size of the scratch file in bytes.
         gpu_memory: peak memory of one GPU in bytes.
@@ -58,7 +51,6 @@ class Estimate:
 
 
 def estimate(plan: Plan) -> Estimate:
-    """Estimate the time, memory and disk space for all runnable cases in ``plan``."""
     runnable = [case for case in plan.cases if not case.skipped]
     disk = max((case.disk for case in runnable), default=0)
     return Estimate(
@@ -72,16 +64,13 @@ def estimate(plan: Plan) -> Estimate:
 
 
 def _round_seconds(runnable: Sequence[PlannedCase]) -> float:
-    """Estimated seconds for starting the workers of one round, without the time of the cases."""
+    """Estimated seconds of one round without its cases."""
     on_gpu = any(case.gpu is not None for case in runnable)
     return ROUND_SECONDS + (GPU_ROUND_SECONDS if on_gpu else 0.0)
 
 
 def family_seconds(plan: Plan, family: Callable[[PlannedCase], str]) -> dict[str, float]:
-    """Family -> estimated seconds of the runnable cases in all rounds, with tuning, largest first.
-
-    ``family`` returns the family of a case.
-    """
+    """Family -> estimated seconds of its runnable cases in all rounds, largest first."""
     found: dict[str, float] = {}
     for case in plan.cases:
         if not case.skipped:
@@ -129,10 +118,7 @@ def make_plan(
 
 
 def _check_numbers(options: RunOptions) -> None:
-    """Raise `UsageError` for a number out of range.
-
-    This check is for calls from Python. The command line has its own checks.
-    """
+    """Raise `UsageError` for a number out of range, in a call from Python."""
     ranges = {
         "timeout": (0 < options.timeout <= MAX_TIMEOUT, f"above 0 s and at most {MAX_TIMEOUT:g} s"),
         "rounds": (options.rounds is None or 1 <= options.rounds <= MAX_ROUNDS, f"1-{MAX_ROUNDS}"),
@@ -146,9 +132,8 @@ def _check_numbers(options: RunOptions) -> None:
 def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:
     """Number of rounds for ``case``; 0 means all ``rounds`` of the plan.
 
-    If the bench declares a number of rounds, the result is this number. Otherwise an explicit
-    number of rounds in the options applies to all cases. Without either number, the points of a
-    sweep have fewer rounds than the default case.
+    The bench's own number of rounds comes first, then an explicit number in the options. Without
+    both, the points of a sweep have fewer rounds.
     """
     if case.rounds or not case.swept or options.rounds is not None:
         return case.rounds
@@ -157,9 +142,9 @@ def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:
 
 
 def gpus_of(case: Case, device: str, machine: Machine) -> tuple[int | None, ...]:
-    """Indices of the visible GPUs that run ``case``; (None,) for a case that needs no GPU.
+    """Indices of the GPUs that run ``case``; (None,) for a case that needs no GPU.
 
-    If no GPU is visible, the result for ``all`` and ``auto`` is (0,); such a case is skipped.
+    Without a visible GPU, the index is 0, and the plan skips the case.
     """
     if Needs.GPU not in case.needs:
         return (None,)

@@ -1,9 +1,8 @@
 """Records the clock readings of a real device, so that tests can replay them on any machine.
 
 If the environment has ``MEMBENCH_RECORDING=FILE``, a worker appends one line of JSON to FILE for
-each case that it timed on a device. The line contains the request, the case result, and all
-`Stamps` of the case, including the stamps of the launch floor and the warm-up. A replay computes
-the same case result. In a replay, the backend has the name `replay`, which no results file accepts.
+each case that it timed on a device. The line contains the request, the case result and all `Stamps`
+of the case, including those of the launch floor and the warm-up.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One line of a recording: a request, the case result, and the stamps of the case."""
+    """One line of a recording."""
 
     request: RoundRequest
     unit: CaseResult
@@ -69,7 +68,6 @@ class RecordingDevice:
         return getattr(self._device, name)
 
     def stamps(self) -> Stamps:
-        """The stamps of the device, which are also recorded."""
         stamps = self._device.stamps()
         self.taken.append(stamps)
         return stamps
@@ -98,10 +96,7 @@ def keep(
     backend: Backend,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
-    """If ``backend`` records, append the recording of ``unit`` to the file, and forget the stamps.
-
-    If no `Timed` work was timed for ``unit``, nothing is appended.
-    """
+    """If ``backend`` records, append a line for ``unit`` to the file, and forget the stamps."""
     if not isinstance(backend, RecordingDevice):
         return
     stamps, work = tuple(backend.taken), backend.work

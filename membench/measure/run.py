@@ -64,7 +64,6 @@ class Wall:
     For a resumed run, the times begin with the last resumption.
 
     Attributes:
-        total: the whole run.
         measuring: timing or observing the cases.
         filling: writing the scratch file, and preparing the cases and their buffers.
         verifying: checking the results of the cases.
@@ -77,10 +76,7 @@ class Wall:
 
     @property
     def overhead(self) -> float:
-        """Seconds for all other work, such as starting processes, compiling and planning.
-
-        This is `total` minus `measuring`, `filling` and `verifying`.
-        """
+        """Seconds for all other work, such as starting processes, compiling and planning."""
         return max(0.0, self.total - self.measuring - self.filling - self.verifying)
 
 
@@ -105,7 +101,6 @@ class RunOutcome:
 
     @property
     def failed(self) -> bool:
-        """Whether a case failed."""
         return any(row.status is Status.FAILED for row in self.rows)
 
     def __repr__(self) -> str:
@@ -140,7 +135,8 @@ class RunOutcome:
 class Prepared:
     """A run that has passed all checks but has not started.
 
-    ``named`` is True if the user chose the name of the results file. Then the name must not change.
+    Attributes:
+        named: whether the user chose the name of the results file. A chosen name must not change.
     """
 
     plan: Plan
@@ -156,7 +152,7 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
         BackendUnavailable: ``options.strict`` is True, and either a GPU is present but faulty, or
             all selected cases need a GPU and cannot run.
         OutputError: the results file exists, or the scratch directory does not exist.
-        UsageError, NothingMatched: errors of `make_plan`.
+        UsageError, NothingMatched: as in `make_plan`.
     """
     benches = registry()
     if options.output is not None and not options.paired:
@@ -204,10 +200,7 @@ def _faults_of_gpus(machine: Machine, options: RunOptions) -> Iterator[tuple[str
 
 
 def _stairs(machine: Machine, observer: Observer) -> tuple[tuple[int, float], ...]:
-    """Measure the latency of pointer chases, and report the first and the last latency.
-
-    Returns a pair (ring size in bytes, latency in ns) for each measured size.
-    """
+    """Measure pointer chases: pairs (ring size in bytes, latency in ns)."""
     stairs = staircase.measure(machine)
     ends = dict.fromkeys((*stairs[:1], *stairs[-1:]))
     told = ", ".join(f"{latency:.3g} ns in {format_size(size)}" for size, latency in ends)
@@ -217,7 +210,7 @@ def _stairs(machine: Machine, observer: Observer) -> tuple[tuple[int, float], ..
 
 
 def _rests_on_caches(case: PlannedCase) -> bool:
-    """Whether ``case`` can run and has a size or flags that depend on the host's caches."""
+    """Whether ``case`` can run, and its size or flags depend on the host's caches."""
     return case.backend == "cpu" and case.tier is Tier.DDR and not case.skipped
 
 
@@ -225,8 +218,8 @@ def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> R
     """Measure a prepared run.
 
     Raises:
-        OutputError: the results cannot be written. Either nothing was measured yet, or the message
-            names the journal with the measurements.
+        OutputError, JournalError: the results cannot be written.
+        WorkerError: workers cannot be started.
         BackendUnavailable: another run measures on the same GPU.
     """
     if prepared.named:
@@ -240,8 +233,7 @@ def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> R
 def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
     """Create the journal. Returns ``prepared`` with its final path, and the journal.
 
-    The default path contains the time of the start in seconds. If two runs start in the same
-    second, the later run takes the next free name.
+    If two runs start in the same second, the later run takes the next free name.
     """
     while True:
         csv = prepared.csv if prepared.named else unused_path(prepared.csv)
@@ -249,7 +241,7 @@ def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
             check_output(csv)
             journal = Journal.create(journal_path(csv), prepared.plan, dump(prepared.machine))
         except (JournalError, OutputError):
-            # If the name is already unused, another name would not help.
+            # If the name is free, the error has another cause.
             if prepared.named or unused_path(csv) == csv:
                 raise
         else:
@@ -262,8 +254,7 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
     Raises:
         JournalError: there is nothing to resume, the run is one side of a paired run, or the
             machine, membench or the version of a case differs from the journal.
-        OutputError: the results cannot be written.
-        BackendUnavailable: another run measures on the same GPU.
+        OutputError, WorkerError, BackendUnavailable: as in `start`.
     """
     path = journal_path(csv)
     if not (path.exists() or path.is_symlink()):
@@ -287,8 +278,8 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
 def _refuse_half(csv: Path, contents: Contents) -> None:
     """Raise `JournalError` if ``csv`` is one side of a paired run and cannot continue alone.
 
-    The side can continue alone if all its cases are measured and the other side has no journal.
-    This is the state after membench was killed between the writing of the two results files.
+    A completely measured side can continue alone if membench was killed after it wrote the other
+    side's results.
     """
     pair = contents.plan.pair
     if pair is None:
@@ -302,7 +293,6 @@ def _refuse_half(csv: Path, contents: Contents) -> None:
 
 
 def _all_measured(contents: Contents) -> bool:
-    """Whether the journal has all results of the plan."""
     measured = {(unit.round, unit.case) for unit in contents.units}
     settled = {unit.case for unit in contents.units if unit.status is not Status.OK}
     return all(
@@ -338,10 +328,7 @@ def _machine_of(path: Path, contents: Contents) -> Machine:
 
 
 def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
-    """Raise `JournalError` if the journal's results cannot become rows.
-
-    The check runs before anything is measured.
-    """
+    """Raise `JournalError` if the journal's results cannot become rows."""
     reason = ""
     for unit in contents.units:
         if not 1 <= unit.round <= contents.plan.rounds:
@@ -372,7 +359,6 @@ class Software:
 
     @classmethod
     def here(cls) -> Software:
-        """The software of this process."""
         versions = {name: bench.version for name, bench in registry().benches.items()}
         return cls(software_version(), versions)
 
@@ -381,7 +367,7 @@ def check_ground(path: Path, contents: Contents, now: Machine, software: Softwar
     """Check that the journal ``path`` belongs to this machine and this software.
 
     Raises:
-        JournalError: the machine or the software differs; one line names the difference.
+        JournalError: the machine, membench or the version of a case differs.
     """
     plan, then = contents.plan, _machine_of(path, contents)
     hint = "start a new run: one file cannot mix results from different machines or versions"
@@ -416,7 +402,6 @@ class End:
     """The end of the measurements of a run.
 
     Attributes:
-        seconds: total seconds.
         layout: seconds for writing the scratch file.
         signum: the signal that ended the run early; 0 if none.
         trouble: the error that ended the run early; None if none.
@@ -429,7 +414,6 @@ class End:
 
     @property
     def complete(self) -> bool:
-        """Whether the whole plan was measured."""
         return not self.signum and self.trouble is None
 
 
@@ -456,11 +440,10 @@ def finish(
     ``before`` is the number of case results from before the last resumption.
 
     Raises:
-        MembenchError: the error that ended the run early, or the reason why the results cannot be
-            written.
+        MembenchError: an error ended the run early, or the results cannot be written.
     """
     if end.trouble is not None and not journal.path.exists():
-        raise end.trouble  # a person removed the journal's file, and it cannot be restored
+        raise end.trouble  # the journal was removed, and cannot be restored
     if journal.restored:
         observer.warned(
             f"{shown(journal.path)} was removed during the run and has been written again",
@@ -505,15 +488,12 @@ def _measure(
 
 
 def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> RunOutcome:
-    """Make the CSV and the sidecar from the journal. The journal of a complete run is then removed.
-
-    ``before`` is the number of case results from before the last resumption.
-    """
+    """Make the CSV and the sidecar. Remove the journal of a complete run."""
     journal = journal_path(prepared.csv)
     contents = read_journal(journal)
     wall = _wall(contents.units[before:], end)
     if not contents.units and not end.complete:
-        journal.unlink()  # nothing was measured, so no file is needed
+        journal.unlink()
         if end.trouble is not None:
             raise end.trouble
         return RunOutcome(contents.plan, prepared.machine, (), None, wall, end.signum)

@@ -19,9 +19,9 @@ from membench.results.case_result import CaseResult
 from membench.results.plan import Plan
 
 WRITE_FACTOR = 8
-"""Maximum bytes that a run writes, as a multiple of its ``--disk-budget``.
+"""Maximum bytes that a run writes, as a multiple of its ``--disk-budget``, because SSDs wear.
 
-The bytes include the initial write of the file. The limit exists because SSDs wear.
+The bytes include the initial write of the file.
 """
 
 
@@ -44,11 +44,11 @@ class ScratchLayout:
 
 @contextmanager
 def laid_out(plan: Plan, done: Sequence[CaseResult], observer: Observer) -> Iterator[ScratchLayout]:
-    """Create the scratch file for the remaining cases, and remove the file at the end of the block.
+    """Create the scratch file for the remaining cases, and remove it at the end of the block.
 
-    A case remains if it can run, and ``done`` does not have results for all its rounds. A case with
-    a failed or skipped result does not remain. If no remaining case needs the file, no file is
-    created. If the file cannot be created, only the cases that need the file fail or are skipped.
+    Cases that have failed, been skipped or been measured in all rounds do not remain. If no
+    remaining case needs the file, no file is created. If the file cannot be created, only the cases
+    that need it fail or are skipped.
     """
     settled = {unit.case for unit in done if unit.status is not Status.OK}
     settled |= _complete(plan, done)
@@ -78,10 +78,9 @@ def laid_out(plan: Plan, done: Sequence[CaseResult], observer: Observer) -> Iter
 
 
 def _affordable(size: int, plan: Plan) -> int:
-    """The size in bytes that still fits, at most ``size``.
+    """The size in bytes that still fits, at most ``size``; ``size`` if no size fits.
 
-    The free space may be smaller than at planning time, because the journal has grown. If the size
-    cannot be reduced, the result is ``size``, and the creation of the file reports the reason.
+    The free space may be smaller than at planning time, because the journal has grown.
     """
     try:
         status = os.statvfs(plan.scratch)
@@ -91,7 +90,6 @@ def _affordable(size: int, plan: Plan) -> int:
 
 
 def _complete(plan: Plan, done: Sequence[CaseResult]) -> set[str]:
-    """Ids of the cases of ``plan`` with results in ``done`` for all their rounds."""
     rounds: dict[str, set[int]] = {}
     for unit in done:
         rounds.setdefault(unit.case, set()).add(unit.round)

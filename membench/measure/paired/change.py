@@ -21,10 +21,7 @@ _ELSEWHERE: Mapping[str, str] = {
     "PYTHONHOME": "compare two Pythons with --versus python=PATH",
     "PYTHONPATH": "compare two Pythons, each with its own membench, with --versus python=PATH",
 }
-"""Environment variables that affect the plan or select another membench -> hint.
-
-If side B had such a variable, the plan of side A would not be valid for side B.
-"""
+"""Environment variables that affect the plan or select another membench -> hint."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +32,9 @@ class Change:
 
     Attributes:
         text: the option's value as the user wrote it.
-        python: another interpreter, as an absolute path; empty for the same interpreter.
+        python: path of another interpreter.
         variables: additional environment variables of the workers.
-        scratch: another directory for the scratch file; None for the same directory.
-        device: another GPU, ``cuda:N``; empty for the same GPU.
+        device: another GPU, ``cuda:N``.
     """
 
     text: str = ""
@@ -48,7 +44,7 @@ class Change:
     device: str = ""
 
     def applied(self, options: RunOptions) -> RunOptions:
-        """The options of side B: ``options`` with this change."""
+        """The options of side B."""
         return replace(
             options, scratch=self.scratch or options.scratch, device=self.device or options.device
         )
@@ -76,8 +72,8 @@ def _python(value: str) -> Change:
             f"there is no program {one_line(value)}",
             "give the path of a Python interpreter: --versus python=PATH",
         )
-    # Links are not resolved: the interpreter of a virtual environment is a link, and Python needs
-    # the link's path to find the environment.
+    # The interpreter of a virtual environment is a link, and Python finds the environment by the
+    # path of the link.
     return Change(python=os.path.abspath(found))  # noqa: PTH100 - Path.absolute keeps `..`
 
 

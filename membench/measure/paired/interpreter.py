@@ -14,7 +14,7 @@ from membench.core.untrusted import parse_json
 from membench.host.compiled.interpreter import environment
 from membench.results.plan import Plan
 
-_SECONDS = 60.0  # seconds; a first import from a cold disk is slow
+_SECONDS = 60.0  # a first import from a cold disk is slow
 _QUESTION = """
 import json
 from membench.benches import registry
@@ -34,11 +34,10 @@ class OtherPython:
     """The facts about another interpreter and its membench.
 
     Attributes:
+        software: the version of its membench, as in the column `membench`.
+        packages: name -> version of the packages that affect results.
+        versions: name of a bench -> version of the bench.
         path: path of the interpreter.
-        software: the version of the interpreter's membench, as in the column `membench`.
-        python: the version of the interpreter.
-        packages: name -> version of the interpreter's packages that affect results.
-        versions: name of a bench -> version of the bench in the interpreter's membench.
     """
 
     software: str
@@ -50,7 +49,7 @@ class OtherPython:
     def planned(self, plan: Plan) -> Plan:
         """``plan`` with the bench versions of this interpreter.
 
-        A case is skipped if this interpreter's membench does not have the bench of the case.
+        The plan skips a case if this interpreter's membench does not have its bench.
         """
         cases = []
         for case in plan.cases:
@@ -63,7 +62,6 @@ class OtherPython:
         return replace(plan, software=self.software, cases=tuple(cases))
 
     def described(self, machine: Machine) -> Machine:
-        """``machine`` with the Python and package versions of this interpreter."""
         return replace(machine, python=self.python, packages=self.packages)
 
 
@@ -71,8 +69,7 @@ def ask(path: str) -> OtherPython:
     """Run the interpreter at ``path`` to find out which membench it has.
 
     Raises:
-        UsageError: ``path`` cannot be run, or its interpreter has no membench whose workers this
-            membench can use.
+        UsageError: ``path`` cannot be run, or has no membench whose workers this membench can use.
     """
     try:
         done = subprocess.run(
@@ -108,12 +105,7 @@ def ask(path: str) -> OtherPython:
 
 
 def _plain(output: bytes) -> Mapping[str, object]:
-    """The JSON object in the last line of ``output``. Packages may have printed earlier lines.
-
-    Raises:
-        ValueError: the last line is not a JSON object.
-        IndexError: ``output`` has no lines.
-    """
+    """The JSON object in the last line of ``output``, after lines that packages have printed."""
     data = parse_json(output.strip().splitlines()[-1])
     if not isinstance(data, dict):
         raise ValueError(data)  # noqa: TRY004 - the caller handles it like broken JSON

@@ -27,7 +27,6 @@ class Half:
     """One side (A or B) of a paired run.
 
     Attributes:
-        prepared: the side as an ordinary prepared run.
         python: the interpreter of the side's workers; empty for this interpreter.
         variables: additional environment variables of the side's workers.
     """
@@ -39,10 +38,7 @@ class Half:
 
     @classmethod
     def of(cls, prepared: Prepared, change: Change) -> Half:
-        """The side with the plan of ``prepared``.
-
-        ``change`` applies only if the plan is for side B.
-        """
+        """The side of ``prepared``. ``change`` applies only to side B."""
         pairing = prepared.plan.pair
         assert pairing is not None
         if pairing.side == SIDES[0]:
@@ -51,14 +47,12 @@ class Half:
 
 
 def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
-    """Examine the machine and make the plans of sides A and B.
-
-    The function writes no file and runs no set-up command.
+    """Make the plans of sides A and B. Write no file, and run no set-up command.
 
     Raises:
         UsageError: ``options.versus`` is invalid, or does not fit the other options.
         OutputError: a results file exists.
-        MembenchError: any error of `prepare`.
+        MembenchError: as in `prepare`.
     """
     change = parse_change(options.versus)
     if change.device and options.device == "all":

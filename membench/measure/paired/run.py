@@ -1,7 +1,6 @@
 """A paired run, which measures two settings (sides A and B) in turn.
 
-Each side has its own plan, journal and results, as an ordinary run does. Each journal names the
-other side (`Pairing`), so that the rounds of both sides can be compared as pairs.
+Each side has its own plan, journal and results. Each journal names the other side (`Pairing`).
 """
 
 from __future__ import annotations
@@ -47,11 +46,7 @@ Halves = tuple[Half, Half]
 
 @dataclass(frozen=True)
 class PairedOutcome:
-    """The result of a paired run.
-
-    Attributes:
-        sides: the outcomes of sides A and B.
-    """
+    """The outcomes of sides A and B of a paired run."""
 
     sides: tuple[RunOutcome, RunOutcome]
 
@@ -66,7 +61,6 @@ class PairedOutcome:
 
     @property
     def failed(self) -> bool:
-        """Whether a case failed on side A or B."""
         return any(one.failed for one in self.sides)
 
     @property
@@ -79,10 +73,8 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
     """Measure the paired run that `prepare_pair` prepared.
 
     Raises:
-        OutputError: the results cannot be written.
-        SetupFailed: a set-up command failed. Earlier measurements are kept, and the message names
-            their files.
-        BackendUnavailable: another run measures on the same GPU.
+        SetupFailed: a set-up command failed. The message names the files of earlier measurements.
+        OutputError, WorkerError, BackendUnavailable: as in `start`.
     """
     for half in halves:
         check_output(half.prepared.csv)
@@ -97,7 +89,7 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
             for half in halves:
                 one = half.prepared
                 journal = Journal.create(journal_path(one.csv), one.plan, dump(one.machine))
-                # remove the journal of side A if the journal of side B cannot be created
+                # Remove the journal of side A if the journal of side B cannot be created.
                 opened.callback(journal.remove)
                 journals.append(journal)
             opened.pop_all()
@@ -117,13 +109,12 @@ def resume_pair(
         JournalError: there is nothing to resume, or the journal belongs to another machine or
             version.
         UsageError: the run was started with different options.
-        OutputError, SetupFailed, BackendUnavailable: as in `start_pair`.
+        OutputError, SetupFailed, WorkerError, BackendUnavailable: as in `start_pair`.
     """
     change = parse_change(options.versus)
     pairing = _pairing(csv)
     asked = (options.versus, options.setup_a, options.setup_b)
-    # A journal's texts are read as single printable lines. So a command of several lines has become
-    # one line.
+    # The journal's reader turns a command of several lines into one line.
     if tuple(map(one_line, asked)) != (pairing.versus, pairing.setup_a, pairing.setup_b):
         raise UsageError(
             f"{shown(csv)} was started with other values of --versus, --setup-a or --setup-b",
@@ -170,7 +161,7 @@ def resume_pair(
 
 
 def _pairing(csv: Path) -> Pairing:
-    """The facts about the paired run in the journal of ``csv``.
+    """The pairing in the journal of ``csv``.
 
     Raises:
         JournalError: there is no journal, or the journal does not belong to a paired run.
@@ -185,10 +176,7 @@ def _pairing(csv: Path) -> Pairing:
 
 
 def _as_set_up(halves: Halves, interrupt: Interrupt) -> Halves:
-    """Run both set-up commands, and return ``halves`` with new snapshots of the machine.
-
-    The snapshot of a side is taken after the side's set-up command. If no side has a set-up
-    command, the function returns ``halves`` unchanged.
+    """Run both set-up commands. Returns ``halves`` with new snapshots of the machine.
 
     Raises:
         SetupFailed, Interrupted: as in `set_up`.
@@ -215,7 +203,6 @@ def _is_empty(journal: Journal) -> bool:
 
 
 def _nothing_yet(half: Half, signum: int) -> RunOutcome:
-    """The outcome of a side without measured cases."""
     one = half.prepared
     wall = Wall(0.0, 0.0, 0.0, 0.0)
     return RunOutcome(one.plan, one.machine, (), None, wall, signum, again=one.csv)
@@ -246,7 +233,7 @@ def _run(
             continue
         try:
             outcomes.append(finish(half.prepared, journal, len(before.units), end, observer))
-        # continue, because the results of the other side must still be written
+        # Continue, because the results of the other side must still be written.
         except MembenchError as error:
             trouble = trouble or error
     if trouble is not None:

@@ -11,13 +11,11 @@ from membench.results.plan import Pairing
 
 
 class SetupFailed(MembenchError):
-    """A set-up command failed, so the side cannot be measured with the requested setting."""
+    """A set-up command failed."""
 
 
 def set_up(side: Pairing, timeout: float, interrupt: Interrupt) -> None:
-    """Run the shell command of ``side`` if it has one.
-
-    membench does not undo the command's effects.
+    """Run the shell command of ``side`` if it has one. membench does not undo its effects.
 
     Raises:
         SetupFailed: the command did not exit with 0, or took longer than ``timeout`` seconds.
@@ -41,7 +39,7 @@ def set_up(side: Pairing, timeout: float, interrupt: Interrupt) -> None:
             f"{option} took longer than {timeout:g} s: {one_line(command)}",
             "use a faster command, or increase --timeout",
         ) from None
-    # Ctrl-C also ends the command: report the signal, not the exit code
+    # Ctrl-C also ends the command. Report the signal, not the exit code.
     interrupt.check()
     if done.returncode:
         lines = done.stdout.decode(errors="replace").strip().splitlines()

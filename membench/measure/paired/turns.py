@@ -1,8 +1,7 @@
 """Measures the rounds of two runs in turn, so that changes of the machine affect both runs equally.
 
 Precedent: Bulej and others, "Duet benchmarking", arXiv 2001.05811. They run the two sides at the
-same time. membench runs one side after the other, because two simultaneous runs would share the
-bandwidth that they measure.
+same time. In membench, the two sides would then share the bandwidth that they measure.
 """
 
 from __future__ import annotations
@@ -31,20 +30,18 @@ from membench.results.schema import Row
 
 
 def sides_in_turn(round_: int) -> tuple[int, int]:
-    """The order of the sides (0 = A, 1 = B) in round ``round_``, counted from 1.
+    """The order of the sides (0 = A, 1 = B) in round ``round_``: A B, B A, A B, and so on.
 
-    The orders are A B, B A, A B, and so on. So a steady drift affects both sides equally over two
-    rounds.
+    So over two rounds, a steady drift affects both sides equally.
     """
     return (0, 1) if round_ % 2 else (1, 0)
 
 
 @dataclass(frozen=True)
 class OneSide:
-    """Passes the events of one side on to ``observer``.
+    """Passes the events of one side on to ``observer``, with the name of the side.
 
-    The events of a case get the name of the side. The events `started` and `round_ended` are not
-    passed on, because they are about both sides.
+    `started` and `round_ended` are not passed on.
     """
 
     observer: Observer
@@ -78,7 +75,7 @@ def measure_in_turns(
     *,
     verbose: bool,
 ) -> list[End]:
-    """Measure both sides into their journals, and return the `End` of side A and of side B."""
+    """Measure both sides into their journals. Returns the `End` of side A and of side B."""
     plans = [half.prepared.plan for half in halves]
     both = replace(plans[0], rounds=2 * plans[0].rounds)
     observer.started(both, sum(len(one.units) for one in done))
@@ -136,13 +133,10 @@ class _Turn:
 
 @dataclass
 class _Turns:
-    """The state of both sides; membench measures one side at a time."""
-
     interrupt: Interrupt
     sides: list[_Turn] = field(default_factory=list)
 
     def measure(self, pairs: int) -> None:
-        """Tune the tuned cases, and measure all missing rounds of ``pairs`` pairs of rounds."""
         for one in self.sides:
             if one.rounds.untuned():
                 with self._turn(one):
@@ -156,10 +150,7 @@ class _Turns:
 
     @contextmanager
     def _turn(self, one: _Turn) -> Iterator[None]:
-        """Run the set-up command of ``one`` before the ``with`` block.
-
-        At the end, add the time of the command and of the block to ``one.seconds``.
-        """
+        """Run the set-up command of ``one``, and add the time of command and block to ``one``."""
         begin = time.monotonic()
         try:
             set_up(one.half.pairing, one.half.prepared.plan.timeout, self.interrupt)
@@ -169,11 +160,10 @@ class _Turns:
 
 
 def _laid_out(opened: ExitStack, plans: Sequence[Plan], observer: Observer) -> list[ScratchLayout]:
-    """The scratch files of both sides. The sides share one file if they use the same directory."""
+    """The scratch files of both sides. Sides with the same directory share one file."""
     if len({plan.scratch for plan in plans}) > 1:
         return [opened.enter_context(laid_out(plan, (), observer)) for plan in plans]
-    # Each case reserves space for all its rounds at once. So a shared file needs space for the
-    # rounds of both sides.
+    # Each case reserves its writes for all rounds at once, so a shared file needs all rounds.
     shared = replace(plans[0], rounds=2 * plans[0].rounds)
     layout = opened.enter_context(laid_out(shared, (), observer))
     return [layout, replace(layout, seconds=0.0)]
@@ -182,10 +172,12 @@ def _laid_out(opened: ExitStack, plans: Sequence[Plan], observer: Observer) -> l
 def paired_units(own: Contents, other: Contents) -> tuple[CaseResult, ...]:
     """The case results in ``own`` that a resumed paired run keeps.
 
-    membench keeps a result if the other side has a result of the same case and round. membench also
-    keeps a failed or skipped result, and the results of a case that failed or was skipped on the
-    other side. membench drops all other results and measures these pairs again, because the two
-    results of a pair must be measured one directly after the other.
+    The two results of a pair must be measured one directly after the other. So membench keeps a
+    result only if one of these is true, and measures all other pairs again:
+
+    - The other side has a result of the same case and round.
+    - The result is failed or skipped.
+    - The case failed or was skipped on the other side.
     """
     there = {(unit.round, unit.case) for unit in other.units}
     settled = {unit.case for unit in other.units if unit.status is not Status.OK}

@@ -1,7 +1,7 @@
 """Computes the scatter of the earlier rounds of a case, so that later rounds can stop sooner.
 
-The confidence interval of a row depends on the scatter of its round values. If round values differ
-by more than the samples within a round, more samples hardly narrow the interval.
+The confidence interval of a row depends on the scatter of its round values. If the error within a
+round is much smaller than this scatter, more samples hardly narrow the interval.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from membench.core.terms import QUANTILE
 from membench.results.case_result import CaseResult, Reading
 
 LEAST_ROUNDS = 2
-"""Minimum number of earlier rounds. The scatter of fewer rounds is not used."""
+"""Minimum number of earlier rounds."""
 
 FIRST_SHARE = 0.75
 """Share of the usual samples, or of the usual seconds, in rounds before the scatter is known.
 
-In two of five rounds, this share widens the interval of a row by at most 7 %: if only the samples
-scatter, the variance of a round value is inversely proportional to the number of samples.
+In two of five rounds, this share widens the interval of a row by at most 7 %, because the variance
+of a round value is at most inversely proportional to the number of samples.
 """
 
 RESOLVED = 4
@@ -35,8 +35,8 @@ class EarlierRounds:
     Attributes:
         scatter: relative standard deviation of the round values; the smallest over all readings.
         error: typical standard error of a round value, divided by the scatter of the round values;
-            the largest quotient over all readings, at most 1. It is 1 if the standard error of a
-            reading is unknown.
+            the largest quotient over all readings, at most 1. It is 1 if a standard error is
+            unknown.
     """
 
     scatter: float
@@ -59,10 +59,7 @@ def earlier_rounds(units: Iterable[CaseResult]) -> EarlierRounds | None:
 
 
 def _scatter(readings: Sequence[Reading]) -> tuple[float, float]:
-    """The pair (``scatter``, ``error``) for one reading, as `EarlierRounds` defines them.
-
-    ``readings`` has this reading of each round.
-    """
+    """The ``scatter`` and ``error`` of one reading; ``readings`` has one per round."""
     values = [reading.value for reading in readings]
     deviation = stdev(values)
     errors = [standard_error(reading) for reading in readings]
@@ -75,8 +72,8 @@ def _scatter(readings: Sequence[Reading]) -> tuple[float, float]:
 def sampling_share(earlier: EarlierRounds | None, rounds: int) -> float:
     """The share of the usual samples, or of the usual seconds, that the next round takes.
 
-    The share is `FIRST_SHARE` until the scatter of the ``earlier`` rounds is known, and then 1. It
-    is always 1 if a case has so few ``rounds`` that the scatter stays unknown.
+    The share is `FIRST_SHARE` until ``earlier`` is known, and then 1. It is always 1 if a case has
+    so few ``rounds`` that the scatter stays unknown.
     """
     return FIRST_SHARE if earlier is None and rounds > LEAST_ROUNDS else 1.0
 
@@ -84,10 +81,9 @@ def sampling_share(earlier: EarlierRounds | None, rounds: int) -> float:
 def standard_error(reading: Reading) -> float | None:
     """Standard error of the value of ``reading``, in its unit.
 
-    The result is None if fewer than `RESOLVED` samples are above the value.
-    The number of samples below a quantile q of n samples has the standard deviation
-    sqrt(n q (1 - q)). So the standard error is half the distance between the quantiles that are
-    sqrt(q (1 - q) / n) below and above q.
+    The result is None if fewer than `RESOLVED` samples are above the value. The number of samples
+    below a quantile q of n samples has the standard deviation sqrt(n q (1 - q)). So the standard
+    error is half the distance between the quantiles that are sqrt(q (1 - q) / n) below and above q.
     """
     share = QUANTILE[reading.stat]
     if reading.n * (1 - share) < RESOLVED:

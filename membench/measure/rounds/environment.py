@@ -1,8 +1,7 @@
 """The conditions before and after a case. They are never read while a case is timed.
 
-The parent reads the conditions, so the worker loses no time. The sources are the control group's
-count of throttled periods, the kernel's CPU time counters, and NVML for a case on the GPU. NVML
-needs no CUDA context.
+The sources are the control group's count of throttled periods, the kernel's CPU time counters, and
+NVML for a case on the GPU. NVML needs no CUDA context.
 """
 
 from __future__ import annotations
@@ -25,10 +24,7 @@ from membench.results.case_result import CaseResult
 from membench.results.plan import PlannedCase
 
 HELD_SHARE = 0.01
-"""Maximum share of a case's time in which power, heat or the board may lower the clocks.
-
-A case with a larger share is flagged.
-"""
+"""Maximum share of a case's time in which power, heat or the board may lower the clocks."""
 
 AT_WORK = 2
 """Largest state number of a busy GPU. GeForce cards compute in performance state 2, others in 0."""
@@ -54,11 +50,7 @@ class EnvironmentSample:
 
 
 class EnvironmentMonitor:
-    """Reads the conditions before and after the cases of a run.
-
-    Args:
-        observer: gets one warning if NVML stops responding.
-    """
+    """Reads the conditions before and after the cases of a run."""
 
     def __init__(self, machine: Machine, observer: Observer) -> None:
         self._machine = machine
@@ -73,7 +65,7 @@ class EnvironmentMonitor:
     def before(self, case: PlannedCase, worker: int) -> EnvironmentSample:
         """Read the conditions before ``case``, and pin process ``worker`` to its GPU's NUMA node.
 
-        If ``case`` needs no GPU, a worker that was pinned may use all CPUs again.
+        If ``case`` needs no GPU, the worker may use all CPUs.
         """
         gpus = self._gpus(case)
         pinned = True
@@ -86,10 +78,9 @@ class EnvironmentMonitor:
     def after(
         self, before: EnvironmentSample, case: PlannedCase, worker: int, unit: CaseResult
     ) -> CaseResult:
-        """Read the conditions after ``case``. Return ``unit`` with the flags from both readings.
+        """Read the conditions after ``case``. Returns ``unit`` with the flags from both readings.
 
-        The causes of flags are added to the `detail`. Only results with the status `ok` are
-        changed.
+        The causes of flags are added to the `detail`. Results other than `ok` are not changed.
         """
         was_open = worker in self._contexts
         if before.gpus and unit.status is not Status.SKIPPED:
@@ -142,16 +133,12 @@ class EnvironmentMonitor:
         return list(self._seen.values())
 
     def close(self) -> None:
-        """Shut NVML down."""
         if self._reader is not None:
             self._reader.close()
             self._reader = None
 
     def _gpus(self, case: PlannedCase) -> dict[str, GpuState]:
-        """Hashed UUID -> state of the GPU of ``case``.
-
-        The mapping is empty if the case needs no GPU or NVML does not respond.
-        """
+        """Hashed UUID -> state of the GPU of ``case``; empty without a GPU or NVML."""
         if case.gpu is None or self._silent:
             return {}
         uuid = self._machine.gpus.devices[case.gpu].uuid
@@ -173,13 +160,10 @@ class EnvironmentMonitor:
 
 
 def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, str | int | float]:
-    """The entries about CPU time that others took, for `detail`.
+    """The entries about CPU time that others took, for `detail`; see `EnvironmentMonitor.cpu_time`.
 
     The result is empty if others took little, or if the counters advanced by too few ticks to tell.
-    ``steal`` is the hypervisor's share of the machine's CPU time, from 0 to 1. ``others`` is the
-    average number of CPUs that other processes used. If a case uses a disk or a GPU, the kernel's
-    own threads also use CPU time, which looks like the time of other processes. So such a case has
-    no entry ``others``.
+    Cases on a disk or a GPU have no ``others``, because it would also count the kernel's threads.
     """
     if ticks.total < LEAST_TICKS:
         return {}
@@ -205,9 +189,8 @@ def was_held(before: GpuState, after: GpuState, seconds: float) -> bool:
 def slowdowns(before: GpuState, after: GpuState, *, held: bool) -> tuple[str, ...]:
     """The reasons for a lower clock that NVML reported before or after a case, as texts.
 
-    NVML reports only the reasons at one moment, and reasons disappear with the load. If NVML
-    reported no reason, but ``held`` is True, the result is one general reason. ``held`` is the
-    result of `was_held`, whose counter covers the whole case.
+    These reasons are of one moment, and disappear with the load. If NVML reported none, but
+    ``held`` (from `was_held`) is True, the result is one general reason.
     """
     seen = tuple(dict.fromkeys((*before.slowdowns, *after.slowdowns)))
     return seen or (("power, heat or board limit",) if held else ())
@@ -217,8 +200,7 @@ def others(state: GpuState, worker: int, *, is_open: bool) -> int:
     """The number of other processes that compute on the GPU.
 
     In a container, NVML may list the worker under its process id on the host. If ``worker`` is not
-    listed but has the device open (``is_open``), one of the listed processes is assumed to be the
-    worker.
+    listed but has the device open (``is_open``), one of the listed processes counts as the worker.
     """
     listed = set(state.processes or ())
     if worker in listed or (is_open and listed):
@@ -242,5 +224,5 @@ def link_is_down(state: GpuState) -> bool:
 
 
 def is_of_the_link(case: PlannedCase) -> bool:
-    """Whether ``case``, which uses a GPU, moves data over the link between host and GPU."""
+    """Whether ``case``, which uses a GPU, moves data over the link to the host."""
     return case.tier in (Tier.LINK, Tier.SSD)

@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(Exception):
-    """The run must stop now. ``signum`` is the number of the signal."""
+    """The run must stop now, because of the signal ``signum``."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
@@ -24,7 +24,6 @@ class Interrupt:
     """A flag with a file descriptor that becomes readable when a signal arrives.
 
     Attributes:
-        fd: the descriptor, for a selector that also watches the worker's pipe.
         signum: number of the first signal that arrived; 0 if no signal arrived.
     """
 
@@ -41,8 +40,8 @@ class Interrupt:
 def interrupts() -> Iterator[Interrupt]:
     """Catch `SIGNALS` inside the block. Only the main thread may use this context.
 
-    A handler that raises could interrupt the write of a journal record. So the handler only sets a
-    flag, and the runner checks the flag at safe points.
+    A handler that raises could interrupt the write of a journal record. So the handler sets a flag,
+    which the runner checks at safe points.
     """
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     interrupt = Interrupt(reader)

@@ -1,4 +1,4 @@
-"""A process attribute that ends a process when its parent ends, even if the parent is killed."""
+"""Ends a process when its parent ends, even if the parent is killed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int, by: signal.Signals) -> None:
-    """Let the kernel send the signal ``by`` to this process when its parent ends.
+    """Let the kernel send the signal ``by`` to this process when process ``parent`` ends.
 
-    ``parent`` is the process id of the parent. The setting survives execve(2) but not fork(2); see
-    prctl(2). If the parent has already ended, this function ends the process immediately.
+    The setting survives execve(2) but not fork(2); see prctl(2). If the parent has already ended,
+    this function ends the process immediately.
     """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(by), 0, 0, 0)
     if os.getppid() != parent:  # the parent ended before prctl took effect

@@ -32,13 +32,10 @@ class Worker:
     """One worker process.
 
     Args:
-        scratch: the run's scratch file, if the run has one.
         variables: additional environment variables for the worker.
         python: the interpreter for the worker; empty for this interpreter.
-        benches: names of benches. The worker compiles their kernels first.
-        hold: whether to stop a GPU's queue until the host has filled the queue.
-        verbose: whether to show the worker's standard error. If not, the text is kept to explain
-            why a worker died.
+        benches, hold: as in `Hello`.
+        verbose: whether to show the worker's standard error.
 
     Raises:
         WorkerError: the worker cannot be started.
@@ -58,7 +55,7 @@ class Worker:
         verbose: bool = False,
     ) -> None:
         self._interrupt = interrupt
-        # A file in memory, so that a run leaves no file in the temporary directory.
+        # A file in memory leaves nothing in the temporary directory.
         self._stderr: IO[bytes] = os.fdopen(os.memfd_create("stderr", os.MFD_CLOEXEC), "w+b")
         reader, writer = os.pipe2(os.O_CLOEXEC)
         try:
@@ -96,7 +93,6 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """The worker's process id."""
         return self._process.pid
 
     def ask(self, request: RoundRequest, timeout: float) -> Answer:
@@ -105,8 +101,7 @@ class Worker:
         Raises:
             WorkerLost: the worker died, or was killed after ``timeout`` seconds or because its
                 answer was malformed.
-            Interrupted: a signal arrived. The worker may still run, or the signal may have ended
-                the worker.
+            Interrupted: a signal arrived, and may have ended the worker.
         """
         try:
             self._say(encode(request))
@@ -144,10 +139,7 @@ class Worker:
 
     @property
     def errors(self) -> str:
-        """The text that the worker has written to standard error so far.
-
-        The text is empty if the worker runs with ``verbose``, and after `kill`.
-        """
+        """The text on the worker's standard error; empty with ``verbose``, and after `kill`."""
         if self._stderr.closed:
             return ""
         self._stderr.seek(0)
@@ -185,7 +177,6 @@ class Worker:
         return line
 
     def _end(self) -> str:
-        """A text that says how the worker ended."""
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
@@ -203,9 +194,6 @@ class Worker:
 
 
 def _offer(pid: int) -> None:
-    """Let the kernel kill the worker first if memory runs out.
-
-    Then only a case fails, and the run continues.
-    """
+    """Let the kernel kill the worker first if memory runs out, so that the run continues."""
     with suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_text("1000")

@@ -2,7 +2,7 @@
 
 The parent sends requests to the worker's standard input. The worker answers on a separate pipe.
 Only one of the two processes is active at a time, because the machine must be idle while a case is
-timed. The parent writes the journal and the screen, and only then sends the next request.
+timed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Hello:
-    """The first message to a worker, with the data that the worker needs for all requests.
+    """The first message to a worker.
 
     Attributes:
         benches: names of benches. The worker compiles their kernels first.
@@ -41,10 +41,10 @@ class RoundRequest:
     """A request to run one case in one round.
 
     Attributes:
-        iters: the batch size of an earlier round; None if no earlier round had a batch size.
+        iters: the batch size of an earlier round; None if unknown.
         config: the configuration of a tuned case.
-        tune: whether to choose the best configuration instead of measuring. The answer is then a
-            case result with this configuration as its `detail`.
+        tune: whether to choose the best configuration instead of measuring. The answer has this
+            configuration as its `detail`.
         earlier: the scatter of the case's earlier rounds; None if there were too few rounds.
         share: share of the usual samples, or of the usual seconds, that this round takes.
     """

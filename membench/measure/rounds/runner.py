@@ -35,10 +35,7 @@ class Setting:
     """The constants of all rounds of a run.
 
     Attributes:
-        layout: the scratch file, or the reason why there is no scratch file.
-        monitor: reads the conditions before and after each case.
         environment: additional environment variables for the workers.
-        verbose: whether to show the workers' standard error.
         python: the interpreter of the workers; empty for this interpreter.
     """
 
@@ -73,8 +70,8 @@ def run_rounds(
 class Rounds:
     """The rounds of one plan. Each call of `measure` measures one round into the journal.
 
-    A case that failed or was skipped in one round is not run again. Its outcome would not change,
-    and a hanging case would again take its full timeout.
+    A case that failed or was skipped is not run again. Its outcome would not change, and a hanging
+    case would again take its full timeout.
 
     Attributes:
         units: all case results, including results from before an interruption.
@@ -98,7 +95,7 @@ class Rounds:
             self._add(unit)
 
     def untuned(self) -> list[PlannedCase]:
-        """The runnable tuned cases without a configuration that have not failed or been skipped."""
+        """The tuned cases that still need a configuration."""
         return [
             case
             for case in self._setting.plan.cases
@@ -125,7 +122,6 @@ class Rounds:
                 self._setting.interrupt.check()
 
     def todo(self, round_: int) -> list[PlannedCase]:
-        """The missing cases of round ``round_``, in the order of the round."""
         return [
             case
             for case in order(self._setting.plan, round_)
@@ -179,11 +175,7 @@ class Rounds:
 
 
 class _Round:
-    """A context that has the worker of one round.
-
-    If the worker is lost, the next case starts a new worker. If the round ends early, the worker is
-    killed.
-    """
+    """A context that has the worker of one round, or its replacement if the worker is lost."""
 
     def __init__(self, setting: Setting, round_: int) -> None:
         self._setting = setting
@@ -226,7 +218,6 @@ class _Round:
         return unit
 
     def _replace(self) -> None:
-        """Kill the worker. The next case starts a new worker."""
         if self._worker is not None:
             self._worker.kill()
             self._worker = None

@@ -28,7 +28,6 @@ from membench.results.case_result import CaseResult, Reading, Seconds
 from membench.results.plan import PlannedCase
 
 BackendOf = Callable[[PlannedCase], Backend]
-"""A function that returns the opened backend for a case."""
 
 
 def run_unit(
@@ -114,10 +113,7 @@ def tune_unit(
 
 
 def kernel_hash(bench: Bench, backend: Backend) -> str:
-    """``k`` and 12 hex digits: a digest of the sources of the bench and of the backend's kernels.
-
-    The digest includes the modules that several benches share.
-    """
+    """``k`` and 12 hex digits: a digest of the bench's module, `workloads` and the kernels."""
     return _kernel_hash(bench.function.__module__, backend.kernel_digest)
 
 
@@ -169,8 +165,7 @@ def _timed(
 def _of_the_device(stopwatch: Stopwatch, sampled: Sampled) -> dict[str, int | float | str]:
     """The entries about the device for `detail`; empty if the work was timed on the host.
 
-    ``floor_ns`` is the launch floor in ns, and ``sm_mhz_low`` is the lowest SM clock in MHz.
-    ``hold=no`` means that the queue was not stopped.
+    ``floor_ns`` is the launch floor in ns, and ``hold=no`` means that the queue was not stopped.
     """
     if not isinstance(stopwatch, DeviceStopwatch):
         return {}
@@ -205,11 +200,8 @@ def _observed(
 
 
 def _unresolved(readings: tuple[Reading, ...]) -> dict[str, str]:
-    """The entry ``unresolved`` for `detail`; empty if all quantiles have enough samples.
-
-    The value names the quantiles for which there are too few samples, separated by commas. For
-    example, 200 samples are too few for p99.9, because less than one sample is above p99.9.
-    """
+    """The entry ``unresolved`` for `detail`: the quantiles with too few samples."""
+    # less than one sample is above the quantile, as above p99.9 of 200 samples
     stats = [one.stat for one in readings if one.n * (1 - QUANTILE[one.stat]) < 1]
     return {"unresolved": ",".join(dict.fromkeys(stats))} if stats else {}
 

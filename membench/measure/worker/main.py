@@ -1,8 +1,7 @@
 """The worker process of one round: builds, times and verifies cases, one request at a time.
 
 The parent starts the worker as ``python -m membench.measure.worker.main PARENT_PID RESULT_FD``. The
-worker ends when its parent ends, even if the parent is killed. For this, the kernel sends SIGKILL,
-and a thread exits the process at the end of standard input.
+worker ends when its parent ends, even if the parent is killed.
 """
 
 from __future__ import annotations
@@ -68,10 +67,10 @@ def main(argv: list[str]) -> None:
         return backends[place]
 
     def host() -> CpuBackend | None:
-        """The backend of the CPU cases. The disk cases reuse its memory.
+        """The backend of the CPU cases. Disk cases reuse its memory to avoid a slow first touch.
 
-        The first touch of new memory would be slow. The result is None on a machine with several
-        NUMA nodes, because cases on different threads cannot share memory there.
+        The result is None on a machine with several NUMA nodes, because cases on different threads
+        cannot share memory there.
         """
         if len(hello.machine.memory.nodes) > 1:
             return None
@@ -92,8 +91,7 @@ def main(argv: list[str]) -> None:
     finally:
         for opened in reversed(backends.values()):
             opened.close()
-    # The kernel frees everything else. The interpreter's own end takes up to 0.4 s in each round,
-    # mainly for the objects of the compiler.
+    # The end of the interpreter would take up to 0.4 s, mainly for the objects of the compiler.
     sys.stderr.flush()
     os._exit(0)
 
@@ -136,8 +134,7 @@ def answer(
 def _lost(error: BaseException | None) -> DeviceLost | None:
     """The `DeviceLost` in ``error`` or in the exceptions that led to ``error``; None if none.
 
-    On a lost device, freeing resources also fails, and this second error would hide the first
-    error.
+    On a lost device, freeing resources also fails, which hides the first error.
     """
     while error is not None and not isinstance(error, DeviceLost):
         error = error.__cause__ or error.__context__

@@ -26,10 +26,8 @@ class Sampled:
     """The samples of one round.
 
     Attributes:
-        spans: one span per sample.
         iterations: number of iterations per sample.
         total: number of iterations since the work was built, including the warm-up.
-        stop: why sampling ended.
     """
 
     spans: tuple[Span, ...]
@@ -39,7 +37,7 @@ class Sampled:
 
     @cached_property
     def elapsed_ns(self) -> tuple[float, ...]:
-        """Nanoseconds of each sample, that is, of ``iterations`` iterations."""
+        """Nanoseconds of each sample."""
         return tuple(span.elapsed_ns for span in self.spans)
 
     @property
@@ -63,17 +61,16 @@ def take_samples(
     """Time ``work`` with ``stopwatch``.
 
     Args:
-        rule: decides when sampling ends.
         iterations: the batch size of an earlier round, so that all rounds time the same work; None
             to calibrate the batch size.
-        clock: function that returns seconds, used only for the rule's time limit.
+        clock: function that returns seconds, for the rule's time limit.
 
     Raises:
-        Skip: even a sample of the most iterations is too short for the clock of ``stopwatch``.
-        MembenchError: the clock of ``stopwatch`` did not advance during a sample.
+        Skip: even a sample of the most iterations is too short for the clock.
+        MembenchError: the clock did not advance during a sample.
     """
     total = 1
-    once = stopwatch.warm()  # warms up page tables, code and caches
+    once = stopwatch.warm()
     if iterations is None:
         iterations, calibrating = _calibrate(stopwatch, work, once)
         total += calibrating
@@ -88,11 +85,7 @@ def take_samples(
 
 
 def _calibrate(stopwatch: Stopwatch, work: Timed, once: Span | None) -> tuple[int, int]:
-    """The batch size that makes samples long enough, and the iterations that the search ran.
-
-    Raises:
-        Skip: even the largest batch is too short for the clock.
-    """
+    """The batch size that makes samples long enough, and the iterations that the search ran."""
     least = RESOLUTION_FACTOR * stopwatch.step_ns
     target = max(least, work.min_sample_s * 1e9)
     iterations, spent = 1, 0

@@ -4,11 +4,10 @@
 
     flush -> synchronize -> block -> probe -> mark -> WORK -> mark -> probe -> release
 
-* The flush is first. It has ended before the timed span begins.
-* The block stops the queue until the host has filled the queue. So the host causes no gap between
-two launches. The release, or a deadline, ends the block.
-* The marks are events, and the time is taken between them. The probes read an SM's cycle counter
-before and after the marks. The counter gives the real clock rate.
+- The block stops the queue until the host has filled the queue. So the host causes no gap between
+  two launches. The release, or a deadline, ends the block.
+- The marks are events, and the time is taken between them. The probes read an SM's cycle counter,
+  which gives the real clock rate.
 """
 
 from __future__ import annotations

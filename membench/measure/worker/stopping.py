@@ -1,4 +1,4 @@
-"""Stopping rules: small objects without side effects that decide when sampling ends."""
+"""Stopping rules: objects without side effects that decide when sampling ends."""
 
 from __future__ import annotations
 
@@ -44,7 +44,6 @@ class FixedCount:
     count: int
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason ``count`` if there are ``count`` samples; None to continue."""
         return Stop("count") if len(samples) >= self.count else None
 
 
@@ -53,9 +52,8 @@ class Agreement:
     """Stop after ``count`` samples, or earlier if the mean is precise enough.
 
     At least ``least`` samples are taken. The mean is precise enough if its standard error is at
-    most ``limit`` times the mean. Round values differ by a percent or more. So with a standard
-    error of 0.3 %, further samples narrow the confidence interval over the rounds by less than a
-    twentieth.
+    most ``limit`` times the mean. Round values differ by a percent or more. So at the default
+    limit, further samples narrow the confidence interval over the rounds by less than a twentieth.
     """
 
     count: int
@@ -63,10 +61,6 @@ class Agreement:
     least: int = 4
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason ``agreed`` if the mean is precise enough; None to continue.
-
-        After ``count`` samples, the reason is ``count``.
-        """
         if len(samples) >= self.count:
             return Stop("count")
         if len(samples) < self.least:
@@ -79,8 +73,7 @@ ROUND_SHARE = 0.6
 """Largest accepted standard error of a round value, as a share of the scatter of the rounds.
 
 At this limit, the sampling error within the rounds causes 36 % of the variance between rounds.
-Without this error, the confidence interval over the rounds would be narrower by a fifth. Twice as
-many samples would narrow the interval by about a tenth.
+Twice as many samples would narrow the confidence interval over the rounds by about a tenth.
 """
 
 
@@ -89,8 +82,7 @@ class RoundScatter:
     """Stop when ``rule`` stops, or earlier if further samples would help little.
 
     Sampling ends after at least ``least`` samples, when the standard error of their median is at
-    most `ROUND_SHARE` times the scatter of the earlier rounds. The decision uses the scatter of
-    the samples and not their median, so it does not favour large or small values.
+    most `ROUND_SHARE` times ``scatter``.
 
     Attributes:
         scatter: relative standard deviation of the values of the earlier rounds.
@@ -101,10 +93,6 @@ class RoundScatter:
     least: int = 3
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason of ``rule``, or ``round-scatter`` if further samples would help little.
-
-        None means to continue.
-        """
         if why := self.rule.stop(samples, elapsed_s):
             return why
         if len(samples) < self.least:
@@ -118,16 +106,13 @@ class RoundScatter:
 class RelativeStandardError:
     """Stop when the standard error of the mean is at most ``limit`` times the mean.
 
-    At least ``least`` samples are taken. The standard error is s / sqrt(n), with the standard
-    deviation s and the number of samples n. It decreases with n. So only the time limit or the
-    maximum number of samples can prevent convergence.
+    At least ``least`` samples are taken.
     """
 
     limit: float = 0.002
     least: int = 10
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason ``rse`` if the standard error is small enough; None to continue."""
         if len(samples) < self.least:
             return None
         error = _relative_deviation(samples) / math.sqrt(len(samples))
@@ -144,8 +129,7 @@ class RelativeDeviation:
     - There are at least twice ``window`` samples, and the relative standard deviation changed by at
       most ``drift`` times itself over the last ``window`` samples.
 
-    So a noisy device ends with a known spread, and not at the time limit. NVBench's `stdrel`
-    criterion has the same two conditions (0.5 %, and 5 % over a window).
+    NVBench's `stdrel` criterion has the same two conditions (0.5 %, and 5 % over a window).
     """
 
     limit: float = 0.005
@@ -154,10 +138,6 @@ class RelativeDeviation:
     drift: float = 0.05
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason ``stdrel`` if the spread is small, or ``noise-stable``; None to continue.
-
-        ``noise-stable`` means that the estimate of the spread is stable.
-        """
         if len(samples) < self.least:
             return None
         now = _relative_deviation(samples)
@@ -179,10 +159,6 @@ class Capped:
     wall_s: float
 
     def stop(self, samples: Sequence[float], elapsed_s: float) -> Stop | None:
-        """The reason of ``rule``, or ``most-samples`` or ``wall-cap`` if a limit is reached.
-
-        None means to continue.
-        """
         if why := self.rule.stop(samples, elapsed_s):
             return why
         if len(samples) >= self.most:
@@ -199,8 +175,8 @@ WALL_CAP_S = 10.0
 def rule_for(work: Timed, earlier: EarlierRounds | None = None, share: float = 1.0) -> StopRule:
     """The stopping rule that ``work`` requests, with limits on samples and time.
 
-    A rule without a convergence criterion also uses the scatter of the ``earlier`` rounds. Without
-    ``earlier`` rounds, such a rule ends after ``share`` times the usual number of samples.
+    A rule without a convergence criterion also uses the scatter of the ``earlier`` rounds.
+    ``share`` is the share of the usual number of samples that such a rule takes.
     """
     count = math.ceil(share * work.samples)
     rules: dict[str, StopRule] = {
@@ -218,10 +194,9 @@ def rule_for(work: Timed, earlier: EarlierRounds | None = None, share: float = 1
 def observation_seconds(work: Observed, earlier: EarlierRounds | None, share: float = 1.0) -> float:
     """Seconds of the next observation of ``work``, from its `least_seconds` to its `seconds`.
 
-    A standard error is inversely proportional to the square root of the time. The function chooses
-    the time at which the standard error of a round value is `ROUND_SHARE` times the scatter of the
-    ``earlier`` rounds. Without ``earlier``, the result is ``share`` times `seconds`. Without
-    `least_seconds`, the result is `seconds`.
+    At this time, the standard error of a round value is `ROUND_SHARE` times the scatter of the
+    ``earlier`` rounds, if it is inversely proportional to the square root of the time. Without
+    ``earlier``, the time is ``share`` times `seconds`.
     """
     if work.least_seconds is None:
         return work.seconds

@@ -14,11 +14,11 @@ from membench.measure.worker.span import Span, time_span
 QUEUE_LIMIT = 64
 """Maximum number of launches in a stopped queue.
 
-If a stopped queue were full, the host would wait for the queue, and the queue for the host.
+If a stopped queue were full, the host and the queue would wait for each other.
 """
 
 FLOOR_SAMPLES = 21
-"""Number of empty launches; the launch floor is their median."""
+"""Number of empty launches whose median is the launch floor."""
 
 
 class Stopwatch(Protocol):
@@ -64,19 +64,17 @@ class HostStopwatch:
 
     @property
     def step_ns(self) -> float:
-        """The resolution of the clock in nanoseconds."""
         return self.backend.resolution_ns
 
     @property
     def most(self) -> float:
-        """Maximum number of iterations per span: 1 if the work cannot be batched, else infinity."""
         return float("inf") if self.work.batchable else 1
 
     def warm(self) -> Span:
         return self.span(1)
 
     def span(self, iterations: int) -> Span:
-        """The time from the first start to the last end, for ``iterations`` iterations."""
+        """The time from the first start to the last end."""
         return Span(self.backend.elapsed_ns(self.work.run, iterations))
 
 
@@ -86,7 +84,6 @@ class DeviceStopwatch:
 
     Attributes:
         floor_ns: nanoseconds of an empty launch between two events.
-        may_hold: whether the queue may be stopped until the host has filled the queue.
     """
 
     device: DeviceBackend
@@ -100,17 +97,10 @@ class DeviceStopwatch:
 
     @property
     def step_ns(self) -> float:
-        """The resolution of the events or the time of an empty launch in ns, the larger of both."""
         return max(self.device.resolution_ns, self.floor_ns)
 
     @property
     def most(self) -> float:
-        """Maximum number of iterations per span.
-
-        The result is 1 if every sample begins cold or the work cannot be batched. If the work may
-        run in a stopped queue, the result is the number of iterations that fit into the queue.
-        Otherwise the result is infinity.
-        """
         if self.work.cold or not self.work.batchable:
             return 1
         if not self.work.may_block:
@@ -120,13 +110,12 @@ class DeviceStopwatch:
     def warm(self) -> None:
         """Run the work once without stopping the queue.
 
-        The first run loads code and waits for the device. In a stopped queue, the run would end
-        only at the queue's deadline.
+        The first run loads code and waits for the device. A stopped queue would then reach its
+        deadline.
         """
         time_span(self.device, self.work.run, 1, hold=False)
 
     def span(self, iterations: int) -> Span:
-        """The time between the two events, for ``iterations`` iterations."""
         fits = iterations * self.work.launches <= QUEUE_LIMIT
         return time_span(
             self.device,
@@ -138,12 +127,12 @@ class DeviceStopwatch:
 
 
 class Stopwatches:
-    """The stopwatches of one process. The launch floor of a device is measured once.
+    """The stopwatches of one process.
 
     Args:
-        hold: whether to stop a device's queue until the host has filled the queue. Set this to
-            False under a tool that serialises launches (compute-sanitizer, ncu,
-            CUDA_LAUNCH_BLOCKING), because the queue would stay stopped until its deadline.
+        hold: whether to stop a device's queue until the host has filled the queue. It must be False
+            under a tool that serialises launches (compute-sanitizer, ncu, CUDA_LAUNCH_BLOCKING).
+            Otherwise the queue would stay stopped until its deadline.
     """
 
     def __init__(self, *, hold: bool = True) -> None:
@@ -163,7 +152,7 @@ class Stopwatches:
         raise MembenchError(f"the backend {backend.describe().backend} has no clock")
 
     def floor_ns(self, device: DeviceBackend) -> float:
-        """Median nanoseconds of an empty launch between two events; measured once per device."""
+        """Median nanoseconds of an empty launch between two events."""
         if id(device) not in self._floors:
 
             def empty(iterations: int) -> None:

@@ -1,7 +1,6 @@
 """Chooses the configuration of a tuned case, once before the first round.
 
-The rounds then measure the chosen configuration again, because the best of many noisy numbers is
-biased. So rows contain no sample from the choice.
+The rounds measure the chosen configuration again, because the best of many noisy numbers is biased.
 """
 
 from __future__ import annotations
@@ -21,15 +20,13 @@ from membench.measure.worker.stopping import FixedCount
 from membench.measure.worker.stopwatch import Stopwatches
 
 SAMPLES = 5
-"""Number of samples per candidate. The score is their median."""
+"""Number of samples per candidate."""
 
 
 def best_config(
     bench: Bench, backend: Backend, params: Mapping[str, Value], stopwatches: Stopwatches
 ) -> Config:
-    """The candidate of ``bench`` for which the work's metric has the best median.
-
-    Of equally good candidates, the result is the first.
+    """The candidate of ``bench`` with the best median; of equally good candidates, the first.
 
     Raises:
         Skip: no candidate can run on this machine. The reason is the reason of the last candidate.
@@ -61,16 +58,14 @@ def _score(
 ) -> float:
     """The median of the work's metric for ``config``, negated if a smaller value is better.
 
-    So a larger score is always better.
-
     Raises:
         Skip: the configuration cannot run on this machine, its kernel spills registers, or the
             value is above the peak.
-        MembenchError: the work of the bench takes its own samples.
+        MembenchError: as in `best_config`.
     """
     try:
         work = bench.build(backend, params, config)
-    except RegistersSpilled as spilled:  # with this compiler, the configuration is not a candidate
+    except RegistersSpilled as spilled:
         skip(str(spilled))
     try:
         if not isinstance(work, Timed):
