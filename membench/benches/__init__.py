@@ -1,6 +1,6 @@
 """The benchmarks, in one folder per part of the machine.
 
-Each module is one family of benches. The registry finds every module automatically.
+Each module is one family of benches.
 """
 
 from __future__ import annotations
@@ -13,5 +13,5 @@ from membench.core.registry import Registry, scan
 
 @cache
 def registry() -> Registry:
-    """All benches of this installation. A process scans the modules only once."""
+    """All benches of this installation, scanned once per process."""
     return scan(sys.modules[__name__])

@@ -94,10 +94,8 @@ def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
 def client(storage: StorageBackend, qd: int) -> Work:
     """The maximum rate of the I/O client: random reads of 4 KiB from a file in memory, not a disk.
 
-    If a disk's rate is close to this maximum, the client may limit the rate. The entry
-    ``client=limited`` in the detail of a row, such as a row of ``ssd/read``, means that the client
-    used more than 0.9 of a CPU. If possible, the I/O engine is native AIO, which reads cached data
-    in the submitting thread.
+    If a disk's rate is close to this maximum, the client may limit the rate. In the detail of other
+    rows, ``client=limited`` means that a submitting thread used more than 0.9 of a CPU.
     """
     from membench.host.storage.flow import Flow, TrafficShape
 

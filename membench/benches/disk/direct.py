@@ -1,8 +1,7 @@
 """Direct reads and writes of a disk, without the page cache: IOPS, bandwidth and tail latency.
 
 Every round uses new random offsets. A random order visits every block once before it repeats a
-block. Each block's content identifies the block, so a read of a wrong block is detected. Latency is
-the time from submission to completion (fio's `lat`).
+block. Latency is the time from submission to completion (fio's `lat`).
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend
 
 MOST_WRITTEN = 128 * MIB
-"""Maximum bytes that a round of ``ssd/write`` writes, except for one block."""
+"""Maximum bytes that a round of ``ssd/write`` writes, plus at most one block."""
 
 _QUICK_READS = {
     ("rand", 4 * KIB, 1, "thp"),
@@ -52,8 +51,8 @@ _QUICK_WRITES = {("rand", 4 * KIB, 16), ("seq", MIB, 4)}
 def _worth_reading(profile: str, pattern: str, block: int, qd: int, pages: str) -> bool:
     """Whether the profile measures a case.
 
-    The full profile measures every queue depth only for random reads of 4 KiB. The full profile
-    measures memory on 4 KiB pages only for large sequential reads.
+    The full profile measures every queue depth only for random reads of 4 KiB, and memory on 4 KiB
+    pages only for large sequential reads.
     """
     if profile == "quick" or (pattern, block, qd, pages) in _QUICK_READS:
         return (pattern, block, qd, pages) in _QUICK_READS
@@ -90,8 +89,8 @@ def _worth_writing(profile: str, pattern: str, block: int, qd: int) -> bool:
 def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str) -> Work:
     """Read blocks from the disk with a fixed number of reads in flight.
 
-    membench measures which share of the data is in the page cache, before and after the reads. The
-    entry ``resident`` of the row's detail is the larger share.
+    The entry ``resident`` of the row's detail is the share of the data that was in the page cache
+    before or after the reads, the larger of both.
     """
     from membench.host.storage.flow import TrafficShape
 

@@ -29,21 +29,18 @@ QD = 2  # objects in flight; the largest object has 80 MiB
 
 @dataclass(frozen=True)
 class _AttentionSize:
-    """The dimensions of a model's attention, from the model's config.json."""
-
     layers: int
     kv_heads: int
     head_dim: int
 
     @property
     def bytes_per_token(self) -> int:
-        """Bytes of K and V of one token, at 2 bytes per value: 2 * layers * heads * dim * 2."""
+        """Bytes of K and V of one token, at 2 bytes per value."""
         return 2 * self.layers * self.kv_heads * self.head_dim * 2
 
 
 MODELS = {
-    # Source: the published config.json of each model (num_hidden_layers, num_key_value_heads, and
-    # head_dim or hidden_size / num_attention_heads).
+    # Source: the published config.json of each model.
     "llama-3.1-8b": _AttentionSize(layers=32, kv_heads=8, head_dim=128),
     "llama-3.1-70b": _AttentionSize(layers=80, kv_heads=8, head_dim=128),
     "qwen3-32b": _AttentionSize(layers=64, kv_heads=8, head_dim=128),
@@ -52,7 +49,6 @@ MODELS = {
 
 
 def object_bytes(model: str, tokens: int) -> int:
-    """Bytes of the KV-cache object for ``tokens`` tokens, with all layers in one object."""
     return MODELS[model].bytes_per_token * tokens
 
 
@@ -72,8 +68,8 @@ def object_bytes(model: str, tokens: int) -> int:
 def kv(storage: StorageBackend, model: str, tokens: int) -> Work:
     """Load KV-cache objects from the disk in random order, with two loads in flight.
 
-    An object contains the KV cache of ``tokens`` tokens. A block of a paged KV cache often has 16
-    tokens, and a chunk of a KV cache on disk 256 tokens. The metric ``rate`` is in tokens per
+    An object contains all layers of the KV cache of ``tokens`` tokens. A block of a paged KV cache
+    often has 16 tokens, and a chunk of a KV cache on disk 256 tokens. ``rate`` is in tokens per
     second. Latency is in ns per object.
     """
     from membench.host.storage.flow import TrafficShape

@@ -1,9 +1,4 @@
-"""Three measurements of disk writes.
-
-- Writes mixed with reads.
-- Writes that are forced to the medium.
-- Sustained writes.
-"""
+"""Disk writes: mixed with reads, forced to the medium, or sustained."""
 
 from __future__ import annotations
 
@@ -111,8 +106,8 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
     """One write after another; each write is forced to the medium before the next write begins.
 
     With ``method`` fsync or fdatasync, a sample is a write of ``block`` bytes at a random offset,
-    followed by the call of ``method``. Otherwise a sample is a write to a file that was opened with
-    O_DSYNC. In a virtual machine, the host decides when to report data as written.
+    followed by the call of ``method``. With odsync, a sample is a write to a file that was opened
+    with O_DSYNC. In a virtual machine, the host decides when to report data as written.
     """
     import numpy as np
 

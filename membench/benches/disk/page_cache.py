@@ -35,7 +35,6 @@ def _percent(share: float) -> str:
 
 
 def _wrong_state(state: str, share: float) -> str:
-    """The error for a case whose file has the wrong ``share`` (0 to 1) in the page cache."""
     allowed = f"least {WARM_AT_LEAST:.0%}" if state == "warm" else f"most {COLD_AT_MOST:.0%}"
     return (
         f"{_percent(share)} of the file was in the page cache, but a case with state={state} needs "
@@ -64,8 +63,8 @@ def cache(storage: StorageBackend, state: str) -> Work:
 
     - ``cold``: none of these data are in the page cache.
     - ``warm``: all of these data are in the page cache, so the bench measures main memory.
-    - ``evicted``: the descriptor has read the data once, and the file was then dropped from the
-      page cache. The result shows the effect of the descriptor's readahead state on the next reads.
+    - ``evicted``: the file was read through the same descriptor, and then dropped from the page
+      cache. The result shows the effect of the descriptor's readahead state.
     """
     size = min(PART, storage.scratch.size)
     view = storage.memory("thp", READ).data
@@ -82,7 +81,7 @@ def cache(storage: StorageBackend, state: str) -> Work:
         return spans, stamps
 
     def observe(seconds: float) -> Observation:
-        del seconds  # one pass over the pages, without a time limit
+        del seconds  # one pass over the file
         if state != "cold":
             walk()
         before = storage.resident(size) if state == "warm" else storage.evict(size)
@@ -147,8 +146,7 @@ def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str
     - ``warm``: the page is in the page cache, and the kernel only maps the page (a minor fault).
       The bench touches one page in each 64 KiB, because a fault also maps the neighbouring pages.
 
-    The row's detail has the numbers of faults. The bench checks the number of major faults for cold
-    pages in random order, and the number of minor faults for warm pages.
+    The row's detail has the numbers of faults.
     """
     import mmap
 

@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend
 
 POOL = 128 * MIB
-"""Minimum bytes of memory that receive the pages.
-
-The size is larger than most caches. A real pool of KV pages is also larger.
-"""
+"""Minimum bytes of memory that receive the pages, larger than most caches."""
 
 
 def _pool(block: int, qd: int) -> int:
@@ -53,8 +50,7 @@ def ssd_ddr(storage: StorageBackend, block: int, qd: int, pattern: str) -> Work:
 
     The pages represent a KV cache in a file. ``pattern=rand`` reads the pages in random order, like
     an engine that serves requests with different prefixes. ``pattern=seq`` reads the pages in file
-    order, like an engine that restores one long context. The pool is on huge pages if possible, and
-    larger than most caches. ``rate`` is in pages per second.
+    order, like an engine that restores one long context. ``rate`` is in pages per second.
     """
     from membench.host.storage.flow import TrafficShape
 

@@ -1,7 +1,6 @@
 """Moves of KV-cache pages from the disk into GPU memory, alone and during a decode step.
 
-The pipeline overlaps the reads with the copies. Each round also measures the reads alone and the
-copies alone, and compares the pipeline's bandwidth with the bandwidth of the slower stage.
+The pipeline overlaps the reads with the copies. Each round also measures each stage alone.
 """
 
 from __future__ import annotations
@@ -42,17 +41,14 @@ LEG_S = 0.03
 PIPE_S = 0.12
 DECODE = "decode/attn"
 STEPS = 12
-"""Number of decode steps; the result is the median over these steps."""
+"""Number of decode steps without transfers."""
 
 SHARES = (1.0, 0.5, 0.25, 0.125, 0.0625)
-"""Shares of the maximum page rate, in the order in which the bench tries the shares.
-
-The bench stops when the slow-down is small enough.
-"""
+"""Shares of the maximum page rate, in the order of the attempts."""
 
 
 def _slots(qd: int) -> int:
-    """Number of slots: two per reader, so that one slot can fill during the copy from the other."""
+    """Two slots per reader, so that one slot can fill during the copy from the other."""
     return 2 * qd
 
 
@@ -67,8 +63,8 @@ def _pipeline(both: CudaStorage, block: int, qd: int, path: str) -> Pipeline:
 def _worth(profile: str, block: int, qd: int, path: str) -> bool:
     """Whether the profile measures a case.
 
-    The quick profile measures all block sizes only on the path ``bounce``. The full profile
-    measures all queue depths only on the path ``bounce``.
+    The quick profile measures all block sizes, and the full profile all queue depths, only on the
+    path ``bounce``.
     """
     if profile == "quick":
         return path == "bounce" or block == MIB
@@ -96,10 +92,10 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     """Read pages from the disk into a pool on the GPU, in random order.
 
     - ``path=bounce`` reads pages directly into page-locked memory, and at the same time copies
-      earlier pages from page-locked memory to the GPU.
+      earlier pages from there to the GPU.
     - ``path=gds`` is GPUDirect Storage through KvikIO.
-    - ``path=mmap`` does the same as ``bounce``, but copies the pages from a mapping of the file
-      into page-locked memory.
+    - ``path=mmap`` is like ``bounce``, but copies the pages from a mapping of the file into
+      page-locked memory.
 
     ``qd`` is the number of reads in flight. Latency is the time from the start of a page's read to
     the end of the page's copy. ``rate`` is in pages per second. The entry `overlap` of the row's
@@ -114,10 +110,7 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
     traces: list[TrafficRecord] = []
 
     def legs() -> dict[str, float]:
-        """The bandwidth of each stage alone in GB/s; empty if the path has only one stage.
-
-        ``read_gbs`` is the bandwidth of the reads, and ``copy_gbs`` of the copies.
-        """
+        """The bandwidth of each stage alone in GB/s; empty if the path has only one stage."""
         if pipeline.sink is None:
             return {}
         storage.evict()
@@ -134,7 +127,7 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
         trace = pipeline.pager.run(pipeline.offsets, PIPE_S, least=_slots(qd))
         traces.append(trace)
         samples = {RATE: trace.rates(), **bandwidth(trace, block), **latencies(trace, (P50, P99))}
-        # The path `mmap` uses the page cache on purpose, so this path has no share to check.
+        # The path `mmap` uses the page cache on purpose.
         moved = 0 if path == "mmap" else trace.count * block
         detail = seen(trace) | {"resident": storage.served(resident, moved)}
         if found:
@@ -181,9 +174,9 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
     """The highest rate of pages from the disk to the GPU that slows a decode step only a little.
 
     The decode step is ``decode/attn``, repeated. ``slowdown`` is the permitted slow-down in
-    percent. The pages go through host memory. The bench tries a few rates and reports the highest
-    rate within the permitted slow-down. Latency is the time of a decode step during the transfers.
-    The entry `alone_ns` of the row's detail is the time of a decode step without transfers.
+    percent. The pages go through host memory. The bench tries a few rates, and reports the highest
+    rate within the permitted slow-down. Latency is the time of a decode step during the transfers,
+    and the entry `alone_ns` of the row's detail is the time without transfers.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.workloads.page_pipeline import check_landed

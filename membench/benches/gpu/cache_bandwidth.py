@@ -23,10 +23,10 @@ A launch accesses a larger working set once.
 """
 
 OWN_BYTES = 32 * MIB
-"""Bytes per launch and SM for a working set that every SM reads completely; a power of two."""
+"""Bytes per launch and SM for a working set that every SM reads; a power of two."""
 
 L1_SIZES = ("16KiB", "32KiB", "64KiB", "128KiB", "256KiB", "512KiB", "1MiB")
-"""Sizes near the capacity of L1 caches; the bandwidth changes at these sizes."""
+"""Sizes near the capacity of L1 caches."""
 
 _SALT = 29
 
@@ -34,8 +34,8 @@ _SALT = 29
 def _together(gpu: Gpu) -> int:
     """The largest odd number of thread blocks that are resident at once.
 
-    The number of chunks is a power of two. So with an odd number of blocks, every block accesses
-    every chunk.
+    The number of chunks is a power of two. So with an odd number of blocks, another block accesses
+    a chunk in the next pass.
     """
     blocks = gpu.properties.threads_per_sm // BLOCK * gpu.properties.sms
     return blocks - 1 + blocks % 2
@@ -48,8 +48,8 @@ def _seconds_together(size: int) -> float:
 def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> int:
     """Sum, modulo 2^32, of the pattern words that all blocks read.
 
-    The chunks form a ring of ``chunks`` chunks. Block b begins at chunk b * ``spread``, and reads
-    ``visits`` consecutive chunks.
+    Block b begins at chunk b * ``spread`` of a ring of ``chunks`` chunks, and reads ``visits``
+    consecutive chunks.
     """
     from membench.gpu.verify.pattern import pattern_sum
 
@@ -74,9 +74,9 @@ def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> in
 def l2_read(gpu: Gpu, size: int) -> Work:
     """Read bandwidth of the L2 cache: all SMs read one working set and bypass their L1 caches.
 
-    In every pass, a different SM reads a given chunk of 16 KiB. So each SM reads lines from both
-    partitions of the L2 cache. If the working set exceeds the L2 capacity, the data come from
-    memory.
+    In every pass, a different thread block reads a given chunk of 16 KiB. So each SM reads lines
+    from both partitions of the L2 cache. If the working set exceeds the L2 capacity, the data come
+    from memory.
     """
     import numpy as np
 
@@ -122,7 +122,7 @@ def l2_read(gpu: Gpu, size: int) -> Work:
 def l2_write(gpu: Gpu, size: int) -> Work:
     """Write bandwidth of the L2 cache: all SMs write one working set.
 
-    In every pass, a different SM writes a given chunk of 16 KiB.
+    In every pass, a different thread block writes a given chunk of 16 KiB.
     """
     import numpy as np
 
@@ -169,13 +169,12 @@ def l2_write(gpu: Gpu, size: int) -> Work:
 )
 @axis("hint", quick="plain", full=("plain", "ca"))
 def l1_read(gpu: Gpu, size: int, hint: str) -> Work:
-    """Read bandwidth of the L1 caches, summed over SMs: each SM reads the whole working set.
+    """Read bandwidth of the L1 caches, summed over all SMs: every SM reads the same working set.
 
-    The SMs begin at different offsets of the working set and wrap around. Each SM reads 32 MiB per
-    launch, so one launch reads only a part of a larger working set. If the working set exceeds L1,
-    the data come from L2. If the working set exceeds L2, the data come from memory. ``hint`` is the
-    cache operator of the loads: ``plain`` is a load without an operator, as in ordinary kernels;
-    ``ca`` is a different instruction that also uses L1.
+    The SMs begin at different offsets and wrap around. Each SM reads 32 MiB per launch. If the
+    working set exceeds L1, the data come from L2 or from memory. ``hint`` is the cache operator of
+    the loads: ``plain`` is a load without an operator, as in ordinary kernels; ``ca`` is a
+    different instruction that also uses L1.
     """
     import numpy as np
 

@@ -20,37 +20,30 @@ if TYPE_CHECKING:
     from membench.gpu.verify.ring import GpuRing
 
 LOADS = 32
-"""Hops (dependent loads) in the loop body. `membench.gpu.verify.walk` uses the same number."""
+"""Hops (dependent loads) in the loop body, as in `membench.gpu.verify.walk`."""
 
 HOPS = 100_000
 """Minimum hops per launch. A launch over a cached ring has at least one hop per line."""
 
 WARM_MULTIPLE = 4
-"""If a ring has at most this multiple of the L2 size, a walk before the timed walk warms L2."""
+"""If a ring has at most this multiple of the L2 size, an untimed walk warms L2."""
 
 TLB_WINDOW = 2 * MIB
-"""Bytes of a page of device memory.
-
-The order ``page`` is random within a page and visits page after page, so the TLB stays warm.
-"""
+"""Bytes of a page of device memory."""
 
 DENSE = 4 * GIB
-"""The full profile measures every power of two from 2 KiB to this footprint.
-
-Above this size, only the time of address translation changes.
-"""
+"""The full profile measures every power of two from 2 KiB to this footprint."""
 
 LINKS_PER_S = 1e9
-"""Estimated number of lines that the kernel links per second; a line causes 32 bytes of traffic."""
+"""Estimated number of lines that the kernel links per second."""
 
 HINTED = (16 * KIB, 16 * MIB, 1024 * MIB)
 """Footprints in bytes (in L1, L2 and memory) at which the full profile compares cache operators."""
 
 TIMED_HOPS = 2048
-"""Number of hops per launch that are timed individually."""
 
 LAUNCHES = 3
-"""Launches per round. Long launches reduce this number."""
+"""Launches per round; fewer if the launches are long."""
 
 _SEED = 0x5EED
 
@@ -79,22 +72,20 @@ def sensible(_profile: str, size: int, order: str, hint: str) -> bool:
     """Whether the full profile measures this combination of axes.
 
     The order ``page`` is measured only for rings above `TLB_WINDOW` and up to `DENSE`, at every
-    second size. Cache operators other than ``plain`` are measured only with the random order at the
-    sizes `HINTED`.
+    second size. Cache operators are compared only with the random order at the sizes `HINTED`.
     """
     if order == "page" and not TLB_WINDOW < size <= DENSE:
-        # Within one page both orders are equal. For large rings, only the random order is measured.
+        # within one page both orders are equal
         return False
     if order == "page" and size.bit_length() % 2 == 0:
-        return False  # the curve is smooth here, so every other size suffices
+        return False  # the curve is smooth here
     return hint == "plain" or (order == "random" and size in HINTED)
 
 
 def footprints(machine: Machine) -> tuple[Value, ...]:
     """Ring sizes of the full profile, up to most of the GPU's memory.
 
-    The sizes are powers of two up to 4 GiB, then 16, 64 and 256 GiB, and the largest possible size.
-    The TLBs of a GPU cover tens of GiB (64 GB on an A100: arXiv 2405.11425). So only larger rings
+    The TLBs of a GPU cover tens of GiB (64 GB on an A100: arXiv 2405.11425), so only larger rings
     have TLB misses. A KV cache can be as large as these rings.
     """
     dense = expand(f"2KiB..{format_size(DENSE)} *2", machine)
@@ -105,7 +96,7 @@ def footprints(machine: Machine) -> tuple[Value, ...]:
 
 
 def walks(size: int, l2_bytes: int) -> tuple[int, int, int]:
-    """Hops per launch, number of launches, and hops that warm the caches before the launches."""
+    """Hops per launch, number of launches, and hops of the warm-up."""
     lines = size // LINE
     if size > WARM_MULTIPLE * l2_bytes:
         return HOPS, LAUNCHES, 0
@@ -114,10 +105,7 @@ def walks(size: int, l2_bytes: int) -> tuple[int, int, int]:
 
 
 def _ring(size: int, order: str) -> GpuRing:
-    """The ring over ``size`` bytes. Skip the case if the last page of a ring by pages is partial.
-
-    Within one page, both orders are equal.
-    """
+    """The ring over ``size`` bytes. Skip a ring by pages whose last page is partial."""
     from membench.gpu.verify.ring import GpuRing
 
     lines = size // LINE
@@ -171,8 +159,8 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
 
     ``hint`` is the cache operator of the load: ``plain`` is a load without an operator, as in
     ordinary kernels; ``ca`` is a different instruction that also uses L1; ``cg`` caches only in L2;
-    ``cv`` fetches the data again. The median is taken over whole launches. p50, p95 and p99 are
-    taken over single hops, and include one clock read (``clock_cycles`` in the detail).
+    ``cv`` fetches the data again. The median is over whole launches. p50, p95 and p99 are over
+    single hops, and include one clock read (``clock_cycles`` in the detail).
     """
     import numpy as np
 
@@ -195,7 +183,6 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
     pairs: list[int] = []
 
     def address(index: int) -> np.uint64:
-        """Address of the line at position ``index`` of the ring."""
         return np.uint64(memory.address + LINE * ring.place(index % ring.lines))
 
     def walk(turns: int) -> tuple[float, float]:
@@ -207,7 +194,7 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
         return ns / (turns * LOADS), cycles / (turns * LOADS)
 
     def walk_slowly() -> list[int]:
-        """Cycles of each of `TIMED_HOPS` hops in a walk from a random line."""
+        """Cycles of each single hop in a walk from a random line."""
         start = int(starts.integers(ring.lines))
         args = (out, took, address(start), np.uint32(TIMED_HOPS))
         gpu.launch(hops, 1, 1, args, shared=4 * TIMED_HOPS)

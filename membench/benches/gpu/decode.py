@@ -1,7 +1,7 @@
 """The memory-bound parts of a decode step: reading the weights, and attention over the KV cache.
 
-The benches leave out norms, rotary embedding, activations, sampling and tensor-parallel
-communication, because these operations move little data.
+Norms, rotary embedding, activations, sampling and tensor-parallel communication are left out,
+because they move little data.
 """
 
 from __future__ import annotations
@@ -27,17 +27,14 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 STEPS = 16
-"""Number of steps in the estimates of time: ten samples, a warm-up and the first launches."""
+"""Number of steps in the estimates of time, with warm-up."""
 
 WEIGHT_BYTES = GIB
-"""Minimum bytes of weights.
-
-The layers use different weights in turn, so that no layer finds its weights in L2.
-"""
+"""Minimum bytes of weights, so that no layer finds its weights in L2."""
 
 
 MOST_BATCH = 512
-"""Maximum batch of ``decode/weights``. The weights and results of every model then fit in 4 GiB."""
+"""Maximum batch for which the weights and results of every model fit in 4 GiB."""
 
 
 @bench(
@@ -119,7 +116,6 @@ def attention(gpu: Gpu, model: str, context: int, kv: str, launch: str) -> Work:
 
     For each layer, the kernel gathers K and V through a block table, multiplies K by the query, and
     sums V with the resulting weights. The bandwidth counts K and V once. The rate is in tokens per
-    second and covers only the attention. The cache has 131072 tokens in total, so the batch is
-    131072 / ``context`` (at least 1).
+    second and covers only the attention. The batch is 131072 / ``context`` (at least 1).
     """
     return attention_step(gpu, MODELS[model], context, kv, launch)

@@ -1,8 +1,7 @@
 """Energy per byte moved in steady loops of ten seconds, measured with NVML's energy counter.
 
 Power sensors of recent GPUs sample only part of the time, so only long loops give useful results
-(Yang et al., "Accurate and Convenient Energy Measurements for GPUs", SC24). membench measures a
-case only once per run, and repeats the loop within the case.
+(Yang et al., "Accurate and Convenient Energy Measurements for GPUs", SC24).
 """
 
 from __future__ import annotations
@@ -30,13 +29,10 @@ if TYPE_CHECKING:
 REPEATS = 3
 LOOP_S = 10.0
 IDLE_S = 1.5
-"""Seconds of idling before each loop. The idle power is subtracted from the loop's power."""
+"""Seconds of idling before each loop, to measure the idle power."""
 
 BATCH_S = 0.05
-"""Seconds of work in one batch. The host queues one batch at a time.
-
-The gap between two batches is about a thousandth of this time.
-"""
+"""Seconds of work that the host queues at once, about a thousand times the gap after it."""
 
 SIZE = 2 * GIB
 GATHERED = GIB
@@ -44,7 +40,7 @@ PAGE = 4 * KIB
 LINK_BYTES = 256 * MIB
 
 TILE_WORDS = 4_194_301
-"""Number of words after which the random data repeat. The number is a prime."""
+"""Number of words after which the random data repeat, a prime."""
 
 _SEED = 0xE
 
@@ -70,11 +66,6 @@ class Load:
 def _declared(
     name: str, gpu_memory: int, *grid: str, version: int = 1
 ) -> Callable[[Callable[..., Work]], Bench]:
-    """Return a decorator that declares an energy bench.
-
-    The decorated function returns the work that runs the energy loops; see `_work`.
-    """
-
     def decorate(function: Callable[..., Work]) -> Bench:
         return bench(
             name,
@@ -171,8 +162,7 @@ def _gather(gpu: Gpu, data: str) -> Load:
     gpu.upload(named, table)
     sums = BlockSums(gpu, blocks)
     bits = (PAGE // VECTOR).bit_length() - 1
-    # The arguments are a shift of 0 and the number of pages. With shift 0, the kernel reads the
-    # pages that the table lists.
+    # a shift of 0, and the number of pages
     numbers = (np.uint32(0), np.uint32(SIZE // PAGE))
     args = (sums.buffer, pool, named, np.uint32(bits), np.uint64(table.size << bits), *numbers)
     expected = content.sum(table.astype(np.uint64) * np.uint64(PAGE // 4), PAGE // 4)
@@ -217,7 +207,7 @@ def _work(gpu: Gpu, load: Load, data: str) -> Work:
         done[0] += times
 
     def loop(times: int, seconds: float) -> int:
-        """Run batches for about ``seconds``, and return the number of repetitions."""
+        """Run batches for about ``seconds``. Returns the number of repetitions."""
         before, end = done[0], time.perf_counter() + seconds
         while time.perf_counter() < end:
             batch(times)
@@ -252,10 +242,7 @@ def _work(gpu: Gpu, load: Load, data: str) -> Work:
 def _repeat(
     joules: Callable[[], float], loop: Callable[[], int], payload: int
 ) -> tuple[float, dict[str, float]]:
-    """Dynamic energy of one loop in pJ per byte, and facts about the loop.
-
-    The facts are the board's power before and during the loop in watts (``idle_w``, ``loop_w``),
-    and the bandwidth in GB/s (``gb_s``).
+    """Dynamic energy of one loop in pJ per byte, and facts: power in W, bandwidth in GB/s.
 
     Raises:
         MembenchError: the loop used no more energy than the idle board.

@@ -21,8 +21,7 @@ SAMPLE_S = 0.005
 TILE = 128
 """The number of rows and columns must be a multiple of this number.
 
-The scales of MXFP8 and NVFP4 are stored for tiles of 128 rows. The tensor cores need multiples of
-16 for FP8.
+The scales of MXFP8 and NVFP4 are stored for tiles of 128 rows.
 """
 
 MOST_N = 16384
@@ -39,12 +38,11 @@ PEAKS: tuple[tuple[str, dict[str, float]], ...] = (
 )
 """Pairs of a pattern for device names, and TFLOP/s of dense products by format.
 
-The products have single-precision sums. The values are for the boost clock. Sources: NVIDIA's data
-sheets for H100 (SXM, PCIe, NVL), H200, A100, L40S, GB200 NVL72 (FP4: 1,440 PFLOP/s sparse, 720
-dense, for 72 GPUs) and DGX B200 (FP4: 144 PFLOP/s sparse, 72 dense, for 8 GPUs). Where a data sheet
-gives only a value for sparse products, the entry is half of this value. The first matching pattern
-decides. Devices without an entry have no peak, such as boards with higher clocks than in their data
-sheet.
+The first matching pattern decides. The values are for the boost clock, and for sums in single
+precision. Sources: NVIDIA's data sheets for H100 (SXM, PCIe, NVL), H200, A100, L40S, GB200 NVL72
+(FP4: 1,440 PFLOP/s sparse, 720 dense, for 72 GPUs) and DGX B200 (FP4: 144 PFLOP/s sparse, 72 dense,
+for 8 GPUs). If a data sheet gives only a value for sparse products, the entry is half of this
+value. Boards with higher clocks than in their data sheet have no entry, and no peak.
 """
 
 
@@ -88,10 +86,10 @@ def _gemm(gpu: Gpu, kind: str, n: int, out: str, *, fast: bool = False) -> Work:
 def _product(
     kind: str, flops: float, *, version: int, quick: bool = False
 ) -> Callable[[Callable[..., Work]], Bench]:
-    """Return a decorator that declares the bench for format ``kind``.
+    """A decorator that declares the bench for format ``kind``.
 
     ``flops`` is an estimate of the operations per second. With ``quick``, both profiles have the
-    bench, otherwise only the full profile.
+    bench.
     """
     return bench(
         f"gpu/gemm/{kind}",
@@ -99,7 +97,6 @@ def _product(
         needs=Needs.GPU,
         yields=(Metric.FLOPS, Stat.MEDIAN),
         profiles=tuple(PROFILES) if quick else ("full",),
-        # The seconds cover the operands, the search for the sample length, and the samples.
         seconds=lambda n, **_: 0.1 + (SAMPLES + 4) * max(SAMPLE_S, 2 * n**3 / flops),
         gpu_memory=3 * GIB,
     )
@@ -151,7 +148,7 @@ def fp8(gpu: Gpu, n: int, sums: str, out: str) -> Work:
 def mxfp8(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in MXFP8 on Blackwell: E4M3 with one scale per 32 numbers.
 
-    The result is BF16. All scales are 1. Other scales would take the same time.
+    The result is BF16. All scales are 1.
     """
     return _gemm(gpu, "mxfp8", n, "bf16")
 
@@ -161,7 +158,6 @@ def mxfp8(gpu: Gpu, n: int) -> Work:
 def nvfp4(gpu: Gpu, n: int) -> Work:
     """Products of n x n matrices in NVFP4 on Blackwell: E2M1 with one scale per 16 numbers.
 
-    The result is BF16. All scales are 1. Other scales would take the same time. The numbers are
-    random among +-1 and +-1.5, two of the eight magnitudes of E2M1.
+    The result is BF16. All scales are 1. The numbers are random among +-1 and +-1.5.
     """
     return _gemm(gpu, "nvfp4", n, "bf16")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 LINES = 128
-"""Number of measured lines. The GPU distributes the lines over the slices of both L2 partitions."""
+"""Number of measured lines, which the GPU distributes over the slices of the L2 cache."""
 
 LOADS = 16
 _SEED = 0x12
@@ -35,10 +35,9 @@ _OUT_WORDS = 4
 def l2_map(gpu: Gpu, size: int) -> Work:
     """Latency of an L2 hit, for every pair of an SM and one of 128 lines of a buffer.
 
-    One SM at a time loads each line 16 times in a dependent chain; each line contains its own
-    address. A sample is the mean of these 16 loads. So p95 is a percentile over pairs of an SM and
-    a line, not over single loads. On a GPU with two L2 partitions, the samples form two groups,
-    near and far.
+    One SM at a time loads each line 16 times in a dependent chain. A sample is the mean of these 16
+    loads, so p95 is a percentile over pairs of an SM and a line. On a GPU with two L2 partitions,
+    the samples form two groups, near and far.
     """
     import numpy as np
 

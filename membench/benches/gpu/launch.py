@@ -1,4 +1,4 @@
-"""The cost of starting work on a GPU, a lower bound for every other latency."""
+"""The cost of starting work on a GPU."""
 
 from __future__ import annotations
 
@@ -79,11 +79,12 @@ def _repeat(function: Callable[[], None], times: int) -> None:
 def roundtrip(gpu: Gpu, kind: str) -> Work:
     """Time from the host to the device and back, by the host's clock.
 
-    - ``launch``: the host launches an empty kernel and waits for the end of the kernel. The result
-      is the minimum time of any operation that the host waits for, including the time of the
-      Python interpreter.
+    - ``launch``: the host launches an empty kernel and waits for its end. Any operation that the
+      host waits for takes at least this time.
     - ``flag``: the host writes a word to mapped host memory and waits until a running kernel
-      answers. The result is twice the latency of the link.
+      answers. The time includes at least two crossings of the link.
+
+    The time includes the Python interpreter.
     """
     import numpy as np
 

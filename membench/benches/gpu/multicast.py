@@ -22,31 +22,19 @@ TILE = 16 * KIB
 STAGES = 6
 
 SIZE = 16 * MIB
-"""Bytes of the working set. The kernel reads the set repeatedly.
-
-The set fits in the L2 cache of every GPU with multicast.
-"""
+"""Bytes of the working set, which fits in the L2 cache of every GPU with multicast."""
 
 TILES = 1024
-"""Tiles that every block receives per launch: 16 MiB.
-
-All blocks of an H100 together receive 2 GB, which takes about 0.5 ms at 4 TB/s.
-"""
+"""Tiles that every block receives per launch: 16 MiB, or about 0.5 ms at 4 TB/s on an H100."""
 
 MULTICAST = range(90, 120)
-"""Compute capabilities with fast multicast.
-
-For other capabilities, the assembler warns that multicast is slow.
-"""
+"""Compute capabilities with fast multicast; for others, the assembler warns."""
 
 _SALT = 43
 
 
 def tile_sums(count: int, salt: int) -> npt.NDArray[np.uint64]:
-    """For each of the first ``count`` tiles of the pattern: the sum of the words in the tile.
-
-    The sums are valid modulo 2^32.
-    """
+    """Sums, valid modulo 2^32, of the words in each of the first ``count`` tiles."""
     import numpy as np
 
     from membench.gpu.verify.pattern import pattern_sum
@@ -56,10 +44,9 @@ def tile_sums(count: int, salt: int) -> npt.NDArray[np.uint64]:
 
 
 def received(cluster: int, clusters: int, tiles: int, sums: npt.NDArray[np.uint64]) -> int:
-    """Sum, modulo 2^32, of the words that one block receives; equal for all blocks of a cluster.
+    """Sum, modulo 2^32, of the words that each block of cluster number ``cluster`` receives.
 
-    ``cluster`` is the number of the cluster, and ``clusters`` the number of all clusters. ``tiles``
-    is the number of tiles in a launch. ``sums`` has the sum of the words of each tile.
+    ``tiles`` is the number of tiles per launch. ``sums`` has the sum of the words of each tile.
     """
     import numpy as np
 

@@ -16,17 +16,14 @@ if TYPE_CHECKING:
 
 BLOCK = 1024
 TURN_BYTES = 32 * KIB
-"""Bytes that the threads of a block together access in one loop iteration (turn)."""
+"""Bytes that the threads of a block together access in one loop turn."""
 
 TURNS = 2048
 """Loop turns per launch: about 0.3 ms without bank conflicts."""
 
 WORDS = 4096
 STEP = 1021
-"""Step of the ring in the latency test: word i points to word i + STEP.
-
-STEP is odd, so that the ring is one cycle.
-"""
+"""Word i of the ring points to word i + STEP. STEP is odd, so that the ring is one cycle."""
 
 LOADS = 32
 HOPS_TURNS = 1000
@@ -37,9 +34,8 @@ _SALT = 41
 def conflict(width: int, stride: int) -> int:
     """Number of passes of a request, relative to a request without bank conflicts.
 
-    Shared memory has 32 banks of four bytes. A warp needs two passes for 8 bytes per thread, and
-    four passes for 16 bytes per thread. ``stride`` is the distance between neighbouring lanes in
-    elements, a power of two.
+    Shared memory has 32 banks of four bytes. ``stride`` is the distance between neighbouring lanes
+    in elements of ``width`` bytes, a power of two.
     """
     return min(stride, 128 // width)
 
@@ -55,7 +51,7 @@ def memory_bytes(width: int) -> int:
 
 
 def tile_sum(width: int, tile: int, salt: int) -> int:
-    """Sum of the 32-bit words in tile number ``tile`` of the pattern, valid only modulo 2^32."""
+    """Sum of the words in tile number ``tile`` of the pattern, valid modulo 2^32."""
     from membench.gpu.verify.pattern import pattern_sum
 
     words = BLOCK * width // 4
@@ -63,16 +59,16 @@ def tile_sum(width: int, tile: int, salt: int) -> int:
 
 
 def read_sum(width: int, turns: int, salt: int) -> int:
-    """Sum of the 32-bit words that a block reads in ``turns`` loop turns, valid modulo 2^32."""
+    """Sum of the words that a block reads in ``turns`` loop turns, valid modulo 2^32."""
     each = tiles(width)
     of_tile = [tile_sum(width, tile, salt) for tile in range(2 * each - 1)]
     return sum(sum(of_tile[turn % each : turn % each + each]) for turn in range(turns))
 
 
 def written_sum(width: int, turns: int, salt: int) -> int:
-    """Sum of the 32-bit words in shared memory after a block has written in ``turns`` loop turns.
+    """Sum of the words in shared memory after ``turns`` loop turns of writes, valid modulo 2^32.
 
-    The sum is valid modulo 2^32. A tile that no turn has written still contains the pattern.
+    A tile that no turn has written still contains the pattern.
     """
     each, total = tiles(width), 0
     for tile in range(2 * each - 1):
@@ -123,9 +119,8 @@ def read(gpu: Gpu, width: int, stride: int) -> Work:
     """Read bandwidth of shared memory, summed over all SMs.
 
     ``width`` is the number of bytes per load and thread. ``stride`` is the distance of neighbouring
-    threads in elements of this width. The measured bank-conflict ratio is the bandwidth at stride 1
-    divided by this bandwidth. The entry ``conflict`` of the row's detail is the ratio that the
-    layout of the banks predicts.
+    threads in elements of this width. The entry ``conflict`` of the row's detail is the predicted
+    bank-conflict ratio: the bandwidth at stride 1 divided by this bandwidth.
     """
     return _bandwidth(gpu, "read", width, stride)
 
@@ -223,9 +218,8 @@ def neighbour(gpu: Gpu, cluster: int) -> Work:
     """Read bandwidth of distributed shared memory, summed over all SMs.
 
     Every block reads 16 bytes per thread from the next block in its cluster. Each SM runs at most
-    one block. The number of clusters is the maximum number of resident clusters, according to the
-    driver. One more cluster would have to wait, which would double the time. A cluster runs within
-    one GPC, so some SMs of a GPC can stay idle.
+    one block. The bench runs as many clusters as are resident at once. A cluster runs within one
+    GPC, so some SMs of a GPC can stay idle.
     """
     import numpy as np
 

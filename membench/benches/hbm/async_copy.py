@@ -1,7 +1,4 @@
-"""Three methods to read GPU memory into shared memory.
-
-The benches measure bandwidth by bytes in flight, and latency.
-"""
+"""Three methods to read GPU memory into shared memory: their bandwidth and latency."""
 
 from __future__ import annotations
 
@@ -21,21 +18,21 @@ if TYPE_CHECKING:
 
 BLOCK = 256
 LOADS = 4
-"""Number of plain loads that a thread has in flight at the same time."""
+"""Number of plain loads that a thread has in flight."""
 
 MOST_STAGES = 32
-"""Maximum tiles in flight. 32 tiles of more than 7 KiB exceed the shared memory of a block."""
+"""Maximum tiles in flight."""
 
 BULK_CAPABILITY = 90
 
 HOPS, LAUNCHES = 4096, 5
-"""Latency bench: hops per launch, and launches. A launch takes about 4 ms at 1 us per hop."""
+"""For the latency. A launch takes about 4 ms at 1 us per hop."""
 
 _SALT = 67
 
 
 def in_flight(method: str, tile: int, stages: int) -> int:
-    """Maximum bytes in flight per SM, for ``method`` and ``stages`` tiles of ``tile`` bytes."""
+    """Maximum bytes in flight per SM."""
     return min(tile, BLOCK * LOADS * 16) if method == "ld" else tile * stages
 
 
@@ -132,9 +129,8 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
 def bulk(gpu: Gpu, size: int) -> Work:
     """Latency of a dependent bulk copy (TMA) of 16 bytes from GPU memory into shared memory.
 
-    The pointers form one random cycle through lines of 128 bytes, as in `gpu/chase`. A hop consists
-    of the copy, the wait for the end of the copy, and the load of the next address from shared
-    memory.
+    The pointers form one random cycle through lines of 128 bytes, as in `gpu/chase`. A hop is the
+    copy, the wait for its end, and the load of the next address from shared memory.
     """
     from membench.gpu.verify.walk import Walker
 

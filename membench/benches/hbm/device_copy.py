@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 BYTE = 0x3C
 
 SIZES = ("64KiB", "512KiB", "4MiB", "32MiB", "256MiB", "2GiB")
-"""Sizes in addition to `auto`. At the smallest sizes, the launch takes longer than the copy."""
 
 _SALT = 71
 
@@ -41,8 +40,8 @@ def d2d(gpu: Gpu, size: int, count: str, engine: str) -> Work:
 
     ``engine=tma`` copies by a kernel with bulk copies through shared memory (compute capability 9.0
     or newer). `hbm/copy` measures copies by loads and stores. ``count=payload`` counts each copied
-    byte once, like copies between tiers. ``count=rw_sum`` counts each copied byte twice (one read
-    and one write), like STREAM.
+    byte once, like copies between tiers. ``count=rw_sum`` counts each byte twice (one read and one
+    write), like STREAM.
     """
     from membench.gpu.verify.pattern import Patterns
 

@@ -35,13 +35,13 @@ def table_sum(
 ) -> int:
     """Sum, modulo 2^32, of all words in the pages whose numbers are in ``table``.
 
-    The pages are in a pool of ``pages`` pages of ``page`` bytes, filled with the pattern of
-    ``salt``. The function first adds ``shift`` to each page number, modulo ``pages``.
+    The pool has ``pages`` pages of ``page`` bytes, filled with the pattern of ``salt``. ``shift``
+    is added to each page number, modulo ``pages``.
     """
     from membench.gpu.verify.pattern import STEP, pattern_sum
 
     words = page // 4
-    # The number of page numbers that wrap around.
+    # page numbers that wrap around
     round_ = int((table >= pages - shift).sum()) if shift else 0
     numbers = int(table.sum(dtype="u8")) + shift * table.size - round_ * pages
     first = numbers * words  # sum of the first words' indices
@@ -51,10 +51,8 @@ def table_sum(
 def shifts(kind: str, pages: int, count: int) -> tuple[int, ...]:
     """For each launch, the number that the launch adds to each page number of the table.
 
-    The shift grows from launch to launch by the number of pages per launch, and stays below the
-    number of pages in the pool. Then the shifts repeat. Without shifts, every launch would read the
-    same pages, and the TLBs would still have the translations of these pages. A skewed table
-    (``zipf``) has only the shift 0, because it reads the same pages again on purpose.
+    Without shifts, the TLBs would still have the translations of the pages of the last launch. A
+    skewed table (``zipf``) has only the shift 0, because it reads the same pages again on purpose.
     """
     return (0,) if kind == "zipf" else tuple(range(0, pages, max(1, count)))
 
@@ -66,10 +64,6 @@ def pools(machine: Machine) -> tuple[Value, ...]:
 
 
 def sensible(profile: str, page: int, table: str, **_: int) -> bool:
-    """Whether the profile measures a case.
-
-    The full profile measures only uniform tables with every page size.
-    """
     return profile == "quick" or table == "uniform" or page in (KIB // 2, 4 * KIB, 64 * KIB)
 
 
@@ -77,7 +71,7 @@ def sensible(profile: str, page: int, table: str, **_: int) -> bool:
     "hbm/gather",
     version=2,  # version 2: `size=auto`, and each launch reads different pages
     needs=Needs.GPU,
-    # The seconds cover the table and the samples. A sample takes 1 ms, or one launch at 200 GB/s.
+    # A sample takes 1 ms, or one launch at 200 GB/s.
     seconds=lambda page, **_: 0.09 + 2e-8 * READ_BYTES / page,
     memory=lambda page, **_: 16 * READ_BYTES // page,
     gpu_memory=lambda size, page, **_: size + 4 * READ_BYTES // page + MIB,
@@ -91,9 +85,8 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     """Useful bandwidth of reading pages from a pool; a table lists the pages to read.
 
     The bandwidth counts the bytes of the pages, but not the table, which has four bytes per page.
-    The row's detail has the bytes of the table. Each launch shifts the page numbers, so that
-    successive launches read different pages. With ``zipf``, every launch reads the same pages, and
-    reads some pages so often that these pages come from the cache on purpose.
+    Successive launches read different pages. With ``zipf``, every launch reads the same pages, and
+    reads some pages so often that they come from the cache on purpose.
     """
     import numpy as np
 

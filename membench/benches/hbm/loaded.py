@@ -25,23 +25,19 @@ TURNS = 8
 
 SAMPLES = 64
 SINGLE_HOPS = 128
-"""Number of hops after each sample that are timed individually.
-
-All samples under load together have 8,192 such hops. 82 of the 8,192 hops are above p99.
-"""
+"""Number of hops after each sample that are timed individually."""
 
 IDLE_SAMPLES = 32
 WARM_SAMPLES = 16
-"""Number of samples in the first run.
+"""Number of samples in the first run, which fill the TLBs.
 
-The first run has 6,144 hops. In a ring of 4 GiB, these are three hops for each page of 2 MiB, which
-fill the TLBs.
+They have 6,144 hops: in a ring of 4 GiB, three for each page of 2 MiB.
 """
 
 TRAFFIC_BYTES = 512 * MIB
 CHUNK = 4096
 CYCLE = 6
-"""Number of chunks in one cycle; after a cycle, the sequence of reads and writes repeats."""
+"""Number of chunks after which the sequence of reads and writes repeats."""
 
 READS = {100: 6, 67: 4, 50: 3, 0: 0}
 """Chunks per cycle that a warp reads, by percentage of reads; the warp writes the other chunks."""
@@ -52,8 +48,8 @@ FLAT_OUT = 100
 LOADS_OF_PEAK = (FLAT_OUT, 95, 90, 80, 70, 50, 30, 10)
 """Requested traffic in percent of the card's peak.
 
-The range covers the knee of the curve on every card. With less traffic, all warps can pause at the
-same time for as long as a sample, and a sample without traffic is an error.
+With less traffic, all warps can pause at the same time for as long as a sample, and a sample
+without traffic is an error.
 """
 
 SPARSE = (FLAT_OUT, 80, 30)
@@ -61,7 +57,7 @@ SPARSE = (FLAT_OUT, 80, 30)
 
 BLOCK = 1024
 DEADLINE_NS = 2_000_000_000
-"""Time limit, in nanoseconds, of kernels that wait for each other."""
+"""Time limit in nanoseconds of kernels that wait for each other."""
 
 _WARPS = BLOCK // 32
 _HEAD, _WORDS = 8, 4  # words of `out` for all samples, and per sample
@@ -70,11 +66,6 @@ _SEED = 0x10AD
 
 
 def sensible(_profile: str, reads: int, load: int, sms: int, **_: int) -> bool:
-    """Whether a case is measured.
-
-    The bench measures traffic of reads alone at all loads, and mixed traffic only at some loads.
-    If generators run on only some of the SMs, the bench measures only traffic without pauses.
-    """
     if sms != 100:
         return load == FLAT_OUT and reads in (100, 50)
     return reads == 100 or load in SPARSE
@@ -113,16 +104,15 @@ def pause_ns(load: int, warps: int, peak: float) -> float:
 def loaded(gpu: Gpu, size: int, reads: int, load: int, sms: int) -> Work:
     """Loaded latency: a pointer chase on one SM, with traffic from the other SMs.
 
-    The traffic consists of chunks of 4 KiB. ``reads`` percent of the chunks are read, and the other
-    chunks are written. ``sms`` percent of the other SMs run traffic generators. The warps pause
-    between chunks, so that all warps together request ``load`` percent of the card's peak. At 100
-    percent, the warps do not pause. If the peak is unknown, the measured bandwidth without pauses
-    replaces the peak.
+    The traffic consists of chunks of 4 KiB, of which ``reads`` percent are read and the others
+    written. ``sms`` percent of the other SMs run traffic generators. Their warps pause between
+    chunks, so that all warps together request ``load`` percent of the card's peak. At 100 percent,
+    the warps do not pause. If the peak is unknown, the measured bandwidth without pauses replaces
+    the peak.
 
     The bandwidth is the number of bytes that the generators counted, divided by the time of the
-    same samples. The median latency is the median over samples; a sample is the mean of 256 hops.
-    p50, p95 and p99 are percentiles over single hops between the samples, under the same traffic. A
-    single hop includes one clock read.
+    same samples. A sample of the median is the mean of 256 hops. p50, p95 and p99 are over single
+    hops between the samples, under the same traffic. A single hop includes one clock read.
     """
     scene = _Scene(gpu, size, reads, load, sms)
     return Observed(
@@ -144,8 +134,7 @@ class _ChaseRun:
         means: ns per hop, one value per sample.
         singles: ns of single hops, each with one clock read.
         bandwidths: GB/s of the traffic, one value per sample.
-        mhz: clock rate in MHz of the SM that ran the chase.
-        apart: whether no traffic generator ran on that SM.
+        apart: whether no traffic generator ran on the SM of the chase.
         clock_cycles: cycles between two consecutive reads of the clock.
     """
 
@@ -158,8 +147,6 @@ class _ChaseRun:
 
 
 class _Scene:
-    """The buffers of one case: a ring for the pointer chase, and chunks for each traffic warp."""
-
     def __init__(self, gpu: Gpu, size: int, reads: int, load: int, share: int) -> None:
         import numpy as np
 
@@ -176,8 +163,7 @@ class _Scene:
         self._reads = READS[reads]
         self._load = load
         self._pause = 0
-        # Each generator block requests more than half of an SM's shared memory, so that an SM runs
-        # only one generator block.
+        # With this much shared memory per block, an SM runs only one generator block.
         self._spoiler = min(properties.shared_per_block, properties.shared_per_sm // 2)
         variant = KernelVariant.of("loaded.cu", LOADS=LOADS)
         self._kernels = {
@@ -201,10 +187,7 @@ class _Scene:
         self._wrong: list[str] = []
 
     def _each(self, entry: str, *more: Argument, first: tuple[Argument, ...] = ()) -> None:
-        """Launch the kernel ``entry`` over the chunks of all traffic warps, one block per SM.
-
-        The arguments of the kernel are ``first``, the shape of the chunks, and ``more``.
-        """
+        """Launch the kernel ``entry`` over the chunks of all traffic warps, one block per SM."""
         import numpy as np
 
         shape = (np.uint64(self.traffic // 16), np.uint32(self._chunks), np.uint32(self._reads))
@@ -212,10 +195,9 @@ class _Scene:
         self._gpu.launch(self._kernels[entry], self._gpu.properties.sms, BLOCK, args)
 
     def observe(self, _seconds: float) -> Observation:
-        """Measure the idle latency, then the loaded latency."""
         import numpy as np
 
-        self._run(WARM_SAMPLES, loaded=False)  # fills the TLBs and loads the kernel
+        self._run(WARM_SAMPLES, loaded=False)
         idle = self._run(IDLE_SAMPLES, loaded=False)
         known = self._gpu.properties.peak_bandwidth
         asked: dict[str, float | str] = {}
@@ -244,7 +226,7 @@ class _Scene:
         )
 
     def _reached(self) -> float:
-        """GB/s of the traffic without pauses, used as the peak when the card's peak is unknown."""
+        """GB/s of the traffic without pauses."""
         self._pause = 0
         if reached := max(self._run(IDLE_SAMPLES, loaded=True).bandwidths):
             return reached
@@ -280,10 +262,7 @@ class _Scene:
         return samples * (LOADS * TURNS + SINGLE_HOPS)
 
     def _queue(self, samples: int, blocks: int) -> None:
-        """Queue the generator on ``blocks`` SMs, and the pointer chase concurrently.
-
-        The end of the chase stops the generator.
-        """
+        """Queue the generator on ``blocks`` SMs, and the chase, whose end stops the generator."""
         import numpy as np
 
         gpu = self._gpu
@@ -326,7 +305,6 @@ class _Scene:
             self._wrong.append(f"the traffic stopped too early: {still} samples had no traffic")
 
     def verify(self) -> None:
-        """Check where the pointer chase ended, and the data that the traffic read and wrote."""
         import numpy as np
 
         if self._wrong:
@@ -348,7 +326,7 @@ class _Scene:
             )
 
     def _sums(self, counts: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-        """For each warp: the expected sum, modulo 2^32, of the words that the warp read."""
+        """For each warp: the expected sum, modulo 2^32, of the words that it read."""
         import numpy as np
 
         from membench.gpu.verify.pattern import STEP

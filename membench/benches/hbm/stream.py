@@ -3,7 +3,6 @@
 The byte count is the number of bytes that the algorithm reads plus the number that it writes, as in
 STREAM. A GPU's L2 cache writes whole sectors without a fetch, so the memory has no further traffic.
 Every kernel has a fixed default configuration, for comparisons between GPUs and between runs.
-``config=best`` is the kernel's fastest configuration on this GPU.
 """
 
 from __future__ import annotations
@@ -33,35 +32,29 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 SWEPT = ("read", "copy", "triad")
-"""Kernels that the full profile measures at all sizes and widths; one for each number of arrays."""
+"""Kernels that the full profile measures at all sizes and widths; one per number of arrays."""
 
 SIZES = ("256MiB", "512MiB", "1GiB", "2GiB", "8GiB")
-"""Array sizes in addition to `auto`. `auto` is 4 GiB if the memory suffices."""
 
 FULL_ONLY = ("nstream",)
 """Kernels that the quick profile leaves out, because triad gives the same information."""
 
 HINTED_BLOCKS, HINTED_BYTES = (256, 512), 64
-"""Configurations with hints: the block sizes, and the bytes in flight per array and thread."""
+"""With hints: block sizes, and bytes in flight per array and thread."""
 
 WIDEST_BLOCK_BYTES, WIDEST_BLOCK_LOADED = 64, 128
 """Maximum bytes in flight per thread, for blocks of 1024: per array, and over all loaded arrays.
 
-A thread of a block of 1024 threads has 64 registers. Loads in flight may use half of these
-registers. With more loads in flight, code from some releases of NVRTC uses the first value before
-it issues the last load. An example is nstream with 192 bytes (two loads of 32 bytes per array).
-NVRTC 13.2 and 13.5 use the first value early, but NVRTC 12.9 and 13.0 do not
-(``docs/compilers.md``).
+Loads in flight may use half of the 64 registers of a thread. With more loads in flight, code from
+some releases of NVRTC uses the first value before it issues the last load (``docs/compilers.md``).
 """
 
 
 def configurations(gpu: Gpu, operation: str, **_axes: Value | Config) -> Iterator[Config]:
     """The configurations from which ``config=best`` chooses.
 
-    In each configuration, a thread has ``unroll`` accesses per array in flight before it uses the
-    first value. Tests check the loads in flight in the machine code. By Little's law, a Hopper GPU
-    needs about 18 KiB in flight per SM, and a Blackwell GPU 40 KiB. The largest configurations have
-    128 KiB in flight per SM.
+    A thread has ``unroll`` accesses per array in flight before it uses the first value. By Little's
+    law, a Hopper GPU needs about 18 KiB in flight per SM, and a Blackwell GPU 40 KiB.
     """
     widths = (16, WIDE) if gpu.properties.capability >= WIDE_CAPABILITY else (16,)
     for vec in widths:
@@ -83,7 +76,6 @@ def _config(vec: int, unroll: int, block: int, once: int, hint: int) -> Config:
 
 
 def _fits(operation: str, vec: int, block: int, unroll: int) -> bool:
-    """Whether the loads in flight fit in a thread's registers."""
     if block == 1024:
         loaded = unroll * LOADS[operation] * vec
         return unroll * vec <= WIDEST_BLOCK_BYTES and loaded <= WIDEST_BLOCK_LOADED
@@ -91,7 +83,6 @@ def _fits(operation: str, vec: int, block: int, unroll: int) -> bool:
 
 
 def _seconds(operation: str, size: int) -> float:
-    """Estimated seconds at 2.5 TB/s: filling, finding the sample length, samples, and checking."""
     sample = sample_seconds(operation, size)
     finding = 2 if sample > MIN_SAMPLE_S else 4
     sampling = (sample_count(operation, size) + finding) * sample
@@ -99,10 +90,9 @@ def _seconds(operation: str, size: int) -> float:
 
 
 def _kernel(operation: str, description: str) -> Bench:
-    """Declare the bench of the STREAM kernel ``operation`` with the docstring ``description``."""
+    """Declare the bench of the STREAM kernel ``operation``."""
 
     def run(gpu: Gpu, size: int, vec: Value, config: Config) -> Work:
-        # Use the chosen configuration, or by default a configuration with accesses of `vec` bytes.
         return stream_work(gpu, operation, size, config or {**DEFAULT, "vec": int(vec)})
 
     run.__doc__ = description
@@ -124,7 +114,7 @@ def _kernel(operation: str, description: str) -> Bench:
         needs=Needs.GPU,
         profiles=("full",) if operation in FULL_ONLY else tuple(PROFILES),
         seconds=lambda size, **_: _seconds(operation, size),
-        # The read kernel's sums take 4 bytes per tile. The smallest tile has 4 KiB.
+        # the arrays, and the read kernel's sums of 4 bytes per tile of at least 4 KiB
         gpu_memory=lambda size, **_: ARRAYS[operation] * size + size // KIB + MIB,
         configs=partial(configurations, operation=operation),
         tunes=("vec",),

@@ -22,11 +22,10 @@ WARM_UP_BYTES = 64 * MIB  # a ring up to this size gets a walk before the timed 
 
 QUICK = (AUTO, "16KiB", "128KiB", "512KiB", "2MiB", "8MiB", "32MiB")
 LADDER = tuple(format_size(4**n * KIB) for n in range(1, 11))
-"""Ring sizes: 4 KiB to 1 GiB."""
 
 
 def footprint_tier(machine: Machine, size: int, **_: Any) -> Tier:
-    """The tier `cache` if the ring fits into the last-level cache of the first CPU, else `ddr`."""
+    """`cache` if the ring fits into the last-level cache of the first CPU, else `ddr`."""
     last = reachable(machine, first_cpu(machine)).bytes or LAST_LEVEL_BYTES
     return Tier.CACHE if size <= last else Tier.DDR
 
@@ -52,9 +51,8 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     """Unloaded latency: the address of each load is the value of the previous load.
 
     Each cache line has one pointer. The pointers form one random cycle through ``size`` bytes, so
-    that no prefetcher can help. On pages of 4 KiB, the latency of a large ring includes the time of
-    address translation. The difference between the latencies on small and on huge pages is this
-    time.
+    that no prefetcher can help. On pages of 4 KiB, the latency of a large ring includes address
+    translation.
     """
     from membench.host.memory.ring import HostRing, Walk
 
@@ -62,8 +60,7 @@ def chase(cpu: CpuBackend, size: int, pages: str) -> Work:
     ring = HostRing.over(memory, cpu.line_bytes)
 
     cpu.touch(memory, 1)
-    # The CPU that runs the chase writes all lines of the ring. Otherwise another CPU's cache would
-    # have dirty lines, and the first walk would fetch them.
+    # Another CPU's cache must not have dirty lines, which the first walk would fetch.
     cpu.each(1, lambda _: ring.link())
     walk = Walk(ring)
     if size <= WARM_UP_BYTES:

@@ -1,9 +1,8 @@
 """Bandwidth of main memory: STREAM's kernels, and mixtures of reads and writes.
 
 The byte count is the number of bytes that the algorithm reads plus the number that it writes, as in
-STREAM (https://www.cs.virginia.edu/stream/ref.html). Write-allocate traffic is not counted: a cache
-fetches a line before an ordinary store overwrites the line. `stores=nt` avoids this traffic and
-therefore shows more of the hardware's bandwidth.
+STREAM (https://www.cs.virginia.edu/stream/ref.html). Write-allocate traffic is not counted.
+`stores=nt` avoids this traffic and therefore shows more of the hardware's bandwidth.
 """
 
 from __future__ import annotations
@@ -111,7 +110,7 @@ def _stream(
 def _refuse_wrong(operation: str, written: Doubles, found: Iterable[int]) -> None:
     """Raise `VerificationFailed` if an element of ``written`` is wrong.
 
-    ``found`` has, for each checked range, the index of a wrong element, or -1 if all are right.
+    ``found`` has, for each checked range, the index of a wrong element, or -1.
     """
     wrong = [index for index in found if index >= 0]
     if wrong:
@@ -128,14 +127,10 @@ def _seconds(arrays: int) -> Callable[..., float]:
     return lambda size, **_: 0.1 + arrays * size * 0.1 / 2**28
 
 
-VERSION = 2
-"""Version of the benches.
-
-Since version 2, the default is `size=auto`, so the arrays grow with the reachable caches.
-"""
+VERSION = 2  # since version 2: `size=auto`
 
 SWEPT = ("read", "triad")
-"""Kernels that the full profile measures at all sizes and numbers of threads: read and triad."""
+"""Kernels that the full profile measures at all sizes and numbers of threads."""
 
 SIZES = (AUTO, "1GiB")
 
@@ -151,8 +146,6 @@ NT_ON_ONE = ("write", "copy")
 
 
 def _kernel(operation: str, arrays: int, description: str) -> Bench:
-    """Declare the bench of one STREAM kernel over ``arrays`` arrays. Read has no axis `stores`."""
-
     def run(
         cpu: CpuBackend, size: int, threads: int | str, pages: str, stores: str = "plain"
     ) -> Work:

@@ -46,9 +46,8 @@ def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
     A traffic generator moves chunks of 16 KiB and waits ``pause`` ns between two chunks. The
     generator reads ``reads`` percent of the chunks and writes the other chunks. The bandwidth is
     the number of bytes that the generators counted, divided by the time of the same latency sample.
-    Each byte counts once. ``size`` is the size of the ring, and also the total size of the
-    generators' regions. Samples without a running generator are left out. The entry `still` of the
-    row's detail is the share of these samples.
+    ``size`` is the size of the ring, and also the total size of the generators' regions. Samples
+    without traffic are left out; their share is the entry `still` of the row's detail.
     """
     scene = _HostScene(cpu, size, reads, pause)
     return Observed(
@@ -68,8 +67,6 @@ def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
 
 
 class _HostScene:
-    """The buffers of one case: a ring for the first CPU, and a traffic region per other CPU."""
-
     def __init__(self, cpu: CpuBackend, size: int, reads: int, pause: int) -> None:
         import numpy as np
 
@@ -108,7 +105,6 @@ class _HostScene:
         self._walk = Walk(ring)
 
     def observe(self, seconds: float) -> Observation:
-        """Measure the idle latency, then the loaded latency, then the idle latency again."""
         import statistics
 
         before, _ = self._samples(IDLE_S, 0)
@@ -133,7 +129,7 @@ class _HostScene:
         )
 
     def _samples(self, seconds: float, generators: int) -> tuple[list[float], list[float]]:
-        """Two lists with one value per sample: ns per load, and the generators' bytes per ns."""
+        """Latency (ns per load) and traffic (bytes per ns) of each sample."""
 
         def walk(slot: ThreadSlot) -> int:
             return int(
@@ -162,7 +158,6 @@ class _HostScene:
         return (spans / LOADS).tolist(), (moved / spans).tolist()
 
     def verify(self) -> None:
-        """Check where the pointer chase ended, and the data that the traffic wrote."""
         self._walk.verify()
 
         def wrong(generator: int) -> int:
@@ -176,10 +171,7 @@ class _HostScene:
 
 
 def refuse_starved(bandwidths: Sequence[float]) -> None:
-    """Raise `MembenchError` if the traffic generators were idle in at least half of the samples.
-
-    ``bandwidths`` has the traffic of each sample; 0 means idle.
-    """
+    """Raise `MembenchError` if at least half of the samples have no traffic."""
     still = sum(one == 0 for one in bandwidths)
     if 2 * still >= len(bandwidths):
         raise MembenchError(

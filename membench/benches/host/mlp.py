@@ -34,8 +34,8 @@ STEPS = 4096  # loads that one iteration makes in each chain
 def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
     """Independent pointer chases on one core: loads per second by number of ``chains``.
 
-    In each chain, a load waits for the previous load. Divide the rate by the rate with one chain to
-    get the number of loads that the core and its caches have in flight.
+    In each chain, a load waits for the previous load. The rate divided by the rate with one chain
+    is the number of loads that the core has in flight.
     """
     import numpy as np
 
@@ -51,7 +51,7 @@ def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
         ring.link()  # no other CPU's cache has lines of this memory
 
     cpu.each(1, prepare)
-    # The chains start far apart, so that no chain loads lines that another chain has just loaded.
+    # far apart, so that no chain loads lines that another chain has just loaded
     starts = [ring.lines * chain // chains for chain in range(chains)]
     heads = np.array([ring.address(start) for start in starts], np.int64)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOADS = 32768
 LEAST_SAMPLES, MOST_SAMPLES = 5, 512
 MOST_PAIRS = 16
-"""With at most this number of node pairs, membench measures all pairs.
+"""With at most this number of node pairs, membench measures all pairs, otherwise a choice.
 
 16 pairs take 56 s in five rounds.
 """
@@ -51,11 +51,7 @@ def memory_nodes(machine: Machine) -> tuple[Value, ...]:
 
 
 def worth_measuring(machine: Machine, cpu: int, mem: int, **_: Value) -> bool:
-    """Whether the pair (``cpu``, ``mem``) of nodes is measured.
-
-    With at most `MOST_PAIRS` pairs, membench measures all pairs. Otherwise membench measures two
-    pairs for each distance and kind of memory.
-    """
+    """Whether the pair (``cpu``, ``mem``) of nodes is measured; see `MOST_PAIRS`."""
     cpus = tuple(int(node) for node in cpu_nodes(machine))
     grantable = machine.memory.grantable
     if len(cpus) * len(grantable) <= MOST_PAIRS:
@@ -69,9 +65,8 @@ def _outermost(
 ) -> frozenset[tuple[int, int]]:
     """Pairs (CPU node, memory node): two for each distance and kind of memory.
 
-    The two pairs have the closest and the farthest node numbers. The firmware reports pairs of the
-    same distance as equal. If such pairs differ, for example by a longer route, the difference
-    probably appears between these two pairs.
+    They have the closest and the farthest node numbers. If pairs of the same distance differ, for
+    example by a longer route, the difference probably appears between these two.
     """
     place = {node.node: number for number, node in enumerate(nodes)}
     rows = {node.node: node.distances for node in nodes}
@@ -105,8 +100,7 @@ def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
     """Bandwidth and latency from the CPUs of one NUMA node to the memory of a NUMA node.
 
     In turn, all CPUs of the node read, and one CPU runs a pointer chase. With more than 16 pairs of
-    nodes, two pairs are measured for each distance and kind of memory: the pairs with the closest
-    and the farthest node numbers.
+    nodes, two pairs are measured for each distance and kind of memory.
     """
     mine = cpus_of(backend.machine, cpu)
     threads = [place for place, number in enumerate(backend.cpus) if number in mine]
@@ -138,10 +132,7 @@ def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
 
 
 class _Pair:
-    """The threads and the memory of one case.
-
-    The threads run on one NUMA node. The memory is on another node or on the same node, and
-    contains a table, which all threads read, and a ring for the pointer chase.
+    """The threads of a case, and the memory: a table that all threads read, and a ring.
 
     Attributes:
         placement: ``proven`` if the kernel reported the node of the pages, otherwise ``unproven``.
@@ -216,7 +207,6 @@ class _Pair:
         return "proven" if nodes else "unproven"
 
     def verify(self) -> None:
-        """Check where the pointer chase ended, and the sum of the table's words."""
         import numpy as np
 
         self._walk.verify()

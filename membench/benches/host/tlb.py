@@ -17,10 +17,7 @@ PAGE = 4096
 
 
 def _stride(layout: str, line: int) -> int:
-    """Bytes between the starts of two lines.
-
-    In the spread layout, the distance is a page plus a line, so that the lines use all cache sets.
-    """
+    """Bytes between the starts of two lines. The spread lines use all cache sets."""
     return line if layout == "packed" else PAGE + line
 
 
@@ -41,9 +38,9 @@ def _stride(layout: str, line: int) -> int:
 def tlb(cpu: CpuBackend, lines: int, layout: str, pages: str) -> Work:
     """A pointer chase through adjacent cache lines, or through one cache line per page of 4 KiB.
 
-    Both layouts use the caches equally. With ``pages=4k``, the additional latency of the spread
-    layout is the cost of address translation. Huge pages should remove this cost. In a virtual
-    machine, huge pages help only if the host also backs the memory with huge pages.
+    Both layouts touch the same number of cache lines. With ``pages=4k``, the additional latency of
+    the spread layout is the cost of address translation. Huge pages should remove most of this
+    cost, but in a virtual machine only if the host also backs the memory with huge pages.
     """
     from membench.host.memory.ring import HostRing, Walk
 

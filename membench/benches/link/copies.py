@@ -1,8 +1,7 @@
 """The link between host memory and a GPU: plain copies, by copy engine and by kernel.
 
-The bandwidth counts each byte once. The data are a function of their position. After the copies,
-the GPU (in ``link/all`` the host) compares all data. From the times at all sizes, the report
-derives a latency a and a bandwidth b: a transfer of V bytes takes T(V) = a + V / b.
+The bandwidth counts each byte once. From the times at all sizes, the report derives a latency a and
+a bandwidth b: a transfer of V bytes takes T(V) = a + V / b.
 """
 
 from __future__ import annotations
@@ -32,15 +31,13 @@ MEMORIES = ("pinned", "pageable", "wc", "registered", "huge", "managed")
 WAITING = ("pageable", "managed")
 """Kinds of memory whose copies make the host wait for the device.
 
-These copies must not be submitted while a blocking kernel stops the queue, because the host could
-then never release the queue.
+In a stopped queue, such a copy would wait until the deadline.
 """
 
 MOST_STREAMS = 64
-"""Maximum number of streams that a user can ask for."""
 
 BACKGROUND = 4
-"""Copies in the other direction per timed copy; enough if one direction is 2.5 times faster."""
+"""Copies in the other direction per timed copy, so that they outlast the timed copies."""
 
 SM_SIZES = frozenset((64 * KIB, MIB, 16 * MIB, 64 * MIB, 256 * MIB))
 
@@ -51,11 +48,10 @@ _SALT = 29
 
 
 def _sensible(_profile: str, size: int, mem: str, engine: str, streams: int, numa: str) -> bool:
-    """Whether the bench measures a case.
+    """Whether the profiles measure a case.
 
-    Copies of other sizes than 64 MiB use only pinned memory. A NUMA node can be chosen only for
-    registered memory. Kernels need memory that is mapped for the GPU, and use one stream and the
-    sizes `SM_SIZES`.
+    Copies of other sizes than 64 MiB use only pinned memory. Kernels need memory that is mapped for
+    the GPU.
     """
     if size != 64 * MIB and (mem != "pinned" or numa):
         return False
@@ -67,19 +63,16 @@ def _sensible(_profile: str, size: int, mem: str, engine: str, streams: int, num
 
 
 def _seconds(size: int, mem: str, **_: Value) -> float:
-    """Estimated seconds: host allocation at 3 GB/s, three fills and checks, and the samples."""
     made = 0.1 if mem == "pageable" else 0.3
     pace = 0.15 if mem == "pageable" else 0.02
     return 0.03 + (made + pace * (4 + _samples(size))) * size / GIB
 
 
 def _samples(size: int) -> int:
-    """Number of samples per round. Large copies have fewer samples."""
     return 3 if size >= GIB else 15
 
 
 def _prepare(gpu: Gpu, way: str, patterns: Patterns, device: Buffer, host: Buffer) -> None:
-    """Write the pattern into the source and a different byte (poison) into the target."""
     if way == "h2d":
         host_fill(gpu, device, host, lambda buffer: patterns.fill(buffer, _SALT))
         patterns.poison(device)
@@ -90,10 +83,7 @@ def _prepare(gpu: Gpu, way: str, patterns: Patterns, device: Buffer, host: Buffe
 
 
 def _require(size: int, mem: str, engine: str, streams: int, numa: str) -> None:
-    """Skip a combination of values that membench cannot copy, or cannot label correctly.
-
-    The profiles do not contain such combinations, but a user can ask for them.
-    """
+    """Skip a combination of values that membench cannot copy, or cannot label correctly."""
     if engine == "sm" and mem in WAITING:
         skip(f"engine=sm needs memory that is mapped for the GPU, not mem={mem}")
     if numa and mem != "registered":
@@ -306,8 +296,8 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
 def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
     """Copy between page-locked memory and every GPU at the same time.
 
-    The bandwidth is the sum of the bytes of all GPUs, divided by the time of all copies. The time
-    begins at the common start of the copies, and ends with the last copy.
+    The bandwidth is the sum of the bytes of all GPUs, divided by the time from the common start to
+    the end of the last copy.
     """
     import numpy as np
 

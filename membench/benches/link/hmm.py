@@ -1,7 +1,7 @@
 """A kernel that reads ordinary system memory: malloc, or a file in the page cache.
 
-The GPU must share the address space of the process. With HMM, the driver mirrors page tables in
-software. With ATS, the GPU uses the page tables of the host.
+With HMM, the driver mirrors the page tables of the process in software. With ATS, the GPU uses the
+page tables of the host.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def how(gpu: Gpu) -> str:
 
 
 def _memory(both: CudaStorage, size: int, source: str) -> HostBuffer:
-    """``size`` bytes of ordinary memory, with random words, or of the scratch file."""
+    """Ordinary memory with random words, or a mapping of the scratch file."""
     import numpy as np
 
     if source == "file":
@@ -53,7 +53,6 @@ def _memory(both: CudaStorage, size: int, source: str) -> HostBuffer:
 
 
 def _seconds(size: int, **_: Value) -> float:
-    """Estimated seconds. Cold pages come from the disk, one page at a time."""
     return 0.1 + (SAMPLES + 1) * 1.0 * size / GIB
 
 
@@ -80,10 +79,8 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
     file. With ``cache=hot``, the pages of the file are in the page cache. With ``cache=cold``, the
     bench removes the pages from the page cache before each sample.
 
-    Latency is the time of one kernel over all bytes. A round times the kernel only 5 times, so p99
-    is close to the slowest time. The row's detail lists p99 under ``unresolved``. The entry
-    `access` of the detail is ``hmm`` or ``ats``. If the machine has neither HMM nor ATS, the row is
-    skipped.
+    Latency is the time of one kernel over all bytes. A round has only 5 samples, so p99 is close to
+    the slowest time. The entry `access` of the row's detail is ``hmm`` or ``ats``.
     """
     import numpy as np
 

@@ -1,10 +1,8 @@
 """The slow-down of GPU work by transfers over the link.
 
-The work is the victim, and the transfers are the aggressor. Victim and aggressor run in separate
-queues, and consist of pieces. Between two pieces, each queue reads the GPU's global timer. The
-result uses only the time in which both queues are active. The bench verifies the results of victim
-and aggressor. The row's detail has the slow-down relative to the victim alone in the same round.
-The report derives the Pareto front of bandwidth and slow-down.
+The work is the victim, and the transfers are the aggressor. Both run in separate queues, and
+consist of pieces. Between two pieces, each queue reads the GPU's global timer. The result uses only
+the time in which both queues are active.
 """
 
 from __future__ import annotations
@@ -38,14 +36,13 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Buffer, Gpu, Stream
 
 STREAM_BYTES = GIB
-"""Bytes of the array that the victim ``read`` reads."""
 
 CHUNK = 16 * MIB
-"""Bytes of one copy (piece) of the aggressor."""
+"""Bytes of one copy of the aggressor."""
 
 KV_BLOCK = 64 * KIB
 PIECES = 10
-"""Number of pieces of the victim; the aggressor should run during all pieces."""
+"""Number of the victim's pieces, during all of which the aggressor should run."""
 
 MOST_CHUNKS = 400
 GATHER_BLOCK = 4 * KIB
@@ -62,7 +59,6 @@ class Aggressor:
 
     Attributes:
         piece: function that queues one copy of `CHUNK` bytes.
-        verify: function that raises `VerificationFailed` if the data did not arrive.
         facts: entries for the `detail` of the rows.
     """
 
@@ -72,12 +68,10 @@ class Aggressor:
 
 
 def _read(gpu: Gpu) -> Timed:
-    """A pass over an array, as in ``hbm/read``."""
     return stream_work(gpu, "read", STREAM_BYTES, DEFAULT)
 
 
 def _chase(gpu: Gpu) -> Timed:
-    """A pointer chase by one thread through 256 MiB of device memory."""
     from membench.gpu.verify.walk import LOADS, Walker
 
     walker = Walker(gpu, gpu.allocate(RING), RING // LINE, "plain")
@@ -100,7 +94,7 @@ def _chase(gpu: Gpu) -> Timed:
 
 
 def _gather(gpu: Gpu) -> Timed:
-    """Copies of blocks of 4 KiB within device memory, between random positions."""
+    """Copies of 4 KiB blocks within device memory, between random positions."""
     import numpy as np
 
     from membench.gpu.verify.pattern import UNTOUCHED, Patterns
@@ -190,28 +184,18 @@ class InterferenceRun:
         self.done = 0
 
     def victim_alone(self, pieces: int) -> list[int]:
-        """The ``pieces`` + 1 GPU timer values (ns) before, between and after the victim's pieces.
-
-        The victim runs alone.
-        """
+        """Run the victim alone. Returns the GPU timer (ns) around its pieces."""
         self._queue_victim(pieces)
         return self._read(0, pieces)
 
     def aggressor_alone(self, pieces: int) -> list[int]:
-        """The ``pieces`` + 1 GPU timer values (ns) before, between and after the copies.
-
-        The aggressor runs alone.
-        """
+        """Run the aggressor alone. Returns the GPU timer (ns) around its copies."""
         self._queue_aggressor(pieces)
         self._gpu.wait(self._beside)
         return self._read(1, pieces)
 
     def both(self, pieces: int, chunks: int) -> tuple[list[int], list[int]]:
-        """The GPU timer values (ns) before, between and after the pieces of victim and aggressor.
-
-        The first list is for the ``pieces`` pieces of the victim, the second list for the
-        ``chunks`` pieces of the aggressor. Both run concurrently, and the aggressor starts first.
-        """
+        """Run both concurrently. Returns the GPU timer (ns) around the pieces of each."""
         begun = self._queue_aggressor(chunks)
         self._gpu.links.follow(begun)
         self._queue_victim(pieces)
@@ -220,7 +204,6 @@ class InterferenceRun:
         return self._read(0, pieces), self._read(1, chunks)
 
     def verify(self) -> None:
-        """Raise `VerificationFailed` if the victim or the aggressor has a wrong result."""
         self._gpu.wait(self._beside)
         self._aggressor.verify()
         self._victim.verify(self.done)
@@ -233,7 +216,7 @@ class InterferenceRun:
         self.done += pieces
 
     def _queue_aggressor(self, chunks: int) -> Event:
-        """Queue ``chunks`` copies of the aggressor. The event marks the end of the first copy."""
+        """Queue ``chunks`` copies. The event marks the end of the first copy."""
         self._mark(1, 0, self._beside)
         self._aggressor.piece(self._beside)
         self._mark(1, 1, self._beside)
@@ -259,9 +242,8 @@ class InterferenceRun:
 def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
     """Whether the profile measures a case.
 
-    The quick profile measures copy engines, and the kernel only from host to device. The full
-    profile limits the number of thread blocks (``grid``) only for `sm` copies and the victims
-    `read` and `attn`.
+    The full profile limits the number of thread blocks (``grid``) only for `sm` copies and the
+    victims `read` and `attn`.
     """
     if profile == "quick":
         return aggressor.endswith("-ce") or aggressor == "h2d-sm"
@@ -276,8 +258,7 @@ def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
     grid=("victim", "aggressor"),
     full_grid=("grid",),
     where=_sensible,
-    # The victim runs one piece to load the code, ten pieces alone, and ten pieces during the
-    # copies. A piece takes 10 ms for attn and 8 ms for the chase.
+    # The victim runs 21 pieces. A piece takes 10 ms for attn and 8 ms for the chase.
     seconds=lambda victim, **_: {"attn": 0.4, "chase": 0.22}.get(victim, 0.08),
     memory=CHUNK,
     gpu_memory=1400 * MIB,
@@ -299,11 +280,10 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
     - ``victim=gather``: a gather of 256 MiB in blocks of 4 KiB.
     - ``victim=attn``: one step of ``decode/attn``.
 
-    Bandwidth is the bandwidth of the copies in the same time. The row's detail has the latency of
-    the victim alone (`alone_ns`), the bandwidth of the copies alone (`alone_gbs`), and the
-    `slowdown`. ``aggressor`` is the direction and the method of the copies: copy engine (`ce`),
-    kernel (`sm`) or kernel through shared memory (`bulk`). ``grid`` limits the thread blocks of a
-    kernel.
+    Bandwidth is the bandwidth of the copies in the same time. ``aggressor`` is the direction and
+    the method of the copies: copy engine (`ce`), kernel (`sm`) or kernel through shared memory
+    (`bulk`). ``grid`` limits the thread blocks of a kernel. The row's detail has the victim's
+    latency alone (`alone_ns`), the copies' bandwidth alone (`alone_gbs`), and the `slowdown`.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.workloads.overlap import beside

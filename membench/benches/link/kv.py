@@ -1,8 +1,8 @@
 """Transfers of KV-cache blocks between host memory and a GPU, or within GPU memory.
 
 A transfer copies N blocks from random positions of a paged pool to random positions of another
-pool, as inference engines do. Seven methods do the same work. From the rows,
-`membench.analysis.derive.policy` derives the best method for each block size and number of blocks.
+pool, as inference engines do. From the rows, `membench.analysis.derive.policy` derives the best
+method for each block size and number of blocks.
 """
 
 from __future__ import annotations
@@ -39,36 +39,30 @@ BLOCKS = (
 )
 COUNTS = (1024, 16, 128, 10_000, 100_000)
 MOST_COUNT = 1 << 31
-"""Maximum number of blocks. A block number has 32 bits, and a pool has further blocks."""
+"""Maximum number of blocks, because a block number has 32 bits."""
 
 METHODS = ("batch", "batch-any", "batch-overlap", "sm", "loop", "bulk", "contig")
 BATCHES = ("batch", "batch-any", "batch-overlap")
 """Variants of the driver's batch copy.
 
-``batch`` reads the sources in stream order. ``batch-any`` may read the sources at any time.
-``batch-overlap`` asks the driver to copy without using SMs. Engines use ``batch-any`` for copies
-from host to device (vLLM pull request 39306). ``batch-any`` would be wrong for data that a kernel
-has just written.
+``batch`` reads the sources in stream order. ``batch-any`` may read the sources at any time, as
+engines do for copies from host to device (vLLM pull request 39306). ``batch-any`` would be wrong
+for data that a kernel has just written. ``batch-overlap`` asks the driver to copy without SMs.
 """
 
 LARGEST = 4 * GIB
-"""Maximum bytes that one case moves."""
+"""Maximum bytes that a case of the profiles moves."""
 
 MAP_BLOCKS = frozenset(size * KIB for size in (4, 16, 24, 28, 64, 256))
-"""Block sizes at which every number of blocks is measured.
-
-Some of these sizes are near the size at which the rate of the batch copy drops. The other sizes are
-far from that size.
-"""
+"""Block sizes that the full profile measures with several numbers of blocks."""
 
 CLIFF = frozenset({(24 * KIB, "batch"), (28 * KIB, "batch"), (28 * KIB, "sm")})
-"""Pairs (block size, method) that the full profile measures with very many blocks.
+"""Pairs (block size, method) that the full profile measures with 100,000 blocks.
 
-Others observed a drop of the rate of the batch copy under these conditions.
+vLLM issue 42212 describes a drop of the batch copy's rate between these block sizes.
 """
 
 GRIDS = (OMITTED, 1, 4, 16, 64)
-"""Numbers of thread blocks of a kernel. Fewer thread blocks leave more SMs for other kernels."""
 
 _SALT = 41
 _SEED = 0xB10C
@@ -87,7 +81,7 @@ def _sensible(
     if method == "contig" and (order != "random" or grid != OMITTED):
         return False
     if method == "batch-any" and way != "h2d":
-        return False  # a kernel may still be writing the source
+        return False  # see BATCHES
     if method == "batch-overlap" and not usual:
         return False  # one case shows whether the driver honours the request
     if grid != OMITTED:
@@ -98,11 +92,6 @@ def _sensible(
 
 
 def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
-    """Whether the full profile measures the case.
-
-    For ``h2d``, most methods are measured with all block sizes up to 256 KiB at 1024 blocks, and
-    with several numbers of blocks at the sizes `MAP_BLOCKS`. ``d2h`` and ``d2d`` have fewer cases.
-    """
     mapped = block in MAP_BLOCKS
     if way == "d2d":
         return count == 1024 and block in (4 * KIB, 16 * KIB, 64 * KIB)
@@ -124,11 +113,10 @@ def _on_the_map(way: str, block: int, count: int, method: str) -> bool:
 
 
 def _seconds(way: str, block: int, count: int, method: str, **_: Value) -> float:
-    """Estimated seconds: allocating and filling two pools, and the samples.
+    """Estimated seconds.
 
-    Page-locked memory is allocated at 3 GB/s. The method ``loop`` takes additional time per block.
-    A batch copy reaches 6 GB/s with small blocks, and 27 GB/s or more with larger blocks (vLLM
-    issue 42212).
+    Page-locked memory is allocated at 3 GB/s. A batch copy reaches 6 GB/s with small blocks, and 27
+    GB/s or more with larger blocks (vLLM issue 42212).
     """
     size = block * pool_blocks(count)
     each = {"loop": 3e-6, **dict.fromkeys(BATCHES, 0.5e-6)}.get(method, 0.0) * count
@@ -141,17 +129,13 @@ def _seconds(way: str, block: int, count: int, method: str, **_: Value) -> float
 
 
 def _samples(block: int, count: int, method: str) -> int:
-    """Number of samples per round. Large transfers have fewer samples."""
     if block * count >= GIB // 2 or (method == "loop" and count > 1024):
         return 3
     return 6 if block * count > 64 * MIB else 10
 
 
 def _tables(count: int, order: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """Block numbers in the target and in the source, in this order.
-
-    Block ``source[i]`` is copied to block ``target[i]``.
-    """
+    """Block numbers in the target and in the source: block ``source[i]`` goes to ``target[i]``."""
     import numpy as np
 
     if order == "seq":

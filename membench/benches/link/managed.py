@@ -1,7 +1,7 @@
 """Managed memory, whose pages migrate between host and GPU when a thread touches a page.
 
-The footprint stays well below the card's free memory. A larger footprint would cause thrashing,
-which can make the machine unresponsive.
+A footprint near the card's free memory would cause thrashing, which can make the machine
+unresponsive.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ _SALT = 71
 
 
 def _seconds(size: int, **_: Value) -> float:
-    """Estimated seconds: faults move 5 GB/s, and all pages return to the host before a sample."""
-    return 0.1 + (SAMPLES + 1) * 0.3 * size / GIB
+    return 0.1 + (SAMPLES + 1) * 0.3 * size / GIB  # moves to the GPU and back
 
 
 def _may(gpu: Gpu, size: int) -> None:
@@ -41,10 +40,7 @@ def _may(gpu: Gpu, size: int) -> None:
 
 
 def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) -> Work:
-    """Move managed pages from host to GPU, and time the step that moves them.
-
-    The step is a prefetch if ``timed`` is `prefetch`, otherwise a kernel that reads the pages.
-    """
+    """Move managed pages from host to GPU by a prefetch or by a kernel that reads the pages."""
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.pattern import Patterns, pattern_sum
 
@@ -69,7 +65,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
             passes.once()
         end = links.record()
         if timed == "prefetch":
-            passes.once()  # the check reads the pages on the host
+            passes.once()  # `verify` needs a read of all pages
         gpu.synchronize()
         return links.between(begin, end)
 

@@ -27,9 +27,9 @@ TILE = 65_537
 """Number of values after which the data repeat; a prime, so that no two pages are equal."""
 
 LARGEST = 15
-"""Upper bound of the values in the buffers.
+"""Upper bound of the values in the buffers, which are integers.
 
-The values are integers, so sums of a million values are exact in single precision.
+So sums of a million values are exact in single precision.
 """
 
 ENTRY = {"ld-reduce": "multimem_reduce", "st": "multimem_store", "red": "multimem_add"}
@@ -37,10 +37,9 @@ _SEED = 47
 
 
 def numbers(gpu: int) -> npt.NDArray[np.float32]:
-    """The `TILE` values that repeat in the memory of the GPU with index ``gpu``.
+    """The values that repeat in the memory of the GPU with index ``gpu``.
 
-    With index -1, the result is the values that the kernel stores to all GPUs, or adds to the
-    values of all GPUs.
+    With index -1, the values that the kernel stores to all GPUs, or adds to the values of all GPUs.
     """
     import numpy as np
 
@@ -67,7 +66,7 @@ def multimem(gpu: Gpu, size: int, op: str) -> Work:
     - ``op=red``: adds to the values of all GPUs.
 
     The bandwidth counts the bytes on this GPU's link, which are ``size`` bytes for any number of
-    GPUs. The values are in single precision, four per instruction.
+    GPUs. The values are in single precision.
     """
     import numpy as np
 
@@ -116,7 +115,6 @@ def multimem(gpu: Gpu, size: int, op: str) -> Work:
 
 
 def _check(gpu: Gpu, own: Buffer, address: int, tile: npt.NDArray[np.float32]) -> None:
-    """Raise `VerificationFailed` if the memory at ``address`` does not repeat ``tile``."""
     import numpy as np
 
     if address != own.address:  # memory of another GPU is first copied to this GPU

@@ -48,7 +48,7 @@ def _declare(operation: str) -> Callable[[Callable[..., Work]], Bench]:
 
 
 def _ends(gpu: Gpu, *, reads: bool) -> dict[str, str]:
-    """CUDA's ordinals of the source GPU (``src``) and of the target GPU (``dst``), for `detail`."""
+    """CUDA's ordinals of the source and the target GPU, for `detail`."""
     here, there = (str(number) for number in gpu.links.pair)
     return {"src": there, "dst": here} if reads else {"src": here, "dst": there}
 
@@ -166,8 +166,8 @@ def latency(gpu: Gpu, size: int) -> Work:
     """Latency of one dependent load from another GPU's memory.
 
     The pointers form one random cycle over ``size`` bytes. 1 MiB fits in the other GPU's cache, but
-    512 MiB do not. The median is the median over whole launches. p99 is the 99th percentile over
-    single hops, and includes one clock read.
+    512 MiB do not. The median is over whole launches. p99 is over single hops, and includes one
+    clock read.
     """
     from membench.gpu.verify.walk import Walker
 
@@ -202,9 +202,8 @@ def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
     """Copy between this GPU and every GPU with direct access, all at once.
 
     With ``dir=in`` all other GPUs write to this GPU. With ``dir=out`` all other GPUs read from this
-    GPU. The other GPUs' copy engines do the work. The bandwidth is the sum of the bytes of all
-    copies, divided by the time of all copies. This time runs from the common start to the end of
-    the last copy.
+    GPU. The bandwidth is the sum of the bytes of all copies, divided by the time from the common
+    start to the end of the last copy.
     """
     from membench.gpu.verify.pattern import Patterns
 

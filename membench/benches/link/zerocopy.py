@@ -1,7 +1,6 @@
 """Kernels that read and write host memory directly, without a copy.
 
-The report derives the bytes in flight: bandwidth x round-trip time (Little's law). A low number
-shows that a block size, grid or unrolling has too few bytes in flight.
+The report derives the bytes in flight: bandwidth x round-trip time (Little's law).
 """
 
 from __future__ import annotations
@@ -22,16 +21,13 @@ if TYPE_CHECKING:
     from membench.gpu.protocol import Gpu
 
 SIZE = 128 * MIB
-"""Maximum bytes of host memory that a case reads or writes.
-
-The size is larger than the L2 caches of today's GPUs.
-"""
+"""Maximum bytes that a case reads or writes; larger than the L2 caches of today's GPUs."""
 
 FEW = 16
 """With fewer thread blocks than this number, a case accesses only `SIZE` / `FEW` bytes."""
 
 MOST_UNROLL = 8
-"""Maximum accesses in flight per thread. With 8, no kernel spills registers."""
+"""Maximum accesses in flight per thread without spilled registers."""
 
 HOPS = 4096
 """Hops per launch: about 5 ms at 1.3 us per hop."""
@@ -42,22 +38,20 @@ _SALT = 53
 
 
 def _seconds(block: int, grid: int, **_: Value) -> float:
-    """Estimated seconds. With blocks of 16 bytes, each thread block reaches only about 0.1 GB/s."""
+    # GB/s, and about 0.1 GB/s per thread block with blocks of 16 bytes
     pace = min(30.0, 0.4 * grid if grid else 30.0) * (0.3 if block < 128 else 1.0)
     return 0.07 + 8 * _bytes(grid) / 1e9 / pace
 
 
 def _bytes(grid: int) -> int:
-    """Bytes per launch: `SIZE`, or `SIZE` / `FEW` if fewer than `FEW` thread blocks do the work."""
     return SIZE if not grid or grid >= FEW else SIZE // FEW
 
 
 def far_apart(blocks: int) -> int:
     """An odd factor f with which b -> f b modulo ``blocks`` separates neighbouring blocks.
 
-    ``blocks`` is a power of two and f is odd, so the mapping visits each block once. f is near
-    ``blocks`` divided by the golden ratio, which spreads the visits evenly (Knuth, "The Art of
-    Computer Programming" 3, section 6.4).
+    ``blocks`` is a power of two, so the mapping visits each block once. f is near ``blocks``
+    divided by the golden ratio (Knuth, "The Art of Computer Programming" 3, section 6.4).
     """
     return int(blocks * 0.6180339887) | 1
 
@@ -173,8 +167,8 @@ def chase(gpu: Gpu, size: int) -> Work:
     """Round-trip time of one dependent load of host memory by a GPU thread.
 
     The pointers form one random cycle over all lines of 128 bytes. Every load bypasses the caches
-    (``ld.global.cv``). The median is taken over whole launches. p99 is taken over single hops, and
-    includes one clock read.
+    (``ld.global.cv``). The median is over whole launches. p99 is over single hops, and includes one
+    clock read.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.walk import Walker
