@@ -228,7 +228,7 @@ def check_device(device: str, machine: Machine) -> None:
     if device in ("auto", "all", "cpu"):
         return
     kind, _, number = device.partition(":")
-    if kind != "cuda" or not number.isdigit():
+    if kind != "cuda" or not (number.isascii() and number.isdigit()):
         raise UsageError(f"'{device}' is not a device", "use auto, cpu, all or cuda:N")
     if int(number) >= len(machine.gpus.devices):
         shown = len(machine.gpus.devices)
