@@ -26,7 +26,7 @@ MOST_STAGES = 32
 BULK_CAPABILITY = 90
 
 HOPS, LAUNCHES = 4096, 5
-"""For the latency. A launch takes about 4 ms at 1 us per hop."""
+"""Hops per launch, and launches. A launch takes about 4 ms at 1 us per hop."""
 
 _SALT = 67
 

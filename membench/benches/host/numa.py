@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOADS = 32768
 LEAST_SAMPLES, MOST_SAMPLES = 5, 512
 MOST_PAIRS = 16
-"""With at most this number of node pairs, membench measures all pairs, otherwise a choice.
+"""With more node pairs than this number, membench measures only some pairs.
 
 16 pairs take 56 s in five rounds.
 """
