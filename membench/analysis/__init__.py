@@ -1,4 +1,1 @@
-"""Analysis of results: statistics, and comparisons of runs.
-
-The package only computes: it does not measure, draw or print.
-"""
+"""Analysis of results: statistics, comparisons, checks and histories."""

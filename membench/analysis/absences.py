@@ -1,4 +1,4 @@
-"""The cases that could not be compared, listed so that membench drops no case silently."""
+"""List the cases of a comparison that could not be compared."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ class Absence:
     Attributes:
         kind: ``failed``, ``skipped``, or ``only`` for cases that some labels did not measure.
         labels: the labels whose case failed or was skipped; for ``only``, the labels with a value.
-        reason: the reason of the failure or skip; empty for ``only``.
-        cases: case ids; metric and statistic follow the id if only some rows of the case are
-            affected.
+        reason: empty for ``only``.
+        cases: case ids; metric and statistic follow if only some rows of the case are affected.
     """
 
     kind: str
@@ -30,10 +29,7 @@ class Absence:
 
 
 def absences(comparison: Comparison) -> list[Absence]:
-    """List the cases that could not be compared.
-
-    Failed cases come first, then cases that only some labels measured, then skipped cases.
-    """
+    """List failed cases, then cases that only some labels measured, then skipped cases."""
     groups: dict[tuple[str, tuple[str, ...], str], list[Line]] = {}
     for line in comparison.lines:
         for key in _keys(comparison, line):

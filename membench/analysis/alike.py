@@ -1,9 +1,7 @@
 """Rows that are comparable although they belong to different cases.
 
-Two kinds of rows are comparable:
-
 - A row with a requested size and a row of ``size=auto``, if both sizes are too large for the
-  caches. The report shows the ratio of the two rows, but gives no verdict.
+  caches. Their ratio gets no verdict.
 - A published figure and a row whose case differs only in axes that the figure permits to differ
   (`membench.analysis.likeness`).
 """
@@ -24,21 +22,19 @@ Table = dict[Key, Sequence[Measurement]]
 
 
 def is_auto(case: str) -> bool:
-    """Whether membench chose the size of ``case`` to fit the machine."""
     return AUTO in case.split("/")
 
 
 def put_alike_together(tables: Sequence[Table]) -> None:
     """Give comparable rows of different cases the same key: the key in ``tables[0]``.
 
-    The function changes the tables in place. ``tables[0]`` has the rows of the reference. A row of
-    another table is moved to the key of a row in ``tables[0]`` only under these conditions:
+    The tables are changed in place. Two rows are comparable if:
 
-    - The two rows differ only in the size, and exactly one of them has ``size=auto``.
+    - They differ only in the size, and exactly one of them has ``size=auto``.
     - Each of the two keys is in only one of the two tables.
     - Both rows are `ok` rows of a tier in `MEMORY`, without a flag of `OFF_TIER_FLAGS`.
 
-    If several rows qualify, the function moves the row with the size nearest to the reference row.
+    Of several such rows, the row with the nearest size gets the key.
     """
     reference, *others = tables
     for table in others:
@@ -65,11 +61,9 @@ def put_alike_together(tables: Sequence[Table]) -> None:
 def put_beside_figures(tables: Sequence[Table]) -> None:
     """Give each published figure the same key as the row to compare with the figure.
 
-    The function changes the tables in place. The figures are in the reference, ``tables[0]``, or in
-    another table. Rows of the reference keep their keys. If no row has the case of the figure, the
-    function chooses the comparable row that differs least. If a bench has no comparable row for any
-    figure, the function chooses the pair that differs least, so that the report shows which axes
-    differ.
+    The tables are changed in place; rows of the reference, ``tables[0]``, keep their keys. The row
+    differs from the figure as little as possible, and only in axes that the figure permits. If a
+    bench has no such row, the pair that differs least shows which axes differ.
     """
     reference, *others = tables
     published = bool(_figures(reference))
@@ -116,17 +110,10 @@ def _pairs(cited: Table, measured: Table) -> list[tuple[Key, Key]]:
 def _nearest(
     rows: Sequence[Measurement], figure: Key, measured: Table, free: Collection[Key]
 ) -> tuple[tuple[int, ...], Key] | None:
-    """Find the row of the figure's bench that differs least from the figure.
+    """Find the free `ok` row of the figure's bench that differs least from the figure.
 
-    Args:
-        rows: the rows of the figure in its own table.
-        figure: the key of the figure.
-        measured: the table of the rows to choose from.
-        free: the keys in ``measured`` that may be chosen.
-
-    Returns:
-        The distance (see `_distance`) and the key of the row; None if the bench has no free row
-        with the status ok.
+    ``rows`` are the rows of the figure. Returns the distance (see `_distance`) and the key of the
+    row.
     """
     found = [
         (_distance(rows, others), key)
@@ -139,15 +126,11 @@ def _nearest(
 
 
 def is_cited(row: Measurement) -> bool:
-    """Whether the row is a published figure, not a measurement."""
     return row.backend == "cited"
 
 
 def likeness_of(figure: Measurement, row: Measurement) -> Likeness | None:
-    """Compare the axes of ``row`` with the axes of a published figure; None for different benches.
-
-    If ``row`` is the published figure, the two arguments are exchanged.
-    """
+    """Compare the axes of a figure and a row, in either order; None for different benches."""
     if is_cited(row) and not is_cited(figure):
         figure, row = row, figure
     rules = read_rules(figure.detail.get("alike", ""))
@@ -159,11 +142,7 @@ def _bench(key: Key) -> tuple[str, Metric, Stat]:
 
 
 def _distance(figures: Sequence[Measurement], rows: Sequence[Measurement]) -> tuple[int, ...]:
-    """The distance between the case of a published figure and the case of a row, as a sort key.
-
-    The first element is the number of differing axes that the figure does not permit to differ. The
-    second is the number of differing axes that the figure permits. The third is the GPU index.
-    """
+    """Sort key: number of forbidden differences, number of permitted differences, GPU index."""
     found = likeness_of(figures[0], rows[0])
     assert found is not None
     gpu = split_case(rows[0].case)[1].get("gpu", "0")

@@ -42,13 +42,7 @@ OF_PEAK = "fraction-of-peak"
 
 @record
 class Mean:
-    """Geometric mean of one label's ratios to the reference; a guide for the reader, not a verdict.
-
-    Attributes:
-        side: index of the label in the comparison.
-        ratio: geometric mean of label / reference.
-        count: number of ratios in the mean.
-    """
+    """The geometric mean of ``count`` ratios of the label of index ``side``."""
 
     tier: Tier
     metric: Metric
@@ -62,13 +56,10 @@ class Mean:
 class Comparison:
     """The results of several labels, each compared with the first label, the reference.
 
-    Notebooks show the comparison as a table of the matched rows.
-
     Attributes:
-        sides: the results of each label; the reference comes first.
         lines: one for each (case, metric, stat) that any label has, in the order of first
             occurrence.
-        normalized: whether the values are divided by the peak; each peak is then 1.
+        normalized: whether the values are divided by the peak.
         offsets: differences between unchanged runs of the machine; None if unknown.
     """
 
@@ -95,10 +86,7 @@ class Comparison:
 
     @cached_property
     def means(self) -> tuple[Mean, ...]:
-        """The geometric means of the ratios, one for each tier, metric, statistic and label.
-
-        The means are in the order in which their first ratios occur in `matched`.
-        """
+        """The geometric means of the ratios, one for each tier, metric, statistic and label."""
         groups: dict[tuple[Tier, Metric, Stat], dict[int, list[float | None]]] = {}
         for place, line in enumerate(self.matched):
             group = groups.setdefault((line.row.tier, line.row.metric, line.row.stat), {})
@@ -118,11 +106,9 @@ class Comparison:
 
     @cached_property
     def in_turns(self) -> bool:
-        """Whether the comparison is of paired rounds.
+        """Whether every difference with a verdict other than `n/a` is from paired rounds.
 
-        The result is True in two cases. In the first case, all findings compare paired rounds. In
-        the second case, some findings have a verdict other than `n/a`, and all of these findings
-        compare paired rounds.
+        False if there is no such difference.
         """
         lines = self.matched
         if all(line.in_turns for line in lines):
@@ -132,10 +118,7 @@ class Comparison:
         return all(judged) and any({*line.verdicts} - {None, Verdict.NA} for line in lines)
 
     def to_frame(self) -> pd.DataFrame:
-        """The matched lines as a data frame.
-
-        `membench.analysis.frame.comparison_frame` lists the columns.
-        """
+        """The matched lines as a data frame (`membench.analysis.frame.comparison_frame`)."""
         from membench.analysis.frame import comparison_frame
 
         return comparison_frame(self)
@@ -169,7 +152,6 @@ class Comparison:
         return html_table(repr(self)[1:-1], head, cells, numbers)
 
     def _cells(self, line: Line, side: int, entry: ComparisonCell) -> list[str]:
-        """The cells of one label: value, ratio and verdict; only the value for the reference."""
         value = "" if entry.figure is None else self._value(line.row.metric, entry.figure.value)
         if not side:
             return [value]
@@ -204,11 +186,9 @@ def compare(
     """Compare each of ``sides`` with the first side, the reference.
 
     Args:
-        sides: the results under two or more labels.
         select: globs for case ids; all cases if empty.
         normalize: compare fractions of the peak; a row without a peak counts as skipped.
-        offsets: result of `offsets_of`: how much unchanged runs differ. Findings from one run per
-            side then contain this difference.
+        offsets: a result of `offsets_of`, stored in each difference between two single runs.
 
     Raises:
         NothingMatched: a glob in ``select`` matches no case.
@@ -227,7 +207,6 @@ def compare(
 
 
 def _with_offsets(line: Line, offsets: RunOffsets) -> Line:
-    """Return ``line`` with the offset in each finding between two single runs."""
     first = line.figures.rows[0]
     if len(first) != 1 or line.differences is None:
         return line
@@ -250,8 +229,7 @@ def _compared(
         if maker.every_ok and table.keys() <= keys.keys():
             continue
         for key, rows in table.items():
-            # An ok row replaces a skipped row of the same case, because only the ok row has a
-            # value.
+            # An ok row is preferred, because only an ok row has a value.
             if key not in keys or (keys[key].status is not Status.OK):
                 keys[key] = next((row for row in rows if row.status is Status.OK), rows[0])
     gone = [] if maker.every_ok else [absent(side.rows) for side in sides]
@@ -287,10 +265,7 @@ def _line(
 
 
 def _of_peak(row: Measurement) -> Measurement:
-    """Return ``row`` with its values as fractions of its peak.
-
-    If the peak is unknown, the result has no value, and its status is `skipped`.
-    """
+    """``row`` with its values as fractions of its peak; `skipped` if the peak is unknown."""
     if row.value is None:
         return row
     if row.peak is None:
@@ -307,7 +282,6 @@ def _of_peak(row: Measurement) -> Measurement:
 
 
 def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
-    """The case ids that match at least one of the globs ``patterns``."""
     cases = {one.case for side in sides for one in commons_of(side.rows)}
     chosen = set[str]()
     for pattern in patterns:
@@ -319,11 +293,7 @@ def _selector(sides: Sequence[Side], patterns: Sequence[str]) -> frozenset[str]:
 
 
 def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line]:
-    """Yield each line with a finding for each label that has values.
-
-    A line without a value for the reference has no findings. ``partners`` is the result of
-    `pair_ids`: for each run of a paired run, the id of the pair.
-    """
+    """Yield each line with its differences; ``partners`` is a result of `pair_ids`."""
     at_once = [None if partners else _estimated(one) for one in lines]
     pairs = [
         CasePair(reference, figure, line.threshold, paired_values(reference, figure, partners))
@@ -342,7 +312,7 @@ def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line
 
 
 def _estimated(line: Line) -> Differences | None:
-    """The differences on ``line``, computed as one array; None if this is not possible."""
+    """The differences on ``line`` as arrays; None if this is not possible."""
     if line.figures.rounds is None:
         return None
     from membench.analysis.many_differences import estimated  # few labels do not need it

@@ -1,11 +1,10 @@
 """Parse many decimal numbers at once, with the same result as `float` for each number.
 
-A comparison of a thousand labels reads millions of round values with 17 digits, and `float` would
-take most of the time. Here the digits of each number form an integer. The integer is divided by a
-power of ten in extended precision, and the quotient is rounded to 64 bits. A second rounding to 53
-bits gives the same number as `float`, unless the quotient lies exactly between two such numbers
-(Figueroa, "When is double rounding innocuous?", ACM SIGNUM Newsletter 30, 1995). In these rare
-cases `float` parses the text.
+A comparison of a thousand labels reads millions of round values, and `float` would take most of the
+time. Here the digits of each number form an integer, which is divided by a power of ten in extended
+precision. Rounding this quotient of at least 64 bits to 53 bits gives the same number as `float`,
+unless the quotient is exactly between two such numbers (Figueroa, "When is double rounding
+innocuous?", ACM SIGNUM Newsletter 30, 1995). In these rare cases `float` parses the text.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _BITS = (63, 112)
 
 
 def numbers(text: str) -> Floats:
-    """Parse plain decimals with ``;`` between them, such as ``1.5;20.25``; shape (numbers,)."""
+    """Parse plain decimals with ``;`` between them, such as ``1.5;20.25``."""
     found = None
     if _powers() is not None and "e" not in text and "E" not in text:
         found = _by_integers(text)
@@ -36,10 +35,7 @@ def numbers(text: str) -> Floats:
 
 @cache
 def _powers() -> Any:
-    """10^0 to 10^27 as long doubles; None if the long double of this machine is not exact enough.
-
-    A mantissa of 64 or 113 bits is exact enough.
-    """
+    """10^0 to 10^27 as long doubles; None if a long double of this machine is not exact enough."""
     if np.finfo(np.longdouble).nmant not in _BITS:
         return None
     return np.cumprod(np.array([1, *[10] * _PLACES], np.longdouble))

@@ -15,7 +15,7 @@ T = TypeVar("T")
 class Differences:
     """The differences of one line, by the index of the label.
 
-    An entry is None for the reference and for a label without a value.
+    An entry of any list is None for the reference and for a label without a value.
     """
 
     def __init__(self, found: Sequence[Difference | None]) -> None:
@@ -34,7 +34,6 @@ class Differences:
 
     @property
     def in_turns(self) -> bool:
-        """Whether all differences are from rounds measured in turns with the reference."""
         return all(one.in_turns for one in self._found if one is not None)
 
     @property
@@ -50,19 +49,17 @@ class Differences:
     ) -> list[T | None]:
         """Apply ``of`` to each difference, and return one result for each label.
 
-        The result is None for the reference and for a label without a value. A subclass may call
-        ``of_many`` once in place of ``of`` for many differences with intervals. ``of_many`` gets a
-        flat list (ratio, lower end, upper end, ratio, ...) and returns the results of ``of`` in the
-        same order.
+        A subclass may call ``of_many`` once in place of ``of`` for many differences with intervals.
+        ``of_many`` gets a flat list (ratio, lower end, upper end, ratio, ...) and returns the
+        results of ``of`` in the same order.
         """
         return [None if one is None else of(one) for one in self._found]
 
     def by_outcome(self, of: Callable[[Difference], T]) -> list[T | None]:
         """Apply ``of`` to each difference, and return one result for each label.
 
-        The result is None for the reference and for a label without a value. ``of`` must depend
-        only on the verdict, the reason and the offset of a difference, so that a subclass can call
-        it once for equal outcomes.
+        ``of`` must depend only on verdict, reason, `settle` and offset of a difference: a subclass
+        calls ``of`` once for equal outcomes.
         """
         return [None if one is None else of(one) for one in self._found]
 

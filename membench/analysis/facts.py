@@ -1,4 +1,4 @@
-"""Facts about the machine and the software of a result, and how the facts differ between labels."""
+"""Facts about the machine and the software of a result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Fact:
 
 
 def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
-    """Extract the facts about machine and software by name; unknown facts are left out.
+    """Extract the known facts about machine and software by name.
 
     ``sidecar`` is the parsed JSON without a schema check, so sidecars of older versions work too.
     """
@@ -70,10 +70,7 @@ def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _sizes(value: object) -> str:
-    """Format a list of byte counts, such as ``64KiB 128KiB``; ``none`` if the list is empty.
-
-    The result is empty if ``value`` is not a list.
-    """
+    """Format a list of byte counts, such as ``64KiB 128KiB``; empty if ``value`` is no list."""
     if not isinstance(value, list | tuple):
         return ""
     known = [size for size in value if isinstance(size, int) and 0 < size < _LARGEST_MEMORY]
@@ -83,12 +80,7 @@ def _sizes(value: object) -> str:
 def compare_facts(
     rows: Sequence[Sequence[Measurement]], sidecars: Sequence[Sequence[Mapping[str, str]]]
 ) -> list[Fact]:
-    """Collect the facts of each label.
-
-    Args:
-        rows: the compared rows of each label.
-        sidecars: for each label, the facts from the sidecar of each of its files.
-    """
+    """Collect the facts of each label from its rows and from the sidecars of its files."""
     columns = [[_joined(values) for values in _columns(side)] for side in rows]
     facts = [
         Fact(name, tuple(side[place] for side in columns)) for place, name in enumerate(COLUMNS)
@@ -102,7 +94,6 @@ def compare_facts(
 
 
 def _columns(rows: Sequence[Measurement]) -> Iterator[Iterable[str]]:
-    """Yield the values in ``rows`` for each of `COLUMNS`, mostly without duplicates."""
     commons = commons_of(rows)
     for name in COLUMNS:
         yield map(attrgetter(name), rows if name == "machine" else commons)

@@ -14,7 +14,7 @@ from membench.results.compact.row import Common, Measurement, commons_of
 
 
 class Basis(StrEnum):
-    """What the compared values are: medians of rounds, medians of runs, or single samples."""
+    """The kind of the compared values."""
 
     ROUNDS = "rounds"  # the rounds of one run, each a fresh process
     RUNS = "runs"  # the medians of several runs, because the rounds of one run share its offset
@@ -35,10 +35,7 @@ class CaseRuns:
 
     @property
     def value(self) -> float:
-        """The median of the rounds of one run, or the median of several runs.
-
-        The value has the unit of the rows.
-        """
+        """The value of one run, or the median of several runs, in the unit of the rows."""
         if self.basis is Basis.RUNS:
             return statistics.median(self.values)
         if len(self.rows) == 1 and self.rows[0].value is not None:
@@ -49,8 +46,8 @@ class CaseRuns:
     def best(self) -> float | None:
         """The best sample of all runs, the number that STREAM reports.
 
-        None unless every run kept its samples. Also None for a tail statistic such as p99, because
-        the samples belong to the whole distribution.
+        None unless every run kept its samples, and for a tail statistic such as p99, because the
+        samples belong to the whole distribution.
         """
         if self.rows[0].stat not in (Stat.MEDIAN, Stat.P50):
             return None
@@ -77,22 +74,20 @@ class CaseRuns:
 
     @property
     def commons(self) -> tuple[Common, ...]:
-        """The distinct `Common` objects, which hold the column values that several rows share."""
         return (self.rows[0].common,) if len(self.rows) == 1 else commons_of(self.rows)
 
     @property
     def cited(self) -> bool:
-        """Whether the values are published figures instead of measurements."""
+        """Whether a value is a published figure."""
         return any(one.cited for one in self.commons)
 
     @property
     def imported(self) -> bool:
-        """Whether another tool measured the values."""
+        """Whether another tool measured a value."""
         return any(one.imported for one in self.commons)
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The distinct flags of all rows."""
         if len(self.rows) == 1:
             return self.rows[0].common.flags
         sets = dict.fromkeys(one.flags for one in self.commons)
@@ -100,10 +95,7 @@ class CaseRuns:
 
 
 def figure(rows: Sequence[Measurement]) -> CaseRuns:
-    """Build the compared values from ``rows``, which are ok rows of one (case, metric, stat).
-
-    At least one row is necessary. Each row must be from a different run.
-    """
+    """Build the compared values from ok ``rows`` of one (case, metric, stat), one row per run."""
     if len(rows) > 1:
         return CaseRuns(
             tuple(rows), Basis.RUNS, tuple(filter(None, map(attrgetter("value"), rows)))
@@ -113,7 +105,7 @@ def figure(rows: Sequence[Measurement]) -> CaseRuns:
 
 
 def pooled(one: CaseRuns) -> CaseRuns | None:
-    """Return ``one`` with the samples of its only round as its values, or None.
+    """Return ``one`` with the samples of its only round as its values.
 
     The result is None in four cases:
 

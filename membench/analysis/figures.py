@@ -23,15 +23,14 @@ _COLUMNS = len(Measurement._fields)
 class Figures:
     """The values of one comparison line, by the index of the label; None if a label has no value.
 
-    A comparison of a thousand labels has hundreds of thousands of values. So the values are one
-    array if at least `MANY` labels have a value, every label has one run, and all runs have the
-    same number of rounds. `CaseRuns` objects are then created only on access.
+    The values are one array if at least `MANY` labels have a value, every label has one run, and
+    all runs have the same number of rounds. `CaseRuns` objects are then created only on access,
+    because a comparison of a thousand labels has hundreds of thousands of values.
 
     Attributes:
         rows: the ok rows of each label, one row per run; empty for a label without a value.
         places: indices of the labels with a value.
-        commons: the distinct `Common` objects, which hold the column values that several rows
-            share.
+        commons: the distinct `Common` objects of the rows.
         detail_cells: the distinct texts in the column `detail`.
         largest_spread: the largest spread between the rounds of a row, a fraction; 0 if unknown.
         rounds: the values of the rounds, ascending, of shape (places, rounds); None if the values
@@ -66,7 +65,6 @@ class Figures:
         return sorted_rounds(cells, counts.pop(), values)
 
     def at(self, place: int) -> CaseRuns | None:
-        """The values of the label of index ``place``; None if the label has no value."""
         return _figure(self.rows[place]) if self._made is None else self._made[place]
 
     def __iter__(self) -> Iterator[CaseRuns | None]:
@@ -74,33 +72,28 @@ class Figures:
 
     @property
     def single_rows(self) -> list[Measurement]:
-        """The first row of each label in `places`."""
         return [self.rows[place][0] for place in self.places]
 
     @property
     def flags(self) -> Sequence[tuple[str, ...]]:
-        """The flags of each label; empty for a label without a value."""
         if self._made is None:
             return self.spread([row[0].flags for row in self.single_rows], ())
         return [() if one is None else one.flags for one in self._made]
 
     @property
     def flag_sets(self) -> set[tuple[str, ...]]:
-        """The distinct combinations of flags."""
         if self._made is None:
             return {one.flags for one in self.commons}
         return {one.flags for one in self._made if one is not None}
 
     @property
     def values(self) -> Sequence[float | None]:
-        """`CaseRuns.value` of each label; None for a label without a value."""
         if self._made is None:
             return self.spread(self._values, None)
         return [None if one is None else one.value for one in self._made]
 
     @property
     def half_ranges(self) -> Sequence[float | None]:
-        """`CaseRuns.half_range` of each label, a fraction of the median; None if unknown."""
         if self.rounds is None:
             return [None if one is None else one.half_range for one in self]
         from membench.analysis.many_rounds import half_ranges
@@ -109,14 +102,12 @@ class Figures:
 
     @property
     def peak_shares(self) -> list[float | None]:
-        """`CaseRuns.peak_share` of each label, a fraction of the peak; None if unknown."""
         if all(one.peak is None for one in self.commons):
             return [None] * len(self.rows)
         return [None if one is None else one.peak_share for one in self]
 
     @property
     def bests(self) -> Sequence[float | None]:
-        """`CaseRuns.best` of each label; None if unknown."""
         if self._made is None:
             if self.commons[0].stat not in (Stat.MEDIAN, Stat.P50):
                 return [None] * len(self.rows)
@@ -124,10 +115,7 @@ class Figures:
         return [None if one is None else one.best for one in self._made]
 
     def spread(self, of_places: Sequence[T], absent: T) -> Sequence[T]:
-        """Expand ``of_places``, one entry for each of `places`, to one entry for each label.
-
-        Labels without a value get ``absent``.
-        """
+        """Expand one entry for each of `places` to one entry for each label, or ``absent``."""
         if len(of_places) == len(self.rows):
             return of_places
         found = [absent] * len(self.rows)

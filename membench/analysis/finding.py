@@ -34,20 +34,16 @@ class Difference:
     """How the values of a label differ from the values of the reference.
 
     Attributes:
-        ratio: label / reference; None if the two are not comparable. In two cases there is a ratio
-            but no verdict: only the sizes differ, or one of the two is the nearest published
-            figure.
-        interval: confidence interval of the ratio; None if there are too few values, or if the two
-            are not comparable.
+        ratio: label / reference; may be None with the verdict `n/a`.
+        interval: confidence interval of the ratio; None if there are too few values.
         best: ratio of the best samples; no verdict depends on this ratio.
         counts: number of values of the reference and of the label.
-        single_round: whether the values are samples of a single round per label. ``--fail-on``
-            rejects such differences.
+        single_round: whether the values are samples of a single round per label.
         in_turns: whether the values are pairs of rounds that were measured in turns.
         detail: why the values are not comparable; empty if they are comparable.
         settle: how to get a verdict instead of `unclear` or `n/a`.
-        offset: fraction by which other, unchanged runs of the machine differ. None if no such runs
-            are known, if a label has several runs, or if ``in_turns`` is True.
+        offset: fraction by which other, unchanged runs of the machine differ; None if unknown, or
+            if the difference is not between two single runs.
     """
 
     verdict: Verdict
@@ -65,7 +61,7 @@ class Difference:
 
     @property
     def within_offset(self) -> bool:
-        """Whether the difference is no larger than the difference between two unchanged runs."""
+        """Whether the difference is no larger than the usual difference of unchanged runs."""
         if self.offset is None or not self.ratio:
             return False
         return abs(math.log(self.ratio)) <= math.log1p(self.offset)
@@ -76,7 +72,6 @@ class CasePair:
     """The values of the reference and of the label that is compared with the reference.
 
     Attributes:
-        contender: the values of the label.
         threshold: smallest relative difference that matters, a fraction.
         in_turns: the values as pairs of rounds; None unless the rounds were measured in turns.
     """
@@ -99,11 +94,7 @@ class _Ready:
 
     @property
     def shape(self) -> tuple[int, int, bool]:
-        """Number of values of the reference, number of values of the label, and `single`.
-
-        `single` says whether the values are samples of a single round. Pairs of equal shape are
-        estimated in one call.
-        """
+        """Pairs of equal shape are estimated in one call."""
         return len(self.first.values), len(self.second.values), self.single
 
 
@@ -140,7 +131,7 @@ def find(pairs: Sequence[CasePair]) -> list[Difference]:
 
 
 def _in_turns(pairs: Sequence[CasePair]) -> Iterator[Difference]:
-    """Yield the difference for each of ``pairs``; all have the same number of paired rounds."""
+    """Yield the difference for each of ``pairs``, which have equally many paired rounds."""
     from membench.analysis.signed_rank import paired_estimates  # separate runs do not need it
 
     values = [pair.in_turns for pair in pairs if pair.in_turns is not None]
@@ -185,7 +176,7 @@ def _best(pair: CasePair) -> float | None:
 
 @record
 class _Ground:
-    """A column that must be equal for both labels. Otherwise the numbers are not comparable."""
+    """A column that must be equal for both labels, so that the numbers are comparable."""
 
     reason: Reason
     column: str
@@ -211,10 +202,9 @@ def _of_one_kind(pair: CasePair) -> bool:
 
 
 def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
-    """Check whether two values are comparable.
+    """The reason why two values are not comparable; None if the values are comparable.
 
-    Returns None if the values are comparable, and otherwise a `Difference` with the reason. The
-    `Difference` has a ratio if only the sizes differ, or if the label is compared with the nearest
+    The result has a ratio if only the sizes differ, or if the label is compared with the nearest
     published figure.
     """
     counts = (len(reference.values), len(contender.values))
@@ -284,10 +274,7 @@ def _unlike_sizes(reference: CaseRuns, contender: CaseRuns, counts: tuple[int, i
 def _unlike_figure(
     reference: CaseRuns, contender: CaseRuns, counts: tuple[int, int]
 ) -> Difference | None:
-    """The ratio to the nearest published figure, without a verdict.
-
-    None if the figure permits all differing axes, so that a verdict is possible.
-    """
+    """The ratio to the nearest figure without a verdict; None if a verdict is possible."""
     found = likeness_of(reference.rows[0], contender.rows[0])
     if found is None or found.alike:
         return None
@@ -308,10 +295,9 @@ def _words(values: Iterable[object]) -> str:
 
 
 def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
-    """Say how to get a verdict with the least effort: usually by several runs per label.
+    """How to get a verdict with the least effort: usually by several runs per label.
 
-    More rounds do not help, because all rounds of a run share the run's offset. With more rounds, a
-    verdict that only reflects the offset would look more certain.
+    More rounds do not help, because all rounds of a run share the run's offset.
     """
     if reason not in (Reason.FEW, Reason.WIDE):
         return ""

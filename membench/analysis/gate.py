@@ -1,4 +1,4 @@
-"""The option ``--fail-on`` of `membench compare`: refuse useless checks, and count the findings."""
+"""The option ``--fail-on`` of `membench compare`: refuse useless checks, count the findings."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def check_gate(
     """Reject ``--fail-on`` with the verdicts ``classes`` if the verdicts would mean nothing.
 
     Raises:
-        MembenchError: in one of three cases. First, the labels are from different machines or
-            devices, and ``cross_machine`` is not set. Second, ``classes`` contains `worse` or
-            `unclear`, and a row has only one round, which does not show the noise between rounds.
-            Third, ``classes`` contains `worse` without `unclear`, and a row has too few values to
-            be judged worse.
+        MembenchError: in one of three cases:
+
+        - The labels are from different machines or devices, without ``cross_machine``.
+        - ``classes`` has `worse` or `unclear`, and a row has only one round.
+        - ``classes`` has `worse` without `unclear`, and a row has too few values for a verdict.
     """
     differing = [fact for fact in comparison.facts if fact.name in _GROUND and fact.differs]
     if differing and not cross_machine:
@@ -69,9 +69,8 @@ def _refuse(comparison: Comparison, lines: Sequence[Line], why: str, hint: str) 
 def found(comparison: Comparison, classes: Iterable[str]) -> Mapping[str, int]:
     """Count the lines in each of ``classes`` (`GATE_CLASSES`); classes without a line are left out.
 
-    ``missing`` counts the lines where the reference has a value, and another label has no row or a
-    skipped row. ``failed`` counts the lines where the row of any label failed. All other classes
-    are verdicts.
+    - ``missing``: the reference has a value, and another label has no row or a skipped row.
+    - ``failed``: the row of any label failed.
     """
     counts = {name: sum(_is(line, name) for line in comparison.lines) for name in classes}
     return {name: count for name, count in counts.items() if count}

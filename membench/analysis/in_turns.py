@@ -1,7 +1,6 @@
 """Compare two labels whose rounds were measured in turns, as pairs, with signed ranks.
 
-Drift of the machine, or an offset of the whole run, affects both values of a pair equally and
-cancels in their ratio. In two separate runs, drift could not be distinguished from a change.
+Drift of the machine, or an offset of the whole run, cancels in the ratio of a pair.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ The noise measured with a dozen pairs is too uncertain for a finer step.
 
 
 def pair_ids(sources: Iterable[Source]) -> Mapping[str, str]:
-    """Map the id of each run of a paired run to the id of the pair; leave out all other runs."""
+    """Map the id of each run of a paired run to the id of the pair."""
     return {run: source.pair_id for source in sources if source.pair_id for run in source.runs}
 
 
@@ -35,9 +34,8 @@ def paired_values(
 ) -> Values | None:
     """The values of both labels, one value for each paired round; None if the runs are not pairs.
 
-    After an interruption, one label may have fewer rounds. Surplus rounds of the other label are
-    then ignored. Pairs of several paired runs are pooled, because a run's offset affects both
-    values of a pair.
+    Surplus rounds of one label, after an interruption, are ignored. Pairs of several paired runs
+    are pooled, because a run's offset affects both values of a pair.
     """
     if not pairs:
         return None
@@ -55,19 +53,16 @@ def paired_values(
 
 
 def _by_pair(rows: Sequence[Measurement], pairs: Mapping[str, str]) -> dict[str, Measurement]:
-    """Map the pair id of each row to the row.
-
-    The map is empty if a row has no pair id, or if two rows have the same pair id.
-    """
+    """The row of each pair id; empty if a row has no pair id, or two rows have the same."""
     found = {pairs[row.run_id]: row for row in rows if row.run_id in pairs}
     return found if len(found) == len(rows) else {}
 
 
 def settle_pairs(reason: Reason, count: int, deviation: float, threshold: float) -> str:
-    """Say what to do about the verdict `unclear` that ``count`` pairs of rounds gave.
+    """The remedy for the verdict `unclear` of ``count`` pairs of rounds; empty for other verdicts.
 
-    The result is empty if ``reason`` is not a reason for `unclear`. ``deviation`` is the standard
-    deviation of the log ratio of one pair. ``threshold`` is a fraction.
+    ``deviation`` is the standard deviation of the log ratio of one pair. ``threshold`` is a
+    fraction.
     """
     if reason is Reason.FEW:
         return f"run again with --versus and --rounds {PAIRS}"

@@ -22,7 +22,6 @@ _BOTH_WAYS = frozenset({"link/bidir", "link/all", "peer/bidir"})
 _INSIDE = frozenset({"kv/d2d"})
 """Benches of the tier `link` that move bytes only within the GPU."""
 _PEER = "peer/"
-"""Prefix of the benches on the link between two GPUs, not on the link to the host."""
 
 
 @record
@@ -31,7 +30,7 @@ class Rung:
 
     Attributes:
         peer: whether the tier is the link between two GPUs, not the link to the host.
-        best: row by metric, in the order of `SHOWN`; the row's `stat` is `MEDIAN` or `P50`.
+        best: row by metric, in the order of `SHOWN`; a median.
     """
 
     tier: Tier
@@ -49,8 +48,7 @@ def ladder(
     """Find the best rows of each tier; tiers without a usable row (see `leading`) are left out.
 
     Args:
-        judged: case and metric of rows that a check compares with expected values. Such a row is
-            used even if another row of the tier is better.
+        judged: case and metric of rows to prefer to better rows, because a check judges them.
     """
     groups: dict[tuple[Tier, bool], list[Row]] = {}
     for row in leading(rows):
@@ -87,10 +85,7 @@ def _of_one_transfer(rows: Iterable[Row]) -> list[Row]:
 
 
 def best_of(rows: Sequence[Row]) -> Row | None:
-    """The best of ``rows``, which all have the same metric; None if there are no rows.
-
-    If several rows are equally good, the first is returned.
-    """
+    """The best of ``rows`` of one metric, the first if equal; None if there are no rows."""
     if not rows:
         return None
     pick = max if rows[0].better is Better.HIGHER else min

@@ -1,8 +1,7 @@
 """Which axes differ between a case and the case of a published figure, and which may differ.
 
-The ``alike`` entry of a figure lists the axes that may differ, each with a rule. In the column
-`detail` the rules are written as ``size from 256MiB, vec any``, because ``;`` and ``=`` are
-separators in that column.
+In the column `detail`, the rules of a figure have the form ``size from 256MiB, vec any``, because
+``;`` and ``=`` are separators in that column.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from membench.core.record import record
 from membench.core.units import parse_size
 
 NOT_THE_CASE = frozenset({"gpu", "src", "dst"})
-"""Parameters that name the GPU on which a case ran; the case's definition does not include them."""
+"""Parameters that name the GPU on which a case ran, and do not belong to the case."""
 
 Rules = Mapping[str, str]
 
@@ -56,7 +55,7 @@ class Likeness:
 
     @property
     def alike(self) -> bool:
-        """Whether the figure's rules permit all differences. Then the two cases are comparable."""
+        """Whether the two cases are comparable."""
         return not self.others
 
     @property
@@ -76,12 +75,11 @@ def read_rules(text: str) -> Rules:
 def likeness(theirs: str, rules: Rules, ours: str, size: int | None) -> Likeness | None:
     """Find the axes in which the case ``ours`` differs from ``theirs``, the case of a figure.
 
+    None if the cases are of different benches.
+
     Args:
         rules: the figure's rules for axes that may differ, from `read_rules`.
-        size: bytes of each array of ``ours``. The case id lacks this number for ``size=auto``.
-
-    Returns:
-        None if the cases are of different benches.
+        size: bytes of each array of ``ours``, for ``size=auto``.
     """
     bench, figure = split_case(theirs)
     other, case = split_case(ours)
@@ -115,7 +113,6 @@ def _fits(rule: str, value: str, size: int | None) -> bool:
 
 
 def _number(text: str) -> int | None:
-    """Parse ``text`` as a whole number or as a size in bytes; None for all other text."""
     if text.isascii() and text.isdecimal():
         return int(text[:18])
     try:

@@ -19,7 +19,7 @@ Key = tuple[str, Metric, Stat]
 
 
 class Lost(NamedTuple):
-    """Why rows of one label failed or were skipped: the distinct reasons."""
+    """The distinct reasons why rows of one label failed or were skipped."""
 
     failures: tuple[str, ...] = ()
     skips: tuple[str, ...] = ()
@@ -33,11 +33,11 @@ class ComparisonCell:
     """The value of one label on a line of a comparison.
 
     Attributes:
-        figure: the value; None if the label has no value.
+        figure: None if the label has no value.
         finding: difference from the reference; None for the reference itself, or if a value is
             missing.
-        failures, skips: reasons of the failed and skipped rows. A label with several runs can have
-            a value and failed or skipped rows.
+        failures, skips: reasons of failed and skipped rows, which a label with a value may have
+            too.
     """
 
     figure: CaseRuns | None
@@ -52,7 +52,6 @@ class ComparisonCell:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """The reasons of failed and skipped rows: why all or some runs have no value."""
         return self.failures + self.skips
 
 
@@ -60,13 +59,14 @@ class ComparisonCell:
 class Line:
     """The values of all labels for one (case, metric, stat).
 
+    A list has an entry for each label, or is empty if the reference has no value. The entry is None
+    for the reference and for a label without a value.
+
     Attributes:
-        row: the first ok row, otherwise the first row; tier, unit and direction are taken from this
-            row.
+        row: an ok row if there is one; tier, unit and direction are taken from this row.
         threshold: smallest relative difference that matters, a fraction.
-        figures: the values by index of the label; the reference comes first.
         lost: reasons of failed and skipped rows, by index of the label.
-        differences: differences from the reference; None if the reference has no value.
+        differences: None if the reference has no value.
     """
 
     row: Measurement
@@ -97,7 +97,7 @@ class Line:
 
     @property
     def statuses(self) -> list[str]:
-        """`ComparisonCell.status` of each label, the reference first."""
+        """`ComparisonCell.status` of each label, never None."""
         return [
             _status(bool(rows), self.lost.get(side, NOTHING_LOST))
             for side, rows in enumerate(self.figures.rows)
@@ -105,54 +105,36 @@ class Line:
 
     @property
     def verdicts(self) -> Sequence[Verdict | None]:
-        """The verdict of each label; empty if the reference has no value.
-
-        The entry is None for the reference and for a label without a value.
-        """
         if self.differences is None:
             return ()
         return self.differences.by_outcome(attrgetter("verdict"))
 
     @property
     def ratios(self) -> Sequence[float | None]:
-        """The ratio of each label to the reference; empty if the reference has no value.
-
-        The entry is None if there is no ratio, and for the reference.
-        """
         return () if self.differences is None else self.differences.ratios
 
     @property
     def bests(self) -> Sequence[float | None]:
-        """The ratio of the best samples of each label; empty if the reference has no value.
-
-        The entry is None if there is no ratio, and for the reference.
-        """
+        """The ratios of the best samples."""
         return () if self.differences is None else self.differences.bests
 
     @property
     def settles(self) -> Sequence[str | None]:
-        """How to get a verdict for each label; empty if the reference has no value.
-
-        The entry is "" if there is nothing to do. The entry is None for the reference and for a
-        label without a value.
-        """
+        """How to get a verdict for each label; "" if there is nothing to do."""
         if self.differences is None:
             return ()
         return self.differences.by_outcome(attrgetter("settle"))
 
     @property
     def in_turns(self) -> bool:
-        """Whether the rounds of each label were measured in turns with rounds of the reference."""
         return self.differences is not None and self.differences.in_turns
 
     @property
     def remarkable(self) -> Mapping[int, Difference]:
-        """The differences that the report may have to explain, by index of the label."""
         return {} if self.differences is None else self.differences.remarkable
 
     @property
     def findings(self) -> tuple[Difference, ...]:
-        """The differences of all labels that have a value, without the reference."""
         return tuple(one for one in self.differences or () if one is not None)
 
 

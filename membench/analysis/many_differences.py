@@ -133,7 +133,7 @@ class EstimatedDifferences(Differences):
         """Make one entry for each label.
 
         ``of_sides`` has the entries of the labels in `sides`. The labels in `hindered` get the
-        result of ``of`` for their difference. All other labels get None.
+        result of ``of`` for their difference.
         """
         if len(self.sides) == len(self.figures.rows) - 1:
             return [None, *of_sides]
@@ -153,11 +153,8 @@ def _ratio(first: float | None, second: float | None) -> float | None:
 def estimated(figures: Figures, threshold: float) -> EstimatedDifferences | None:
     """The differences of all labels of a line from the reference, computed as one array.
 
-    The values must be stored as an array (`Figures.rounds`). The result is None in three cases:
-
-    - The reference has no value.
-    - A row was published or imported.
-    - No label is comparable with the reference.
+    The values must be stored as an array (`Figures.rounds`). The result is None if the reference
+    has no value, if a row was published or imported, or if no label is comparable.
     """
     rounds, commons = figures.rounds, figures.commons
     assert rounds is not None
@@ -203,11 +200,7 @@ def _obstacle(figures: Figures, side: int) -> Difference | None:
 
 
 def _outcomes(logs: Floats, limit: float, better: Better) -> list[int]:
-    """Judge each interval like `membench.analysis.verdict.judge`.
-
-    ``logs`` is a result of `log_ratios`, and ``limit`` is a result of `log_limit`.
-    Returns an index into `_OUTCOMES` for each interval.
-    """
+    """Judge each interval in ``logs`` like `membench.analysis.verdict.judge`."""
     if len(logs) == 1:
         return [_FEW] * logs.shape[1]
     low, high = (logs[1], logs[2]) if better is Better.HIGHER else (-logs[2], -logs[1])

@@ -1,8 +1,7 @@
 """Ratios of many values at once, as arrays, with the same results as one by one.
 
-`membench.analysis.statistics` has the method and its sources. A comparison of a few labels has few
-values, and does not import this module: an import of NumPy would take as long as an import of
-click.
+`membench.analysis.statistics` has the method and its sources. A comparison of few values does not
+import this module, because the import of NumPy takes long.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def log_ratios(firsts: Floats, seconds: Floats, confidence: float = CONFIDENCE) 
     """Estimate ratios like `estimates`, from logarithms of values of shape (K, n) and (K, m).
 
     The result has the shape (3, K): log ratios, lower ends and upper ends of the intervals. If
-    there are too few values for an interval, the result has only the log ratios, of shape (1, K).
+    there are too few values for an interval, the shape is (1, K).
     """
     places = positions(firsts.shape[1], seconds.shape[1], confidence)
     found = differences_at(firsts, seconds, places)
@@ -46,9 +45,9 @@ def log_ratios(firsts: Floats, seconds: Floats, confidence: float = CONFIDENCE) 
 
 
 def differences_at(firsts: Floats, seconds: Floats, places: Sequence[int]) -> Floats:
-    """For each row, sort all n * m differences second - first, and return those at ``places``.
+    """For each row, the differences second - first at the positions ``places`` of their order.
 
-    ``places`` are positions in the sorted differences. The result has the shape (K, places).
+    The result has the shape (K, places).
     """
     size = firsts.shape[1] * seconds.shape[1]
     if size > _MANY_DIFFERENCES:
@@ -69,8 +68,8 @@ def _among_many(first: Floats, second: Floats, places: Sequence[int]) -> Floats:
     """Compute `differences_at` of one long row without sorting all differences.
 
     The positions in ``places`` must be close together. A sample of the differences gives bounds,
-    and the function sorts only the differences between these bounds. If a bound was wrong, the
-    function computes all differences, so that the result is always exact.
+    and only the differences between these bounds are sorted. If a bound was wrong, all differences
+    are computed.
     """
     a, b = np.sort(first), np.sort(second)
     low, high = _bounds(a, b, places)
@@ -89,10 +88,7 @@ def _among_many(first: Floats, second: Floats, places: Sequence[int]) -> Floats:
 
 
 def _bounds(a: Floats, b: Floats, places: Sequence[int]) -> tuple[float, float]:
-    """Estimate a lower and an upper bound of the results of `_among_many`.
-
-    ``a`` and ``b`` are the sorted first and second values.
-    """
+    """Estimate bounds of the results of `_among_many` from the sorted values ``a`` and ``b``."""
     few = [side[:: max(1, len(side) // _SAMPLE)] for side in (a, b)]
     sample = np.sort(np.subtract.outer(few[1], few[0]).ravel())
     share = len(sample) / (len(a) * len(b))

@@ -24,7 +24,6 @@ def sorted_rounds(
 
     Args:
         cells: the cell `round_values` of each label.
-        values: the value of each label.
     """
     rounds = numbers(";".join(cells))
     if count < 2 or rounds.size != count * len(cells):
@@ -38,13 +37,13 @@ def sorted_rounds(
 
 
 def half_ranges(rounds: Floats) -> list[float | None]:
-    """`CaseRuns.half_range` of each row of the result of `sorted_rounds`; None if not finite."""
+    """`CaseRuns.half_range` of each row of the result of `sorted_rounds`."""
     spans = (rounds[:, -1] - rounds[:, 0]) / 2 / _medians(rounds)
     return [one if math.isfinite(one) else None for one in spans.tolist()]
 
 
 def _medians(rounds: Floats) -> Floats:
-    """Medians of the rows of a sorted array, rounded like `membench.analysis.statistics.median`."""
+    """Medians of the sorted rows, rounded like `membench.analysis.statistics.median`."""
     low, high = rounds[:, (rounds.shape[1] - 1) // 2], rounds[:, rounds.shape[1] // 2]
     found: Floats = np.where(low == high, low, low / 2 + high / 2)
     return found

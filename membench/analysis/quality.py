@@ -47,12 +47,12 @@ class Quality:
 
     @property
     def of_all(self) -> tuple[str, ...]:
-        """The codes of the flags that all rows have; empty if there is only one row."""
+        """The flags that all rows have; empty if there is only one row."""
         return tuple(code for code, count in self.flags.items() if count == self.rows > 1)
 
 
 def quality(rows: Sequence[Row]) -> Quality:
-    """Grade the results in ``rows``, which are all rows of one run."""
+    """Grade ``rows``, all rows of one run."""
     ok = [row for row in rows if row.status is Status.OK]
     counts = Counter(flag for row in ok for flag in row.flags)
     cases = Counter({row.case: row.status for row in rows}.values())

@@ -1,7 +1,6 @@
 """The references that membench contains: runs of named machines, and published figures.
 
-A reference is a folder of results files with a ``README.md``. The first line of this file is the
-title. `results/README.md` defines which files may be added.
+A reference is a folder of results files with a ``README.md``, whose first line is the title.
 """
 
 from __future__ import annotations
@@ -31,10 +30,9 @@ class Reference:
     """A reference: results of a named machine, or published figures.
 
     Attributes:
-        name: name of its folder; ``ref:NAME`` on the command line.
         title: one line that describes the reference.
         devices_named: names of the GPU, processor or disk of its figures, as the system reports
-            them; empty if unknown.
+            them.
         sockets: number of processor sockets of its figures; None if irrelevant.
     """
 
@@ -46,7 +44,6 @@ class Reference:
 
     @property
     def label(self) -> str:
-        """The label of the reference in a comparison: ``ref:NAME``."""
         return f"{PREFIX}{self.name}"
 
     @property
@@ -57,7 +54,6 @@ class Reference:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """The distinct device names in the rows of the reference."""
         rows = (row for source in self.sources for row in source.rows)
         return tuple(dict.fromkeys(row.device for row in rows if row.device))
 
@@ -69,7 +65,7 @@ class Reference:
 
 
 def find_reference(argument: str) -> Reference:
-    """Find and read the reference that ``argument``, such as ``ref:NAME``, names.
+    """Read the reference that ``argument``, such as ``ref:NAME``, names.
 
     Raises:
         UsageError: ``argument`` is not of the form ``ref:NAME``, or no reference has this name.
@@ -92,12 +88,9 @@ def references_of(
 ) -> tuple[Reference, ...]:
     """The references in ``found`` that name at least one of ``devices``.
 
-    References for another number of sockets are left out.
-
     Args:
         devices: device names from results files.
-        sockets: number of sockets of the machine. None if unknown; references for a certain number
-            of sockets are then left out.
+        sockets: number of sockets of the machine; references for another number are left out.
     """
     several = tuple(devices)
     return tuple(
@@ -111,10 +104,10 @@ def references_of(
 def _is_named(name: str, device: str) -> bool:
     """Whether the device of a row is the device ``name`` of a reference.
 
-    The names of GPUs and processors must be equal, without regard to upper and lower case. The
-    clock frequency and the word ``CPU`` at the end of a processor's name do not count. The device
-    of a disk's row must contain ``name`` in parentheses. Such a device consists of the filesystem,
-    the block device and, in parentheses, the model with its size.
+    - The names of GPUs and processors are equal except for case, the clock frequency and a last
+      word ``CPU``.
+    - The device of a disk's row contains ``name`` in parentheses, with or without the size of the
+      disk.
     """
     model = device.partition(" @ ")[0].removesuffix(" CPU")
     within = re.search(rf"\({re.escape(name)}[ )]", device, re.IGNORECASE)
@@ -129,10 +122,7 @@ def _read(name: str) -> Reference:
 
 
 def _identity(figures: Path) -> tuple[tuple[str, ...], int | None]:
-    """Read the device names and the number of sockets from the file ``figures``.
-
-    Without the file, there are no names, and the number is None.
-    """
+    """The device names and the number of sockets in the file ``figures``, if it exists."""
     if not figures.is_file():
         return (), None
     content = parse_toml(read_bytes(figures, MAX_TOML, text=True))

@@ -52,10 +52,6 @@ def sides_of(
 
 
 def _read(label: str | None, path: Path) -> Iterator[tuple[str | None, Source]]:
-    """Yield label and content of each file of one argument; ``ref:NAME`` may have several files.
-
-    A file of a reference without ``label`` gets the label of the reference.
-    """
     name = str(path)
     if not name.startswith(PREFIX):
         yield label, read_source(path)

@@ -33,16 +33,15 @@ class Side:
 
     @property
     def runs(self) -> tuple[str, ...]:
-        """The ids of the runs under this label, in the order of the files."""
         return tuple(dict.fromkeys(run for source in self.sources for run in source.runs))
 
 
 def split_label(argument: str) -> tuple[str | None, Path]:
     """Split ``[LABEL=]FILE`` into label and path; the label is None if absent.
 
-    If a file named ``argument`` exists, there is no label. Otherwise the label ends at the first
-    ``=`` that the name of an existing file follows, or else at the first ``=``. (A label and a file
-    name may contain ``=``.)
+    A label and a file name may contain ``=``. If a file named ``argument`` exists, there is no
+    label. Otherwise the label ends at the first ``=`` that the name of an existing file follows, or
+    else at the first ``=``.
 
     Raises:
         UsageError: the label has no printable characters.
@@ -70,8 +69,8 @@ def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") 
     """Group ``given``, pairs of a label and a source, by label; the reference comes first.
 
     Sources with the same label are pooled. The sources without a label get their machines as
-    labels, or their file names without ``.csv``, or their paths: the first of these three that
-    gives each source a different label. If none does, numbers follow the file names.
+    labels, or their file names without ``.csv``, or their paths: the first of these that gives each
+    source a different label. If none does, numbers follow the file names.
 
     Args:
         reference: label of the reference; if empty, the first label.
@@ -139,7 +138,7 @@ def _renamed(row: Measurement, case: str) -> Measurement:
 
 
 def _value_of(row: Measurement, key: str) -> tuple[str, str]:
-    """Return the value of ``key`` in ``row``, empty if absent, and the case id without ``key``."""
+    """The value of ``key`` in ``row``, empty if absent, and the case id without ``key``."""
     if key in BY_COLUMNS:
         return str(getattr(row, key)), row.case
     start = f"{key}="
@@ -156,7 +155,6 @@ def _reference_first(sides: Sequence[Side], reference: str) -> list[Side]:
 
 
 def _labels(given: Sequence[tuple[str | None, Source]]) -> list[str]:
-    """Choose a distinct label for each source in ``given`` that has no label."""
     sources = [source for label, source in given if label is None]
     machines = Counter(_machine(source) for _, source in given)
     names = [_machine(source) for source in sources]
@@ -171,7 +169,7 @@ def _labels(given: Sequence[tuple[str | None, Source]]) -> list[str]:
 
 
 def _machine(source: Source) -> str:
-    """The machine name in the rows of ``source``; empty if the rows name several machines."""
+    """The machine name in the rows; empty if the rows name several machines."""
     machines = set(map(attrgetter("machine"), source.rows))
     return machines.pop() if len(machines) == 1 else ""
 
@@ -181,11 +179,7 @@ def _stem(path: Path) -> str:
 
 
 def _distinct(label: str, sources: Sequence[Source]) -> tuple[Measurement, ...]:
-    """The rows of all ``sources``; if a file is given twice, its rows count once.
-
-    Raises:
-        SchemaError: two rows of the same run, case, metric and statistic differ.
-    """
+    """The rows of all ``sources``; if a file is given twice, its rows count once."""
     runs = [run for source in sources for run in source.runs]
     if len(set(runs)) == len(runs):
         return tuple(chain.from_iterable(source.rows for source in sources))

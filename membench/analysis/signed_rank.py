@@ -1,12 +1,11 @@
 """Ratio of two labels whose values were measured in pairs.
 
-Drift of the machine, or an offset of the whole run, affects both values of a pair equally and
-cancels in their ratio. As in `membench.analysis.statistics`, all functions work on logarithms and
-use no random numbers. Values are positive and finite, of shape (K, n): K rows of n pairs each.
+As in `membench.analysis.statistics`, all functions work on logarithms and use no random numbers.
+Values are positive and finite, of shape (K, n): K rows of n pairs each.
 
 Sources: Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1 (1945).
-Hollander and Wolfe, "Nonparametric Statistical Methods", sections 3.1 to 3.3. The book describes
-the null distribution, the estimate from Walsh averages, the interval and its normal approximation.
+Hollander and Wolfe, "Nonparametric Statistical Methods", sections 3.1 to 3.3, for the null
+distribution, the estimate from Walsh averages, the interval and its normal approximation.
 """
 
 from __future__ import annotations
@@ -50,13 +49,11 @@ def paired_estimates(
     seconds: Sequence[Sequence[float]],
     confidence: float = CONFIDENCE,
 ) -> list[PairedEstimate]:
-    """Estimate the ratio second / first for each row of pairs.
+    """Estimate the ratio second / first for each row of pairs, of shape (K, n).
 
-    Both arguments have the shape (K, n): K rows of n pairs. The interval is closed. It contains
-    every shift that a two-sided signed-rank test at level 1 - ``confidence`` does not reject. If
-    the log ratios are symmetric around their centre, the coverage is at least ``confidence`` for up
-    to `EXACT_MAX` pairs. Ties and zeros among the log ratios make the interval wider, never
-    narrower.
+    The interval contains every shift that a two-sided signed-rank test at level 1 - ``confidence``
+    does not reject. If the log ratios are symmetric around their centre, the coverage is at least
+    ``confidence`` for up to `EXACT_MAX` pairs. Ties make the interval wider.
     """
     ratios = np.log(np.asarray(seconds, float)) - np.log(np.asarray(firsts, float))
     n = ratios.shape[1]
@@ -77,10 +74,10 @@ def paired_estimates(
 
 
 def _of_walsh_averages(ratios: Floats, places: Sequence[int]) -> Floats:
-    """For each row of ``ratios``, sort all Walsh averages, and return those at ``places``.
+    """For each row, the Walsh averages at the positions ``places`` of their order.
 
-    ``places`` are positions in the sorted averages. The result has the shape (K, places). A Walsh
-    average is the average of two values of a row, or of a value with itself.
+    The result has the shape (K, places). A Walsh average is the average of two values of a row, or
+    of a value with itself.
     """
     one, other = np.triu_indices(ratios.shape[1])
     at_once = max(1, _AVERAGES_AT_ONCE // len(one))
@@ -111,8 +108,7 @@ def null_counts(n: int) -> NDArray[np.int64]:
     """Null distribution of the signed-rank statistic for ``n`` pairs, as counts.
 
     Entry s is the number of the 2^n sign assignments to the ranks 1 to n whose positive ranks sum
-    to s. Recurrence: the largest rank is positive or negative; without this rank, n - 1 ranks are
-    left.
+    to s. Recurrence: without the largest rank, positive or negative, n - 1 ranks are left.
     """
     counts = np.zeros(n * (n + 1) // 2 + 1, np.int64)
     if n == 0:
@@ -126,12 +122,11 @@ def null_counts(n: int) -> NDArray[np.int64]:
 
 
 def pairs_for(deviation: float, threshold: float, confidence: float = CONFIDENCE) -> int:
-    """Number of pairs that show a true difference with the probability `POWER`.
+    """Number of pairs that show a true difference of `SHOWN` x ``threshold`` with `POWER`.
 
-    The true difference is `SHOWN` times ``threshold``. To show a difference means that the whole
-    interval is beyond the threshold. ``deviation`` is the standard deviation of the log ratio of
-    one pair. The estimate from n normal log ratios has the variance pi / 3 deviation^2 / n
-    (Hollander and Wolfe, section 3.2: the efficiency 3 / pi).
+    To show a difference means that the whole interval is beyond the threshold. ``deviation`` is the
+    standard deviation of the log ratio of one pair. The estimate from n normal log ratios has the
+    variance pi / 3 deviation^2 / n (Hollander and Wolfe, section 3.2: the efficiency 3 / pi).
     """
     normal = statistics.NormalDist()
     reach = normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(POWER)

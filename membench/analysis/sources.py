@@ -29,9 +29,9 @@ class Source:
     """The rows of a results file, with facts from its sidecar.
 
     Attributes:
-        facts: facts about machine and run by name, from the sidecar; empty without a sidecar.
+        facts: facts about machine and run by name; empty without a sidecar.
         problem: why the sidecar is not used, or that the file was changed after its run, in one
-            line; empty if there is no problem.
+            line.
         pair_id: an id that both files of a paired run share; empty for other files.
     """
 
@@ -43,7 +43,6 @@ class Source:
 
     @cached_property
     def runs(self) -> tuple[str, ...]:
-        """The ids of the runs in the file, in the order of the rows."""
         return tuple(dict.fromkeys(map(attrgetter("run_id"), self.rows)))
 
     @property
@@ -53,22 +52,16 @@ class Source:
 
 
 def read_sources(paths: Iterable[Path]) -> list[Source]:
-    """Read the results files ``paths`` in their order, each with `read_source`.
-
-    Raises:
-        SchemaError: a file cannot be read.
-    """
+    """Read the results files ``paths``, each with `read_source`."""
     with for_many_files():
         return [read_source(path) for path in paths]
 
 
 def check_strictly(sources: Iterable[Source]) -> None:
-    """Read every cell of the files again, to find the file and line of an invalid cell.
-
-    Pipes are left out, because a pipe can be read only once.
+    """Read every cell of the files again, except pipes, to find an invalid cell.
 
     Raises:
-        SchemaError: a cell is invalid.
+        SchemaError: a cell is invalid; the message has file and line.
     """
     for source in sources:
         if not source.path.is_fifo():  # a pipe can be read only once
@@ -79,8 +72,7 @@ def read_source(path: Path) -> Source:
     """Read the results file ``path`` with its sidecar.
 
     If the sidecar is invalid or belongs to another run, or if the file was changed after its run,
-    ``problem`` of the result says so. The function raises no error then, because a comparison needs
-    only the CSV.
+    the result has a ``problem``: a comparison needs only the CSV.
 
     Raises:
         SchemaError: the results file cannot be read, or has no rows.
@@ -113,10 +105,7 @@ def _run(sidecar: Mapping[str, Any]) -> str:
 
 @contextmanager
 def for_many_files() -> Iterator[None]:
-    """Make the code in the ``with`` block read many files faster.
-
-    Freed memory is kept, and the garbage collector is paused.
-    """
+    """Make the code in the ``with`` block read many files faster."""
     _keep_freed_memory()
     with without_collector():
         yield
@@ -125,9 +114,9 @@ def for_many_files() -> Iterator[None]:
 def _keep_freed_memory() -> None:
     """Make the C library reuse the memory of one file for the next file.
 
-    The C library returns freed blocks above a threshold to the system. Then every file causes a
+    The C library returns freed blocks above a threshold to the system, so that every file causes a
     hundred page faults. The threshold rises to the size of the largest block freed so far
-    (mallopt(3), M_MMAP_THRESHOLD). So this function allocates and frees one large block.
+    (mallopt(3), M_MMAP_THRESHOLD).
     """
     bytes(_LARGEST_BLOCK)
 

@@ -1,9 +1,8 @@
 """Ratio of the values of two labels: pure functions.
 
 All functions work on logarithms, so that a ratio and its inverse are treated equally. No function
-uses random numbers: the same values always give the same answer. The values are positive and
-finite, in any unit, of shape (n,) and (m,). The first argument is the reference, and a ratio is
-second / first.
+uses random numbers. The values are positive and finite, in any unit, of shape (n,) and (m,). The
+first argument is the reference, and a ratio is second / first.
 
 Sources:
 
@@ -29,16 +28,13 @@ from membench.core.record import record
 
 CONFIDENCE = 0.95
 EXACT_MAX = 20
-"""Largest number of values per label for the exact null distribution.
-
-Comparisons with more values use an approximation.
-"""
+"""Largest number of values per label for the exact null distribution."""
 VALUES_NEEDED = 4
 """Minimum number of values per label for an interval.
 
 Four against four values is the smallest balanced comparison in which the exact null distribution
-allows 95 %: 2 / C(8, 4) = 0.029, but 2 / C(6, 3) = 0.1. The null distribution would also allow two
-against eight values. But two values do not show the noise of their label.
+allows 95 %: 2 / C(8, 4) = 0.029, but 2 / C(6, 3) = 0.1. Two against eight values would also allow
+95 %, but two values do not show the noise of their label.
 """
 LOG_LIMIT = 700.0
 """Limit for logarithms: `math.exp` of a larger value overflows."""
@@ -48,11 +44,9 @@ _FEW_DIFFERENCES = 1 << 18
 
 @record
 class RatioEstimate:
-    """A ratio in natural logarithms; exchanging the labels exactly inverts the sign.
+    """A ratio in natural logarithms: the Hodges-Lehmann estimate.
 
-    Attributes:
-        log_ratio: the Hodges-Lehmann estimate.
-        log_interval: confidence interval of ``log_ratio``; None if there are too few values.
+    ``log_interval`` is its confidence interval; None if there are too few values.
     """
 
     log_ratio: float
@@ -64,7 +58,6 @@ class RatioEstimate:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The two ends of the confidence interval of `ratio`; None if there are too few values."""
         if self.log_interval is None:
             return None
         low, high = self.log_interval
@@ -76,9 +69,9 @@ def estimate(
 ) -> RatioEstimate:
     """Estimate second / first by the median of all pairwise ratios, with the Mann-Whitney interval.
 
-    The interval is closed. It contains every shift that a two-sided Mann-Whitney test at level 1 -
-    ``confidence`` does not reject. If the two distributions differ only by a factor, the coverage
-    is at least ``confidence`` for up to `EXACT_MAX` values per label. Ties make the interval wider.
+    The interval contains every shift that a two-sided Mann-Whitney test at level 1 - ``confidence``
+    does not reject. If the two distributions differ only by a factor, the coverage is at least
+    ``confidence`` for up to `EXACT_MAX` values per label. Ties make the interval wider.
     """
     (one,) = estimates([first], [second], confidence)
     return one
@@ -107,7 +100,7 @@ def estimates(
 def _differences_at(
     first: Sequence[float], second: Sequence[float], places: Sequence[int]
 ) -> list[float]:
-    """Sort all differences log(second) - log(first), and return the elements at ``places``."""
+    """The elements at ``places`` of the sorted differences log(second) - log(first)."""
     here, there = list(map(math.log, first)), list(map(math.log, second))
     differences = sorted([two - one for two in there for one in here])
     return [differences[place] for place in places]
@@ -126,10 +119,9 @@ def positions(n: int, m: int, confidence: float = CONFIDENCE) -> list[int]:
 
 @cache
 def interval_rank(n: int, m: int, confidence: float = CONFIDENCE) -> int | None:
-    """The rank k of the two differences that bound the confidence interval.
+    """The rank k of the interval from the k-th smallest to the k-th largest difference.
 
-    The bounds are the k-th smallest and the k-th largest of the n * m differences. The rank is None
-    if a label has fewer than `VALUES_NEEDED` values, or too few values for ``confidence``.
+    None if a label has fewer than `VALUES_NEEDED` values, or too few values for ``confidence``.
     """
     if min(n, m) < VALUES_NEEDED:
         return None
@@ -149,8 +141,7 @@ def null_counts(n: int, m: int) -> tuple[int, ...]:
     """Null distribution of the Mann-Whitney statistic U for n and m values, as counts.
 
     Entry u is the number of the C(n+m, n) orders of n and m distinct values with U = u, for u = 0
-    to n * m. Recurrence: the largest of all values is one of the n or one of the m; without this
-    value, a smaller case is left.
+    to n * m. Recurrence: the largest of all values is one of the n or one of the m.
     """
     if n == 0 or m == 0:
         return (1,)

@@ -32,10 +32,7 @@ class TableMaker:
         self._keys: dict[int, Key | None] = {}
 
     def table(self, rows: Sequence[Measurement]) -> Table:
-        """Group ``rows`` by (case, metric, stat), in the order of the first occurrence.
-
-        Rows that share a `Common` object are next to each other.
-        """
+        """Group ``rows`` by (case, metric, stat), in the order of the first occurrence."""
         commons: list[Common] = list(map(_common_of, rows))
         ids = list(map(id, commons))
         if unknown := set(ids).difference(self._keys):
@@ -68,10 +65,7 @@ class TableMaker:
 def rows_by_key(
     keys: Iterable[Key], tables: Sequence[Table]
 ) -> Iterator[Sequence[Sequence[Measurement]]]:
-    """Yield, for each of ``keys``, a list with the rows of each table.
-
-    The rows are empty for a table without the key.
-    """
+    """Yield, for each of ``keys``, the rows of each table; empty for a table without the key."""
     wanted = list(keys)
     if all(list(table) == wanted for table in tables):  # the usual case: runs of the same cases
         return map(list, zip(*(table.values() for table in tables), strict=True))
@@ -79,7 +73,6 @@ def rows_by_key(
 
 
 def absent(rows: Iterable[Measurement]) -> dict[str, list[Measurement]]:
-    """Group the failed and skipped rows by case."""
     table: dict[str, list[Measurement]] = {}
     for row in rows:
         if row.status is not Status.OK:
@@ -90,8 +83,8 @@ def absent(rows: Iterable[Measurement]) -> dict[str, list[Measurement]]:
 def lost(rows: Sequence[Measurement], gone: Sequence[Measurement]) -> Lost:
     """Collect the reasons why ``rows`` of one (case, metric, stat) have no value.
 
-    ``gone`` are the failed and skipped rows of the case. A failed case has a single row without
-    statistics. So a run without a row for this statistic gets the reason of its failed case.
+    A failed or skipped case has a single row without statistics. So a run without a row for this
+    statistic gets the reason from ``gone``, the failed and skipped rows of the case.
     """
     if not gone and all(row.status is Status.OK for row in rows):
         return NOTHING_LOST

@@ -39,10 +39,7 @@ Table = Mapping[str, Mapping[Metric, float]]
 class Thresholds:
     """The smallest differences that matter, as fractions, by tier and metric.
 
-    Attributes:
-        name: name of the preset or of the file.
-        every: thresholds of all tiers, by metric.
-        tiers: thresholds that override ``every``, by tier and metric.
+    ``tiers`` overrides ``every``, the thresholds of all tiers.
     """
 
     name: str
@@ -50,7 +47,6 @@ class Thresholds:
     tiers: Mapping[Tier, Mapping[Metric, float]]
 
     def of(self, tier: Tier, metric: Metric) -> float:
-        """The threshold for ``metric`` of ``tier``, a fraction."""
         return self.tiers.get(tier, {}).get(metric, self.every[metric])
 
 
@@ -132,8 +128,7 @@ def _read(path: Path) -> Thresholds:
 def _over(base: Thresholds, name: str, tables: Table) -> Thresholds:
     """Override ``base`` with ``tables``.
 
-    The table [all] also overrides the values of single tiers in ``base``, but not the tables of
-    single tiers in ``tables``.
+    The table [all] also overrides the values of single tiers in ``base``.
     """
     every = tables.get(ALL, {})
     tiers = {}

@@ -51,10 +51,9 @@ def judge(
 ) -> tuple[Verdict, Reason]:
     """Judge a ratio from ``log_interval``, the confidence interval of its logarithm.
 
-    ``threshold`` is a fraction. The verdict is better or worse if the whole interval is beyond 1 +
-    ``threshold`` or below 1 / (1 + ``threshold``). The verdict is same if the whole interval is
-    between these limits, and otherwise unclear. Exchanging the two labels only exchanges better and
-    worse.
+    - same: the whole interval is between 1 / (1 + ``threshold``) and 1 + ``threshold``
+    - better or worse: the whole interval is outside these limits
+    - unclear: the interval contains a limit, or there is no interval
     """
     if log_interval is None:
         return Verdict.UNCLEAR, Reason.FEW

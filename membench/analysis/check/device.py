@@ -1,4 +1,4 @@
-"""Judge one quantity of one device, such as read bandwidth, from its best comparable row."""
+"""Judge one quantity of one device from its best comparable row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from membench.core.terms import INVALID_FLAGS, OFF_TIER_FLAGS, Better, PeakBasis
 from membench.results.schema import Row
 
 _ELSEWHERE = OFF_TIER_FLAGS - INVALID_FLAGS
-"""Flags of rows whose value does not belong to the row's tier, although the value is possible."""
+"""Flags of possible values that do not belong to the row's tier."""
 
 Match = tuple[Expectation, Likeness]
 
@@ -29,8 +29,7 @@ Match = tuple[Expectation, Likeness]
 def judge_device(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
     """Judge the ``rows`` of one quantity on one device.
 
-    Args:
-        figures: the published or earlier values of this quantity, from all references.
+    ``figures`` are the expected values of this quantity from all references.
     """
     ok = [row for row in rows if row.status is Status.OK and row.value is not None]
     usable = [row for row in ok if _ELSEWHERE.isdisjoint(row.flags)]
@@ -56,11 +55,7 @@ def _by_weight(figures: Sequence[Expectation]) -> tuple[list[Expectation], ...]:
 
 
 def _absent(rows: Sequence[Row], ok: Sequence[Row]) -> DeviceLine:
-    """The result for a quantity without a usable row.
-
-    ``ok`` are the ``rows`` that have a value. The verdict is `fail` if there are no such rows and a
-    case failed, and otherwise `not judged`.
-    """
+    """The result without a usable row; ``ok`` are the ``rows`` with a value."""
     failed = next((row for row in rows if row.status is Status.FAILED), None)
     if ok:
         flags = listed(sorted({flag for row in ok for flag in row.flags} & _ELSEWHERE))
@@ -83,10 +78,7 @@ def _is_impossible(row: Row) -> bool:
 
 
 def _matches(row: Row, figures: Sequence[Expectation]) -> list[Match]:
-    """Pairs (figure, `Likeness`) for each of ``figures`` that is comparable with ``row``.
-
-    The `Likeness` lists the axes in which the case of ``row`` differs from the case of the figure.
-    """
+    """The comparable ``figures``, each with the axes in which its case differs."""
     pairs = ((one, one.likeness(row)) for one in figures)
     return [(one, found) for one, found in pairs if found is not None and found.alike]
 
@@ -157,10 +149,7 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
 
 
 def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
-    """The result if no expected value is comparable with any row: not judged.
-
-    The result shows the ratio to the nearest expected value, or else to the peak.
-    """
+    """The result without a comparable expected value: not judged, with the nearest value."""
     row = _best(rows)
     near = [(one, found) for one in figures if (found := one.likeness(row)) is not None]
     if not near:

@@ -1,4 +1,4 @@
-"""Published and measured values that a machine is expected to reach, each a range with a source."""
+"""Values that a machine is expected to reach, each a range with a source."""
 
 from __future__ import annotations
 
@@ -12,12 +12,7 @@ from membench.results.compact.row import Measurement
 from membench.results.schema import Row
 
 EXPECTED = ("measured", "target")
-"""Kinds of figures that a machine must reach.
-
-A machine need not reach figures of other kinds. The maker of a device gives a data sheet's value
-for the maker's own conditions. A value derived from an application is a lower bound. A threshold is
-a published pass mark, far below the ability of the hardware (``docs/check.md``).
-"""
+"""Kinds of figures that a machine must reach; ``docs/check.md`` explains the other kinds."""
 
 
 @record
@@ -25,18 +20,17 @@ class Expectation:
     """One expected value, from a reference or from an earlier run.
 
     Attributes:
+        reference: ``ref:NAME``, the name of the file, or ``history``.
         low, high: ends of the expected range, in the unit of the metric; equal for a single value.
         kind: ``measured``, ``target``, ``datasheet``, ``derived`` (from an application) or
             ``threshold`` (a pass mark).
-        trust: grade of trust in a published value: ``a`` for a raw log, ``b`` for a table or a
-            report, ``c`` if not confirmed; empty for a measurement in a results file.
-        best: whether the value is the best of a tool's repetitions. Such a value is compared with
-            the best sample of a row.
-        depth: queue depth of a data sheet's value; empty if the data sheet gives no depth.
+        trust: grade of a published value: ``a`` for a raw log, ``b`` for a table or a report, ``c``
+            if not confirmed; empty for a measurement.
+        best: whether the value is the best of a tool's repetitions, to compare with a best sample.
+        depth: queue depth of a data sheet's value; empty if the data sheet gives none.
         alike: axis -> rule, for the axes that may differ.
-        case_version: version of the case in a run of membench; None for other tools.
+        case_version: version of the case in membench; None for other tools.
         of_memory: whether the row is of a tier in `MEMORY`, without a flag of `OFF_TIER_FLAGS`.
-        reference: ``ref:NAME``, the name of the file, or ``history``.
     """
 
     reference: str
@@ -66,16 +60,15 @@ class Expectation:
     def likeness(self, row: Row) -> Likeness | None:
         """Compare the case of ``row`` with the case of this value; None if not comparable.
 
-        The benches, metrics and statistics must be equal. The case versions of two membench rows
-        must also be equal, with one exception. A bench got a new version when its default size
-        became ``auto``. So memory rows that differ only in ``size=auto`` are compared across
-        versions.
+        Bench, metric and statistic must be equal, and the case version of rows of membench. Memory
+        rows that differ only in ``size=auto`` may have different versions.
         """
         if (row.metric, row.stat) != (self.metric, self.stat):
             return None
         found = likeness(self.case, self.alike, row.case, row.array_bytes)
         if found is None or self.case_version in (None, row.case_version):
             return found
+        # A bench got a new version when its default size became ``auto``.
         return found if self.of_memory and found.but_for_auto else None
 
 
@@ -89,11 +82,7 @@ def expectations(reference: str, rows: Iterable[Measurement]) -> tuple[Expectati
 
 
 def _expectation(reference: str, row: Measurement) -> Expectation:
-    """Make an expected value from ``row``.
-
-    For a published figure, the range is the range in the figure. For a measurement, the range is
-    the median of the rounds plus or minus the spread of the rounds.
-    """
+    """The range of a measurement is its value plus or minus its spread."""
     assert row.value is not None
     cited, imported = row.common.cited, row.common.imported
     said = row.detail if cited else {}

@@ -32,9 +32,12 @@ def expected_of(
 ) -> tuple[Expectation, ...]:
     """Collect the expected values from ``arguments``.
 
-    An argument is ``ref:NAME``, a file, ``history`` or ``auto``. ``auto`` means the references for
-    the GPUs, processors and disks named in ``rows``, and the reference runs of this machine.
-    ``history`` means other runs of this machine in the folders of ``paths``.
+    An argument is:
+
+    - ``ref:NAME`` or a file
+    - ``auto``: the references for the devices and processors in ``rows``, and the reference runs of
+      this machine
+    - ``history``: other runs of this machine in the folders of ``paths``
 
     Raises:
         UsageError: an argument is unknown, or ``history`` finds too few runs.

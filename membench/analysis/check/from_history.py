@@ -19,11 +19,7 @@ HISTORY = "history"
 
 
 def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple[Expectation, ...]:
-    """Compute the noise band, the range of usual values, for each case of the check.
-
-    The centre of a band is the median of the runs since the last change point of the case. If there
-    are fewer than `LEAST` such runs, the case has no band. The width of the band is the scatter of
-    all runs around the medians of their levels.
+    """The noise band of each case of the check that has at least `LEAST` runs in its last level.
 
     Args:
         paths: the checked files; the other files in their folders are the earlier runs.

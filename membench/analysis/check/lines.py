@@ -13,14 +13,11 @@ _SEVERITY = {verdict: place for place, verdict in enumerate(CheckVerdict)}
 
 @record
 class ReferenceRange:
-    """The range of expected values with which a measured value is compared.
+    """The range of all comparable expected values, in the unit of the metric.
 
     Attributes:
-        low, high: the range over all comparable expected values, in the unit of the metric.
-        kind: kind of the nearest expected value, such as measured, target or datasheet.
-        sources: the distinct sources of the expected values.
+        kind, case: kind and case of the nearest expected value.
         references: the distinct `Expectation.reference` of the expected values.
-        case: case of the nearest expected value.
         differs: the axes in which ``case`` differs from the measured case.
     """
 
@@ -39,8 +36,8 @@ class DeviceLine:
 
     Attributes:
         device: index of the GPU; None for the host and its disks.
-        case: the measured case; empty if no case was measured.
-        value: the row's value in the unit of the metric; the best sample if ``best`` is True.
+        case: empty if no case was measured.
+        value: in the unit of the metric; the best sample if ``best`` is True.
         best: whether an expected value is the best of a tool's repetitions.
         peak: peak of the hardware, from the row.
         verdict, share, why, brief: see `membench.analysis.check.rule.TierJudgement`.
@@ -60,7 +57,7 @@ class DeviceLine:
 
     @property
     def peak_share(self) -> float | None:
-        """``value / peak``; None if the value or the peak is unknown."""
+        """``value / peak``; None if one of them is unknown."""
         return self.value / self.peak if self.value is not None and self.peak else None
 
     @property
@@ -72,11 +69,9 @@ class DeviceLine:
 
 @record
 class TierLine:
-    """The result for one quantity of a machine, on all of its devices.
+    """The result for one quantity of a machine.
 
-    Attributes:
-        name: readable name of the quantity.
-        devices: one result per GPU in the order of the GPU indices, or only the host's result.
+    ``devices`` has one result per GPU in the order of the GPU indices, or only the host's result.
     """
 
     name: str
@@ -87,10 +82,9 @@ class TierLine:
 
     @property
     def worst(self) -> DeviceLine:
-        """The result of the device with the worst verdict; of equal verdicts, the lowest share."""
+        """The device with the worst verdict; of equal verdicts, the lowest share."""
         return max(self.devices, key=lambda one: one.badness)
 
     @property
     def verdict(self) -> CheckVerdict:
-        """The verdict on the worst device."""
         return self.worst.verdict

@@ -33,7 +33,6 @@ class MachineCheck:
         references: the distinct `Expectation.reference` of the expected values; may be empty.
         lines: one per quantity; the verdicts take the preconditions into account.
         preconditions: all preconditions, met or not.
-        stragglers: GPUs and pairs of GPUs that are slower than the other GPUs of the machine.
     """
 
     references: tuple[str, ...]
@@ -67,10 +66,8 @@ def check_machine(
     """Check the machine that ``rows`` describe.
 
     Args:
-        rows: the rows of one machine.
-        machine: the snapshot of the machine; if None, only disks can pass.
-        expected: the values with which the machine is compared.
-        states: for each GPU index, the last state of the GPU, read by NVML after a case.
+        machine: the snapshot; None if unknown.
+        states: for each GPU index, the last state that NVML reported.
     """
     rows = tuple(rows)
     met = preconditions(rows, machine, states or {})
@@ -84,7 +81,7 @@ def check_machine(
 
 
 def _parts(machine: Machine | None) -> tuple[MachinePart, ...]:
-    """The hardware that the snapshot lists, measured or not; empty without a snapshot."""
+    """The hardware in the snapshot, measured or not."""
     if machine is None:
         return ()
     gpus = len(machine.gpus.devices)
@@ -107,10 +104,9 @@ def _bearing(met: Sequence[Precondition], tier: Tier, line: DeviceLine) -> list[
 def _weigh(line: DeviceLine, met: Sequence[Precondition]) -> DeviceLine:
     """Change the verdict of ``line`` according to ``met``, the preconditions of the line.
 
-    If a precondition is unknown, the line cannot pass. If the machine is shared or has other
-    settings than usual, the line cannot fail, because the machine may be slow for that reason. If
-    the machine has a fault, the fault is the reason for a low value, unless the line has another
-    reason.
+    - Unknown: the line cannot pass.
+    - Other settings or a shared machine: the line cannot fail, because either may make it slow.
+    - A fault: the fault becomes the reason for a low value that has no other reason.
     """
 
     def with_(verdict: CheckVerdict, found: Sequence[Precondition]) -> DeviceLine:

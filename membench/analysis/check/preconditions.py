@@ -1,9 +1,4 @@
-"""Preconditions for judging a tier: link, clocks, memory errors, other users, CPUs.
-
-The preconditions come from the rows (flags and details) and from the sidecar, which contains the
-snapshot and the states of the GPUs. If a precondition could not be read, its state is unknown, and
-the tier cannot pass.
-"""
+"""Preconditions for judging a tier: link, clocks, memory errors, other users, CPUs."""
 
 from __future__ import annotations
 
@@ -42,18 +37,15 @@ STATES = {
     PreconditionState.OTHER: tr("not comparable"),
     PreconditionState.UNKNOWN: tr("unknown"),
 }
-"""The translated names of the states."""
 
 
 @record
 class Precondition:
-    """A precondition for judging a tier, such as the clock, with its state.
+    """A precondition for judging ``tiers``, such as the clock, with its state.
 
     Attributes:
-        name: the checked property.
-        seen: what was found, with numbers.
+        seen: the finding, with numbers.
         device: index of the GPU; None for the host.
-        tiers: the tiers that depend on the precondition.
     """
 
     name: str
@@ -66,11 +58,10 @@ class Precondition:
 def preconditions(
     rows: Sequence[Row], machine: Machine | None, states: Mapping[int, GpuState]
 ) -> tuple[Precondition, ...]:
-    """Find the states of all preconditions for judging ``rows``.
+    """Find the preconditions for judging ``rows``, each with its state.
 
     Args:
-        machine: the snapshot; None if there is no snapshot.
-        states: for each GPU index, the last state of the GPU, read by NVML after a case.
+        states: for each GPU index, the last state that NVML reported.
     """
     ok = [row for row in rows if row.status is Status.OK]
     found: list[Precondition] = []
@@ -85,7 +76,6 @@ def preconditions(
 
 
 def _links_of(device: int, machine: Machine | None) -> GpuLinks | None:
-    """The links of the GPU number ``device``; None if unknown."""
     if machine is None or device >= len(machine.gpus.devices):
         return None
     uuid = machine.gpus.devices[device].uuid
@@ -198,10 +188,10 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
 
 
 def _throttling(rows: Sequence[Row], device: int, *, known: bool) -> Iterator[Precondition]:
-    """Yield the precondition for the clocks of the GPU ``device``, from all ``rows`` of the GPU.
+    """Yield the precondition for the clocks of one GPU, from all ``rows`` of the GPU.
 
-    ``known`` says whether NVML reported a state of the GPU. If there is no state, and no row shows
-    throttling, the function yields nothing.
+    ``known`` is whether NVML reported a state. Without a state, rows without throttling prove
+    nothing.
     """
     words = {
         word.strip()
@@ -238,10 +228,7 @@ def _of_host(rows: Sequence[Row], machine: Machine | None) -> Iterator[Precondit
 
 
 def states_by_device(machine: Machine | None, states: Iterable[GpuState]) -> dict[int, GpuState]:
-    """Map the index of each GPU in the snapshot to the last of the GPU's ``states``.
-
-    A GPU without a state has no entry. Without a snapshot, the result is empty.
-    """
+    """Map the index of each GPU in the snapshot to the last of the GPU's ``states``, if any."""
     if machine is None:
         return {}
     places = {gpu.uuid: place for place, gpu in enumerate(machine.gpus.devices)}

@@ -27,11 +27,10 @@ class Quantity:
     """A measurable property by which a tier is judged, such as read bandwidth.
 
     Attributes:
-        name: readable name.
         stats: the accepted statistics, the usual statistic first.
         fixed: axis -> value, for the axes with the same value in all cases of the quantity.
-        main: whether a check always lists the quantity. Without ``main``, the quantity is listed
-            only if the quantity was measured and has an expected value.
+        main: whether a check always lists the quantity; otherwise only if it was measured and has
+            an expected value.
     """
 
     name: str
@@ -51,7 +50,7 @@ class Quantity:
         )
 
     def takes(self, row: Row) -> bool:
-        """Whether ``row`` measures this quantity: by its case, tier, metric and statistic."""
+        """Whether ``row`` measures this quantity."""
         return (
             row.tier is self.tier
             and row.metric is self.metric
@@ -183,7 +182,6 @@ QUANTITIES: tuple[Quantity, ...] = (
         {"pattern": "rand", "block": "4KiB"},
     ),
 )
-"""All quantities of a check. A machine with several GPUs usually has about fifteen."""
 
 CASES: tuple[str, ...] = (
     "gpu/chase/size=16KiB/order=random/hint=plain",

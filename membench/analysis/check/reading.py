@@ -23,11 +23,9 @@ from membench.results.table import read_rows
 
 @record
 class CheckedFile:
-    """The results of a check, with the machine's name.
+    """The results of a check of the machine ``name``.
 
-    Attributes:
-        name: name of the machine.
-        problems: why a sidecar was not used, one line each.
+    ``problems`` are the reasons why a sidecar was not used, one line each.
     """
 
     name: str
@@ -39,13 +37,14 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
     """Check the machine of the results files ``paths``.
 
     A sidecar is ignored if it is invalid or belongs to another run, or if its CSV was changed after
-    the run. All facts from the sidecar are then unknown.
+    the run.
 
     Args:
         expected: see `membench.analysis.check.expected.expected_of`.
 
     Raises:
-        UsageError: the files are from several machines, or have no rows.
+        UsageError: the files are from several machines, or have no rows, or ``expected`` is
+            invalid.
         SchemaError: a file cannot be read.
     """
     rows: list[Row] = []
@@ -81,7 +80,7 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
 
 
 def gpu_states(sidecar: Sidecar) -> list[GpuState]:
-    """The last state of each GPU in each round, from NVML, in the order of the rounds.
+    """The states of the GPUs that NVML reported, in the order of the rounds.
 
     Raises:
         SchemaError: a state in the sidecar is invalid.

@@ -1,4 +1,4 @@
-"""The user's requirements on a check. A requirement is met only if there is a verdict."""
+"""The user's requirements on a check, and the reasons why a check fails."""
 
 from __future__ import annotations
 
@@ -24,11 +24,9 @@ _NEEDED = (Tier.HBM, Tier.LINK)
 
 @record
 class Requirements:
-    """The GPUs and tiers for which a check must have a verdict.
+    """The number of GPUs and the tiers for which a check must have a verdict.
 
-    Attributes:
-        gpus: number of GPUs; 0 if any number is enough.
-        tiers: tiers that must have a verdict.
+    The number 0 means that any number of GPUs is enough.
     """
 
     gpus: int = 0
@@ -36,7 +34,7 @@ class Requirements:
 
 
 def parse_requirements(words: Sequence[str]) -> Requirements:
-    """Parse requirements such as ``gpu=8`` or ``hbm,link``: a number of GPUs, and names of tiers.
+    """Parse requirements such as ``gpu=8`` or ``hbm,link``.
 
     Raises:
         UsageError: a word is neither ``gpu=N`` with N from 1 to 1024, nor the name of a tier.
@@ -67,7 +65,7 @@ def failures(
     """The reasons why the check fails, one sentence each; empty if the check does not fail.
 
     Args:
-        fail_on: further causes of failure: ``straggler`` for a slow GPU, or verdicts (`WORDS`).
+        fail_on: further causes of failure: ``straggler`` for a slow GPU, or words of `WORDS`.
     """
     return tuple(dict.fromkeys((*_always(check), *unmet(check, required), *_asked(check, fail_on))))
 

@@ -15,28 +15,19 @@ from membench.core.record import record
 from membench.core.terms import Better, Metric, Tier
 
 PASS = 0.95
-"""Memory and compute pass if they reach this share of the low end of the expected range."""
+"""Memory and compute pass if they reach this share of the worse end of the expected range."""
 LOOK = 0.90
-"""Memory and compute between this share and `PASS` get the verdict "look".
-
-Below this share, memory and compute fail.
-"""
+"""Memory and compute between this share and `PASS` get the verdict "look"; below, they fail."""
 LINK = 0.87
-"""A link passes if its bandwidth reaches this share of the low end of the range.
-
-Below this share, the link fails.
-"""
+"""A link passes if it reaches this share of the worse end of the range; below, it fails."""
 WIDE = 0.10
-"""Width of a range, as a fraction of its low end, above which membench gives no verdict."""
+"""Width of a range, as a fraction of its low end, above which a value cannot pass or fail."""
 TOO_HIGH = 1.05
 """A value above the high end times this factor is a measurement fault, not a fast machine."""
 TOO_FAST = 1.25
 """`TOO_HIGH` for latencies: larger, because tools subtract the cost of the timer differently."""
 FLOOR = 0.70
-"""Share of the peak bandwidth that every kind of memory exceeds.
-
-A value below this share indicates a fault. A value above this share proves nothing.
-"""
+"""Share of the peak bandwidth that every kind of memory exceeds, unless there is a fault."""
 PEAK_TOLERANCE = 0.01
 """Fraction by which a value may exceed the peak, because clocks are reported in whole MHz."""
 
@@ -72,25 +63,18 @@ class TierJudgement:
 
 
 def share_of(value: float, low: float, high: float, better: Better) -> float:
-    """Ratio of ``value`` to the worse end of the range, inverted if lower values are better.
-
-    A ratio above 1 means that ``value`` is better than this end.
-    """
+    """Ratio of ``value`` to the worse end of the range; above 1 if ``value`` is better."""
     return value / low if better is Better.HIGHER else high / value
 
 
 def width(low: float, high: float) -> float:
-    """The width of a range as a fraction of its low end: ``high / low - 1``."""
     return high / low - 1
 
 
 def judge(
     value: float, low: float, high: float, *, tier: Tier, metric: Metric, better: Better
 ) -> TierJudgement:
-    """Judge ``value`` against the expected range ``low`` to ``high``.
-
-    All three have the same unit and are above 0.
-    """
+    """Judge ``value`` against the expected range; all three are above 0 in the same unit."""
     share = share_of(value, low, high, better)
     best = value / high if better is Better.HIGHER else low / value
     limit = TOO_FAST if metric is Metric.LATENCY else TOO_HIGH
@@ -121,10 +105,7 @@ def judge(
 
 
 def without_range(value: float, peak: float | None, better: Better) -> TierJudgement:
-    """Judge ``value`` without an expected value: the verdict is always `not judged`.
-
-    The reason says whether the value is below `FLOOR` times ``peak``.
-    """
+    """Judge ``value`` without an expected value: `not judged`, with a hint if below `FLOOR`."""
     why, brief = tr("no expected value to compare with"), tr("no expected value")
     if peak is not None and better is Better.HIGHER and value < FLOOR * peak:
         why = tr("no expected value to compare with, and below 70 % of the peak")
@@ -133,8 +114,5 @@ def without_range(value: float, peak: float | None, better: Better) -> TierJudge
 
 
 def is_above(value: float, peak: float | None, better: Better) -> bool:
-    """Whether ``value`` exceeds ``peak`` by more than `PEAK_TOLERANCE`.
-
-    False if lower values are better, or if ``peak`` is None.
-    """
+    """Whether ``value`` exceeds ``peak`` by more than `PEAK_TOLERANCE`; False for latencies."""
     return peak is not None and better is Better.HIGHER and value > peak * (1 + PEAK_TOLERANCE)

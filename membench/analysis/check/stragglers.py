@@ -1,7 +1,7 @@
 """Find GPUs, or pairs of GPUs, that are slower than the other GPUs of the same host.
 
-The rule is the same as for the machines of a fleet (`membench.analysis.fleet.summary`). Each GPU
-counts as a machine, and cases that differ only in the GPU count as one case.
+The rule is that of a fleet (`membench.analysis.fleet.summary`): each GPU counts as a machine, and
+cases that differ only in the GPU count as one case.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ class Straggler:
     Attributes:
         name: ``GPU 3``, or ``GPU 3 to GPU 4``.
         slow: the cases in which the GPU was slow, the slowest first.
-        chance: upper bound of the probability that any GPU is slow in at least as many cases, if
-            all GPUs are equally fast.
+        chance: see `membench.analysis.fleet.summary.MachineLine`.
     """
 
     name: str
@@ -42,10 +41,7 @@ class Straggler:
 
 
 def stragglers(rows: Iterable[Row]) -> tuple[Straggler, ...]:
-    """Find the slow GPUs, and then the slow pairs of GPUs.
-
-    Among fewer than five GPUs, or fewer than five pairs, the function finds none.
-    """
+    """Find the slow GPUs, then the slow pairs; none among fewer than five GPUs or pairs."""
     ok = [
         row
         for row in rows
@@ -60,14 +56,13 @@ def stragglers(rows: Iterable[Row]) -> tuple[Straggler, ...]:
 
 
 def _is_of_pair(row: Row) -> bool:
-    """Whether the row measures a transfer between two GPUs, by membench or by another tool."""
     axes = split_case(row.case)[1]
     matrix = any(word in axes.get("test", "") for word in _MATRICES)
     return row.case.startswith(PEER) or (matrix and axes.get("src", "") != axes.get("dst", ""))
 
 
 def _pair(row: Row) -> str:
-    """The name of the pair of GPUs, such as ``GPU 0 to GPU 1`` (source, then destination)."""
+    """The name of the pair, such as ``GPU 0 to GPU 1`` (source, then destination)."""
     said = {**row.detail, **split_case(row.case)[1]}
     ends = said.get("src", ""), said.get("dst", "")
     if all(ends):

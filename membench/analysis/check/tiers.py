@@ -1,7 +1,6 @@
 """Judge a machine's rows against results from the same hardware, one result per quantity.
 
-For each quantity, the best row that is comparable with an expected value decides. With several
-GPUs, the worst GPU counts. A quantity without an expected value or without a row never passes.
+A quantity without an expected value or without a row never passes.
 """
 
 from __future__ import annotations
@@ -24,15 +23,7 @@ GPU_TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.GPU, Tier.LIN
 def judge_tiers(
     rows: Iterable[Row], expected: Sequence[Expectation], parts: Iterable[MachinePart] = ()
 ) -> tuple[TierLine, ...]:
-    """Judge each quantity of the machine's hardware, measured or not.
-
-    A quantity without `Quantity.main` is judged only if it was measured and has an expected value.
-
-    Args:
-        rows: the rows of one machine.
-        expected: the values with which the machine is compared.
-        parts: hardware of the machine, measured or not.
-    """
+    """Judge each quantity of the hardware in ``parts``, and of the hardware of ``rows``."""
     found = settled(tuple(rows))
     has = {*parts, *_parts(found)}
     gpus = sorted({number for row in found if (number := gpu_of(row)) is not None})
@@ -43,10 +34,7 @@ def judge_tiers(
 
 
 def gpu_of(row: Row) -> int | None:
-    """The index of the GPU on which the case ran; None for a case without a GPU.
-
-    With several GPUs, the case id contains the index. If the case id has no index, the result is 0.
-    """
+    """The GPU index in the case id, or else 0; None for a case without a GPU."""
     if row.tier not in GPU_TIERS:
         return None
     number = row.case.partition("/gpu=")[2].partition("/")[0]

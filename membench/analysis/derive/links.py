@@ -1,6 +1,6 @@
 """Values computed from the link benches: start-up times, bytes in flight, transfer policies.
 
-Only `ok` rows with a median are used. The parameters are parsed from the case ids.
+Only `ok` rows with a median are used.
 """
 
 from __future__ import annotations
@@ -26,10 +26,7 @@ def parameters(case: str) -> dict[str, str]:
 
 
 def of_bench(rows: Iterable[Row], bench: str, metric: Metric) -> list[tuple[dict[str, str], Row]]:
-    """Pairs (parameters of the case, row) for each `ok` row of ``bench``.
-
-    Only medians of ``metric`` above 0 count.
-    """
+    """Pairs (parameters of the case, row) for each `ok` median of ``metric`` above 0."""
     return [
         (parameters(row.case), row)
         for row in rows
@@ -45,10 +42,7 @@ def of_bench(rows: Iterable[Row], bench: str, metric: Metric) -> list[tuple[dict
 
 
 def moved(rows: Iterable[Row], way: str) -> tuple[TransferCell, ...]:
-    """Bandwidths of ``kv/<way>`` with blocks in random order and no limit on the CUDA grid.
-
-    ``way`` is one of `WAYS`, such as ``h2d``.
-    """
+    """Bandwidths of ``kv/<way>`` with blocks in random order and no limit on the CUDA grid."""
     found = []
     for params, row in of_bench(rows, f"kv/{way}", Metric.BANDWIDTH):
         if params.get("order") != "random" or "grid" in params:
@@ -68,7 +62,7 @@ class TransferPolicy:
 
     @property
     def line(self) -> str:
-        """The policy as one line of text for a configuration file."""
+        """The policy as one line for a configuration file."""
         return policy_line(self.way, self.rules)
 
     @property
@@ -78,7 +72,6 @@ class TransferPolicy:
 
 
 def policies(rows: Iterable[Row]) -> tuple[TransferPolicy, ...]:
-    """One policy for each direction for which `policy` finds a rule."""
     rows = list(rows)
     found = ((way, policy(moved(rows, way))) for way in WAYS)
     return tuple(TransferPolicy(way, rules) for way, rules in found if rules)
@@ -100,10 +93,7 @@ class LinkFit:
 
 
 def link_fits(rows: Iterable[Row]) -> tuple[LinkFit, ...]:
-    """Fit T = a + V / b to pinned copies in one stream, for each direction and engine.
-
-    T is the time in ns, a the start-up time, V the number of bytes and b the bandwidth in GB/s.
-    """
+    """Fit pinned copies in one stream, for each direction and engine (see `fit_transfer`)."""
     rows = list(rows)
     found = []
     for way in ("h2d", "d2h"):
@@ -133,7 +123,6 @@ class InFlight:
     Attributes:
         case: a case of ``zerocopy/read``.
         gbs: bandwidth of the case in GB/s.
-        bytes: ``gbs`` multiplied by the round trip in ns.
     """
 
     case: str
@@ -144,7 +133,7 @@ class InFlight:
 def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
     """Compute the bytes in flight for each case of ``zerocopy/read``.
 
-    The result is empty if no round trip to host memory was measured with a size of 64 MiB.
+    The result is empty without a round trip to 64 MiB of host memory.
     """
     rows = list(rows)
     trips = [
@@ -183,8 +172,7 @@ class Front:
     """The Pareto front of the aggressors (competing traffic) that slow one victim.
 
     Attributes:
-        best: the Pareto-optimal aggressors, by ascending slow-down. No other aggressor has both
-            more traffic and less slow-down.
+        best: the Pareto-optimal aggressors, by ascending slow-down.
         others: all other aggressors.
     """
 
@@ -194,7 +182,6 @@ class Front:
 
 
 def fronts(rows: Iterable[Row]) -> tuple[Front, ...]:
-    """The Pareto front of traffic and slow-down for each victim of ``interference/link``."""
     costs: dict[str, list[Cost]] = {}
     for params, row in of_bench(rows, "interference/link", Metric.BANDWIDTH):
         slowdown = _number(row.detail.get("slowdown", ""))

@@ -13,8 +13,7 @@ class LoadCurve:
 
     Attributes:
         unloaded_ns: latency in ns at the least traffic.
-        knee: (GB/s, ns) beyond which latency grows faster than bandwidth; None for a curve without
-            a knee.
+        knee: (GB/s, ns) beyond which latency grows faster than bandwidth; None without a knee.
         most: (GB/s, ns) at the largest traffic.
     """
 
@@ -26,11 +25,9 @@ class LoadCurve:
 def load_curve(bandwidths: Sequence[float], latencies: Sequence[float]) -> LoadCurve | None:
     """Find the knee and the maximum of points (GB/s, ns); None for fewer than three points.
 
-    The points may have any order. Both axes are scaled to 1. The knee is the point farthest below
-    the straight line from the point with the least traffic to the point with the most (Satopaa et
-    al., "Finding a 'Kneedle' in a Haystack", ICDCS workshops 2011). A point beyond the maximum,
-    where more injected traffic lowers the bandwidth, is never the knee, because its latency is
-    higher than at the maximum.
+    Both axes are scaled to 1. The knee is the point farthest below the straight line from the point
+    with the least traffic to the point with the most (Satopaa et al., "Finding a 'Kneedle' in a
+    Haystack", ICDCS workshops 2011).
     """
     points = sorted(zip(bandwidths, latencies, strict=True))
     if len(points) < 3:
@@ -49,9 +46,9 @@ def load_curve(bandwidths: Sequence[float], latencies: Sequence[float]) -> LoadC
 
 
 def pareto_front(costs: Sequence[float], gains: Sequence[float]) -> tuple[int, ...]:
-    """Indices of the Pareto-optimal points, in ascending order of cost.
+    """Indices of the Pareto-optimal points (low cost, high gain), in ascending order of cost.
 
-    A lower cost and a higher gain are better. Of several equal points, only the first is included.
+    Of several equal points, only the first is included.
     """
     order = sorted(range(len(costs)), key=lambda index: (costs[index], -gains[index], index))
     front: list[int] = []

@@ -1,9 +1,8 @@
 """How an engine should move KV blocks: the method for each block size and number of blocks.
 
-The input is the bandwidth of each method of ``kv/*`` for N blocks of B bytes. A rule consists of
-one method, or of two methods and the block size at which to switch. For each measured N, the chosen
-rule is the simplest rule whose worst loss against the best method is close (`CLOSE`) to the
-smallest possible.
+A rule consists of one method, or of two methods and the block size at which to switch. For each
+measured number of blocks, the chosen rule is the simplest rule whose largest loss is close
+(`CLOSE`) to the smallest possible.
 """
 
 from __future__ import annotations
@@ -18,10 +17,7 @@ REFERENCE = "contig"
 """Method that is measured only for comparison: an engine's blocks are not contiguous."""
 
 CLOSE = 0.02
-"""Losses that differ by at most this fraction count as equal.
-
-Of two equal rules, the simpler rule is used. If two methods are equal, no method is the best.
-"""
+"""Losses that differ by at most this fraction count as equal."""
 
 
 @record
@@ -41,8 +37,7 @@ class Cell:
     Attributes:
         block: bytes of a block.
         gbs: bandwidth of ``best`` in GB/s.
-        lead: factor by which ``best`` is faster than the second best method; 1 without a second
-            method.
+        lead: factor by which ``best`` is faster than the second best method.
     """
 
     block: int
@@ -76,11 +71,11 @@ class MethodRule:
 
     @property
     def choice(self) -> tuple[str, int, str]:
-        """``(below, threshold, above)``: rules that are equal in these fields can be merged."""
+        """``(below, threshold, above)``: rules with equal choices can be merged."""
         return self.below, self.threshold, self.above
 
     def method(self, block: int) -> str:
-        """The method that the rule chooses for blocks of ``block`` bytes."""
+        """The method for blocks of ``block`` bytes."""
         return self.above if block >= self.threshold else self.below
 
     def __str__(self) -> str:
@@ -92,9 +87,7 @@ class MethodRule:
 def measured_for(blocks: Iterable[int], size: int) -> int:
     """Choose the measured block size whose results are used for blocks of ``size`` bytes.
 
-    The result is the largest element of ``blocks`` that does not exceed ``size``. If all elements
-    are larger, the result is the smallest element. So a rule chooses the same method for ``size``
-    and for the result. ``blocks`` must not be empty.
+    The result is the largest of ``blocks`` up to ``size``, or else the smallest of ``blocks``.
     """
     known = set(blocks)
     return max((block for block in known if block <= size), default=min(known))
@@ -124,10 +117,7 @@ def crossover_map(moved: Iterable[TransferCell]) -> tuple[Cell, ...]:
 
 
 def policy(moved: Iterable[TransferCell]) -> tuple[MethodRule, ...]:
-    """Choose one rule per number of blocks, and merge neighbouring rules that are equal.
-
-    A rule uses only methods that were measured at every block size for its number of blocks.
-    """
+    """Choose one rule per number of blocks, and merge neighbouring rules that are equal."""
     places = by_place(moved)
     rules: list[MethodRule] = []
     for count in sorted({count for _, count in places}):
@@ -143,19 +133,15 @@ def policy(moved: Iterable[TransferCell]) -> tuple[MethodRule, ...]:
 
 
 def policy_line(way: str, rules: Sequence[MethodRule]) -> str:
-    """Format ``rules`` for a configuration file: ``h2d 16:batch 1024:sm<28KiB<=batch``.
-
-    In this example, 16 to 1023 blocks use ``batch``. From 1024 blocks on, blocks smaller than
-    28 KiB use ``sm``, and all other blocks use ``batch``.
-    """
+    """Format ``rules`` for a configuration file: ``h2d 16:batch 1024:sm<28KiB<=batch``."""
     return " ".join([way, *map(str, rules)])
 
 
 def _rule(count: int, sizes: Mapping[int, Mapping[str, float]]) -> MethodRule | None:
-    """The simplest rule whose worst loss is at most `CLOSE` above the smallest possible loss.
+    """The simplest rule whose largest loss is at most `CLOSE` above the smallest possible loss.
 
-    ``sizes`` has the bandwidths: block size in bytes -> method -> GB/s. The result is None if fewer
-    than two methods were measured at every block size.
+    ``sizes``: block size in bytes -> method -> GB/s. None if fewer than two methods were measured
+    at every block size.
     """
     everywhere = set.intersection(*(set(methods) for methods in sizes.values()))
     if len(everywhere) < 2:

@@ -1,7 +1,7 @@
 """Capacities of caches: the sizes at which a latency or bandwidth curve changes its level.
 
-A sweep measures only some sizes. So a capacity is an interval, from the last size that fitted in
-the cache to the first size that did not fit.
+A capacity is an interval, from the last measured size that fitted in the cache to the first that
+did not fit.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from membench.analysis import statistics
 from membench.core.record import record
 
 PENALTY = 0.02
-"""Penalty for each additional level of the fit.
+"""Penalty for each additional level of the fit, as a squared error of the logarithms.
 
-A level is added only if it reduces the squared error of the logarithms by at least this number.
 Between two levels of two sizes each, this is a step of about 15 %.
 """
 CLIMB = 1.25
@@ -42,12 +41,11 @@ class Plateau:
 
 @record
 class Step:
-    """The end of one level of a curve and the start of the next level.
+    """The end of one level of a curve, and the start of the next level.
 
     Attributes:
         inside: largest size in bytes that has the value of the first level.
-        outside: smallest size in bytes that has the value of the next level. The sizes between the
-            two are on a ramp.
+        outside: smallest size in bytes that has the value of the next level.
         before, after: the values of the two levels.
     """
 
@@ -60,10 +58,9 @@ class Step:
 def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Plateau, ...]:
     """Fit a piecewise-constant function to ``values`` (> 0) over ascending ``sizes``.
 
-    The fit minimizes the squared error of the logarithms, plus `PENALTY` for each additional level.
-    The fit is optimal: dynamic programming tries every number of levels (Jackson et al., "An
-    algorithm for optimal partitioning of data on an interval", IEEE Signal Processing Letters 12
-    (2005)).
+    The fit minimizes the squared error of the logarithms, plus `PENALTY` for each additional level
+    (Jackson et al., "An algorithm for optimal partitioning of data on an interval", IEEE Signal
+    Processing Letters 12 (2005)).
     """
     logs = np.log(np.asarray(values, float))
     count = logs.size
@@ -95,8 +92,8 @@ def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Plateau, ..
 def climbs(sizes: Sequence[float], values: Sequence[float]) -> tuple[Step, ...]:
     """Find the upward steps of latencies over the working set, smallest size first.
 
-    A fitted level of a single size is a ramp between two cache levels, because each of the two
-    levels serves a part of the loads. Ramps are left out, except at the first and the last size.
+    A fitted level of a single size, neither the first nor the last size, is left out: it is a ramp,
+    because each of the two neighbouring levels serves a part of the loads.
     """
     found = levels(sizes, values)
     if not found:

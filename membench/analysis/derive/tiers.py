@@ -1,7 +1,6 @@
 """Values computed from the rows of a GPU: capacities, near and far L2, knees, bank conflicts.
 
-Every value names the cases from which it was computed. Only `ok` rows with a value are used. If the
-cases are missing or show no effect, there is no value.
+Every value names the cases from which it was computed. Only `ok` rows with a value are used.
 """
 
 from __future__ import annotations
@@ -21,10 +20,7 @@ L1_MOST = 1 << 20
 """Size in bytes above every GPU's L1 cache and below every GPU's L2 cache."""
 
 L2_MOST = 1 << 30
-"""Size in bytes above every GPU's L2 cache.
-
-Address translation causes a rise of the latency beyond this size.
-"""
+"""Size in bytes above every GPU's L2 cache; beyond, address translation adds latency."""
 
 APART = 1.1
 """Minimum ratio of far to near latency; below, all lines of the L2 cache count as one level."""
@@ -39,7 +35,6 @@ class CapacityRange:
         inside: largest size in bytes that still fitted.
         outside: smallest size in bytes that did not fit.
         by: ``latency`` or ``bandwidth``.
-        cases: the cases from which the range was computed.
     """
 
     level: str
@@ -51,12 +46,9 @@ class CapacityRange:
 
 @record
 class NearFar:
-    """Latencies of the near and far lines of an L2 cache.
+    """Median latencies of the near and far lines of an L2 cache, from a case of ``l2/map``.
 
-    Attributes:
-        near_ns, far_ns: median latencies in ns.
-        far_share: fraction of the samples that are of far lines.
-        case: the case of ``l2/map``.
+    ``far_share`` is the fraction of the samples that are of far lines.
     """
 
     near_ns: float
@@ -81,7 +73,6 @@ class Loads:
     Attributes:
         bench: ``hbm/loaded`` or ``host/loaded``.
         reads: percentage of reads in the traffic, as in the case ids.
-        cases: the cases on the curve, one per injection rate.
     """
 
     bench: str
@@ -134,8 +125,7 @@ def capacities(rows: Iterable[Row]) -> tuple[CapacityRange, ...]:
 def near_and_far(rows: Iterable[Row]) -> tuple[NearFar, ...]:
     """Near and far latencies of each ``l2/map`` case, from its samples in two groups.
 
-    The split minimizes the sum of squared distances from the means of the groups. If the means
-    differ by less than the factor `APART`, the case has no result.
+    If the means of the groups differ by less than the factor `APART`, the case has no result.
     """
     result = []
     for row in _good(rows, "l2/map", Metric.LATENCY, Stat.MEDIAN):
@@ -173,11 +163,9 @@ def load_curves(rows: Iterable[Row]) -> tuple[Loads, ...]:
 
 
 def shares_of_read(rows: Iterable[Row]) -> tuple[Share, ...]:
-    """Bandwidths of four benches of GPU memory, divided by the best bandwidth of ``hbm/read``.
+    """Bandwidths of benches of GPU memory, divided by the best bandwidth of ``hbm/read``.
 
-    The benches are ``hbm/gather``, ``hbm/async``, ``decode/attn`` and ``decode/weights``.
-
-    Rows that a cache served are left out, because they do not show the bandwidth of the memory.
+    Rows that a cache served are left out.
     """
     rows = [row for row in rows if "cache-served" not in row.flags]
     reads = list(_good(rows, "hbm/read", Metric.BANDWIDTH, Stat.MEDIAN))
@@ -220,10 +208,7 @@ def _good(rows: Iterable[Row], name: str, metric: Metric, stat: Stat) -> Iterato
 
 
 def _over_size(rows: Iterable[Row], name: str, metric: Metric, **fixed: str) -> Mapping[int, Row]:
-    """The rows of the bench ``name`` with ``metric``, by size in bytes, ascending.
-
-    Only cases with the ``fixed`` values of axes count.
-    """
+    """The rows of the bench with the ``fixed`` values of axes, by size in bytes, ascending."""
     found = {}
     for row in _good(rows, name, metric, Stat.MEDIAN):
         params = split_case(row.case)[1]
@@ -241,10 +226,9 @@ def _capacity(level: str, step: Step, by: str, cases: tuple[str, ...]) -> Capaci
 
 
 def _cut(samples: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int:
-    """The length of the lower group, if sorted numbers are split into two groups.
+    """The length of the lower of two groups of sorted numbers; 0 for fewer than two numbers.
 
-    The split minimizes the sum of squared distances from the means of the groups. The length is 0
-    for fewer than two numbers.
+    The split minimizes the sum of squared distances from the means of the groups.
     """
     count = samples.size
     if count < 2:

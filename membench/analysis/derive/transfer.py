@@ -1,8 +1,7 @@
 """The time of a transfer as a function of its size: a fixed time plus a time per byte.
 
-The model is T(V) = a + V / b (R. W. Hockney, "Parallel Computers 2", section 1.3). Here V is the
-number of bytes, a the start-up time and b the asymptotic bandwidth. A transfer of a * b bytes
-reaches half of b.
+The model is T(V) = a + V / b, with V bytes, the start-up time a and the asymptotic bandwidth b (R.
+W. Hockney, "Parallel Computers 2", section 1.3).
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ class TransferFit:
     """The fit T(V) = start_ns + V / bandwidth of the time of a transfer of V bytes.
 
     Attributes:
-        start_ns: start-up time in nanoseconds; not negative.
         bandwidth: asymptotic bandwidth in GB/s, which equals bytes per nanosecond.
         worst: largest relative error of the fitted time over all points, a fraction.
     """
@@ -33,16 +31,15 @@ class TransferFit:
         return self.start_ns * self.bandwidth
 
     def time_ns(self, size: float) -> float:
-        """The time in nanoseconds of a transfer of ``size`` bytes."""
         return self.start_ns + size / self.bandwidth
 
 
 def fit_transfer(sizes: Sequence[float], bandwidths: Sequence[float]) -> TransferFit | None:
-    """Fit transfer times to sizes (bytes) and bandwidths (GB/s), both above 0, of equal length.
+    """Fit transfer times to sizes (bytes) and bandwidths (GB/s), both above 0.
 
-    The fit minimizes the squared relative error of the time. So small transfers, whose time is
-    mostly start-up, count as much as large transfers. The result is None for fewer than three
-    sizes, or if the time does not increase with the size.
+    The fit minimizes the squared relative error of the time, so that small transfers count as much
+    as large transfers. The result is None for fewer than three sizes, or if the time does not
+    increase with the size.
     """
     import numpy as np
 

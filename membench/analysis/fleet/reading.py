@@ -1,8 +1,4 @@
-"""Read up to ten thousand results files of a fleet into columns of numbers.
-
-Several processes read the files in batches and return arrays. So the rows of all files are never in
-memory at once. A million values take 16 MB.
-"""
+"""Read the results files of a fleet into columns of numbers, in several processes."""
 
 from __future__ import annotations
 
@@ -50,10 +46,7 @@ class Values:
     """The `ok` values of a fleet, as three columns of equal length: key, machine, value.
 
     Attributes:
-        keys: the distinct keys.
-        machines: the distinct names of the machines.
-        key: column of indices into ``keys``.
-        machine: column of indices into ``machines``.
+        key, machine: columns of indices into ``keys`` and ``machines``.
         value: column of values, in the unit of the key.
         failed: for each machine, the number of `failed` rows and the first reason.
         unread: for each invalid file, by name, the reason.
@@ -75,8 +68,7 @@ class _Run(NamedTuple):
 
     Attributes:
         key: for each value, the index of its key in `_Batch.keys`.
-        value: the values, each in the unit of its key.
-        failed: the number of `failed` rows, and the reason of the first (empty if none failed).
+        failed: the number of `failed` rows, and the reason of the first.
     """
 
     machine: str
@@ -93,11 +85,10 @@ class _Batch(NamedTuple):
 
 
 def read_fleet(directory: Path, workers: int | None = None) -> Values:
-    """Read the values of the fleet in ``directory``.
+    """Read the values of the fleet in ``directory``, from the newest run of each machine.
 
-    The ledger of the newest fleet run lists the hosts and their files. If there is no ledger, all
-    CSV files in ``directory`` and its direct subdirectories are read, except in ``reference``. If a
-    machine has several runs, only the newest run counts.
+    The ledger of the newest fleet run lists the files. If there is no ledger, all CSV files in
+    ``directory`` and its direct subdirectories are read, except in ``reference``.
 
     Args:
         workers: number of reading processes; None for one per usable CPU.
@@ -131,7 +122,7 @@ def _paths(directory: Path, ledger: FleetLedger | None) -> list[Path]:
 
 
 def read_batch(paths: Sequence[Path]) -> _Batch:
-    """Read the values in the files ``paths`` as columns; list invalid files with the reason."""
+    """Read the values in ``paths`` as columns; list invalid files with the reason."""
     keys: dict[Key, int] = {}
     runs: list[_Run] = []
     unread: dict[str, str] = {}
@@ -147,7 +138,6 @@ def read_batch(paths: Sequence[Path]) -> _Batch:
 
 
 def _check_magnitude(rows: Sequence[Measurement]) -> None:
-    """Raise `SchemaError` for a value that is too large or too small for the fleet's statistics."""
     for row in rows:
         if row.value is not None and not fits(row.value):
             raise SchemaError(f"{row.case}: {row.value:g} is not a possible measurement")

@@ -1,7 +1,7 @@
 """Outliers in a fleet: pure functions on the values of one case, one value per machine.
 
-The values are positive and finite, of shape (n,). All functions work on logarithms. So twice the
-time and half the bandwidth are equally far from the median.
+The values are positive and finite, of shape (n,). All functions work on logarithms, so that twice
+the time and half the bandwidth are equally far from the median.
 
 Sources:
 
@@ -24,10 +24,7 @@ Floats = NDArray[np.float64]
 SLOW_Z = 3.5
 """Robust z-score above which a machine counts as slow."""
 FAR_Z = 10.0
-"""Robust z-score that a normal fleet exceeds once in a million values.
-
-This holds for `FAR_MACHINES` machines or more.
-"""
+"""Robust z-score that fleets of `FAR_MACHINES` or more exceed once in a million values."""
 FAR_MACHINES = 20
 MACHINES_NEEDED = 5
 """Minimum number of machines to find outliers.
@@ -68,11 +65,7 @@ def robust_z(apart: Floats) -> Floats:
 
 
 def fleet_spread(apart: Floats) -> float:
-    """The spread of the fleet, as a fraction.
-
-    The spread is e^s - 1, where s is 1.4826 times the median absolute deviation of the logarithms.
-    ``apart`` are the deviations of the logarithms from their median.
-    """
+    """The spread e^s - 1, with the robust standard deviation s of the log deviations ``apart``."""
     return math.expm1(_MAD * float(np.median(np.abs(apart))))
 
 
@@ -83,10 +76,10 @@ def share_beyond(machines: int) -> float:
 
 
 def chance_of(slow: int, shares: Sequence[float], machines: int) -> float:
-    """Probability that any of ``machines`` equal machines is slow in at least ``slow`` cases.
+    """Upper bound of the probability that any machine is slow in at least ``slow`` cases.
 
-    The cases are assumed to be independent. The probability is exact for one machine (a Poisson
-    binomial distribution). For several machines, the result is an upper bound, and at most 1.
+    All machines are assumed to be equal, and the cases independent. The probability is exact for
+    one machine (a Poisson binomial distribution).
 
     Args:
         shares: for each case in which the machine was judged, the result of `share_beyond`.

@@ -39,9 +39,8 @@ class CaseSpread:
         judged: whether there are enough machines to find outliers.
         spread: spread of the fleet, a fraction.
         low, high: 1 % and 99 % quantiles of the values.
-        threshold: a machine counts as slow only if the machine is slower than the median by more
-            than this fraction.
-        slow: number of machines that are slow in this case.
+        threshold: fraction by which a slow machine is at least slower than the median.
+        slow: number of slow machines.
     """
 
     key: Key
@@ -61,8 +60,8 @@ class SlowCell:
 
     Attributes:
         value, median: the value of the machine and the median of the fleet, in the unit of the key.
-        times: factor (above 1) by which the machine is slower than the median of the fleet.
-        z: robust z-score of the machine in this case.
+        times: factor (above 1) by which the machine is slower than the median.
+        z: robust z-score of the machine.
     """
 
     key: Key
@@ -97,7 +96,6 @@ class FleetSummary:
     """The statistics of a fleet.
 
     Attributes:
-        values: the values from which the statistics were computed.
         apart: for each of ``values``, the log of the factor by which the machine is slower than the
             median of the case, shape (N,).
         z: the z-score of each of ``values``, shape (N,); NaN if the case was not judged.
@@ -115,7 +113,6 @@ class FleetSummary:
 
     @cached_property
     def stragglers(self) -> tuple[MachineLine, ...]:
-        """The machines that are so often or so much slower that chance is no explanation."""
         return tuple(line for line in self.slow if line.straggler)
 
     def absent(self, state: HostState) -> tuple[Host, ...]:
@@ -137,7 +134,6 @@ class FleetSummary:
 
 
 def summarise(values: Values, thresholds: Thresholds) -> FleetSummary:
-    """Compute the statistics of ``values``: the spread of every case and the slow machines."""
     apart, z = np.full(len(values.value), np.nan), np.full(len(values.value), np.nan)
     cases: list[CaseSpread] = []
     cells: dict[int, list[SlowCell]] = {}
@@ -166,7 +162,6 @@ def summarise(values: Values, thresholds: Thresholds) -> FleetSummary:
 
 
 def _by_case(values: Values) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Yield the index of each key with the indices of its values."""
     order = np.argsort(values.key, kind="stable")
     starts = np.searchsorted(values.key[order], np.arange(len(values.keys) + 1))
     for number in range(len(values.keys)):
@@ -205,7 +200,6 @@ def _case(
 
 
 def _slow(apart: Floats, z: Floats, threshold: float) -> NDArray[np.bool_]:
-    """Whether each value exceeds the limits of z-score and threshold; False if the score is NaN."""
     slow: NDArray[np.bool_] = (z > SLOW_Z) & (apart > np.log1p(threshold))
     return slow
 
@@ -222,7 +216,6 @@ def _machine(
 
 
 def _lacking(values: Values) -> dict[str, int]:
-    """For each machine, the number of missing cases; only cases that most machines have count."""
     fleet = len(values.machines)
     common = np.bincount(values.key, minlength=len(values.keys)) > fleet / 2
     has = np.bincount(values.machine[common[values.key]], minlength=fleet)

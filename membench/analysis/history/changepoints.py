@@ -1,25 +1,21 @@
 """Change points in a series of runs: pure functions on the logarithms of its values.
 
-A series has the shape (n,), in the order of time. On logarithms, a rise and the fall that undoes
-the rise are equally large. The same values always give the same answer.
-
-The method is a CUSUM: the largest standardized difference of means over all ways to divide the
-series. Real runs require four additions:
+A series has the shape (n,), in the order of time. The method is a CUSUM: the largest standardized
+difference of means over all ways to divide the series. Real runs require four additions:
 
 - *Scores instead of values* (Huber's): a value counts for at most `CLAMP` robust standard
   deviations from the median. So a single disturbed run is not reported as a change.
 - *Windows of all lengths* (seeded binary segmentation) find a single week of slow runs as well as a
   permanent step.
-- *Critical values by permutation* (Westfall and Young's max-T): each series is put in some hundred
-  random orders. For each order, the largest statistic of all series is computed. The critical value
-  is a quantile of these maxima and bounds the probability of a false alarm for the whole history,
-  for any distribution of the noise.
-- *A correction for autocorrelation*: successive runs are similar, and permutations destroy this
-  similarity. Autocorrelation increases the variance of a mean by the factor (1 + r) / (1 - r). The
-  statistic is divided by the root of this factor. Here r is an upper bound of the lag-1
-  autocorrelation of the residuals after removing the changes.
+- *Critical values by permutation* (Westfall and Young's max-T): for each of some hundred random
+  orders, the largest statistic of all series is computed. A quantile of these maxima bounds the
+  probability of a false alarm for the whole history, for any distribution of the noise.
+- *A correction for autocorrelation*: permutations destroy the similarity of successive runs. So the
+  statistic is divided by the root of (1 + r) / (1 - r), the factor by which autocorrelation
+  increases the variance of a mean. Here r is an upper bound of the lag-1 autocorrelation of the
+  residuals after removing the changes.
 
-The error rates were measured: docs/statistics.md.
+docs/statistics.md has the measured error rates.
 
 Sources:
 
@@ -53,11 +49,7 @@ Ints = NDArray[np.int64]
 CHANCE = 0.01
 """Probability of reporting any change in a history without changes."""
 PERMUTATIONS, FEWER_PERMUTATIONS = 499, 199
-"""Number of random orders of each series, in a small and in a large history.
-
-A large history has more than `MANY_VALUES` values. For `CHANCE`, the critical value is the fifth
-largest of 500 statistics, or the second largest of 200.
-"""
+"""Number of random orders of each series, up to `MANY_VALUES` values and above."""
 MANY_VALUES = 50_000
 LEAST = 3
 """Minimum number of runs in a level, because fewer runs may be a disturbance."""
@@ -92,11 +84,10 @@ def find_changes(
     """Find the changes of each of ``series``, in the order of time.
 
     Args:
-        series: finite numbers, of shape (n,) for any n; a series with fewer than 2 * `LEAST`
-            values has no change.
+        series: finite numbers, of shape (n,) for any n; a series with fewer than 2 * `LEAST` values
+            has no change.
         chance: probability of reporting any change if no series has a change.
-        permutations: number of random orders of each series. None means `PERMUTATIONS`, or
-            `FEWER_PERMUTATIONS` in a large history.
+        permutations: number of random orders of each series; None chooses by the number of values.
 
     Raises:
         ValueError: ``permutations`` is too small for ``chance``.
@@ -138,10 +129,7 @@ def _scores(values: Floats) -> Floats | None:
 
 @cache
 def _windows(n: int) -> tuple[tuple[int, Ints], ...]:
-    """Pairs (window length, starts of the seeded windows of this length), longest first.
-
-    Windows of equal length overlap by half.
-    """
+    """Pairs (window length, starts of the seeded windows of this length), longest first."""
     made: list[tuple[int, Ints]] = []
     length = float(n)
     while True:
@@ -189,10 +177,7 @@ def _largest_by_chance(scored: Sequence[Floats], permutations: int) -> Floats:
 
 
 def _segmented(scores: Floats, critical: float) -> list[tuple[int, float]]:
-    """Find the changes: pairs of an index and a statistic above ``critical``.
-
-    The statistic is corrected for autocorrelation, so that the critical values apply.
-    """
+    """The changes: pairs of an index and a corrected statistic above ``critical``."""
     places = _candidates(scores, critical)
     while places:
         strengths = _strengths(scores, places)
@@ -204,10 +189,7 @@ def _segmented(scores: Floats, critical: float) -> list[tuple[int, float]]:
 
 
 def _candidates(scores: Floats, critical: float) -> list[int]:
-    """Find candidate changes by binary segmentation, before the correction for autocorrelation.
-
-    Returns the indices of the changes whose statistic is above ``critical``.
-    """
+    """The indices of the changes before the correction for autocorrelation, ascending."""
     beyond: list[tuple[float, int, int, int]] = []
     for length, starts, differences in _statistics(scores):
         splits = differences.argmax(axis=-1)
@@ -226,12 +208,11 @@ def _candidates(scores: Floats, critical: float) -> list[int]:
 
 
 def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
-    """The statistic of each change, corrected for autocorrelation.
+    """The statistic of each change at ``places``, corrected for autocorrelation.
 
-    ``places`` are the indices of the changes. First a t-statistic t compares the means of the
-    levels before and after the change. The scale of t is the scatter of the residuals. The critical
-    values have another scale, the scatter of the whole series with its changes. So t is converted
-    to this scale: with n values, z = t sqrt(n / (n - 2 + t^2)).
+    The scale of a t-statistic t is the scatter of the residuals, but the scale of the critical
+    values is the scatter of the whole series. So t is converted: with n values, z = t sqrt(n / (n -
+    2 + t^2)).
     """
     n = len(scores)
     ends = [0, *places, n]
@@ -253,10 +234,9 @@ def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
 def _inflation(left: Floats, places: Sequence[int]) -> float:
     """The factor (1 + r) / (1 - r) by which autocorrelation increases the variance of a mean.
 
-    Here r is an upper bound of the lag-1 autocorrelation of the residuals. ``left`` are the
-    residuals, and ``places`` the indices of the changes. Pairs of values across a change do not
-    count. The usual estimate of r is too low by about (1 + 3 r) / n for each subtracted mean. The
-    function corrects this bias (Marriott and Pope).
+    Here r is an upper bound of the lag-1 autocorrelation of the residuals ``left``, without pairs
+    of values across a change. The usual estimate of r is too low by about (1 + 3 r) / n for each
+    subtracted mean (Marriott and Pope), so this bias is added.
     """
     n = len(left)
     products = left[1:] * left[:-1]

@@ -1,8 +1,6 @@
 """How much unchanged runs of a machine differ, which a comparison of two runs cannot show.
 
-All rounds of a run share an offset, for example from the placement of its pages or from other load.
-Two files show only one offset each. Other runs in the same folder show how large the offsets are on
-this machine.
+All rounds of a run share an offset, for example from the placement of its pages.
 """
 
 from __future__ import annotations
@@ -27,12 +25,9 @@ OffsetKey = tuple[str, int, Metric, Stat, str]
 
 @record
 class RunOffsets:
-    """How much other, unchanged runs of one machine differ.
+    """How much other, unchanged ``runs`` of one machine in ``folder`` differ.
 
-    Attributes:
-        folder: the folder of these runs.
-        runs: number of these runs.
-        fractions: results of `pair_offset` by case, version, metric, statistic and backend.
+    ``fractions`` has results of `pair_offset` by case, version, metric, statistic and backend.
     """
 
     folder: str
@@ -46,15 +41,11 @@ class RunOffsets:
 
 
 def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
-    """Estimate the offsets from other runs of the machine of ``sides``; None if impossible.
+    """Estimate the offsets from other runs of the machine of ``sides``.
 
     The other runs are read from the folder of a compared file if the folder has the machine's name,
-    and otherwise in ``results/<machine>``. The result is None in four cases:
-
-    - There are too few other runs.
-    - The labels are from several machines.
-    - Fewer than two labels have a single run.
-    - A run appears under several labels.
+    and otherwise in ``results/<machine>``. The result is None without enough other runs, for
+    several machines, or if fewer than two labels have a single run.
     """
     rows = [row for side in sides for row in side.rows]
     machines = {row.machine for row in rows}
@@ -71,10 +62,7 @@ def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
 
 
 def _newest(folder: Path, without: set[Path]) -> list[Path]:
-    """The last `NEWEST` files of ``folder`` by name, without the files in ``without``.
-
-    Names of results files begin with the time, so these are the newest files.
-    """
+    """The last `NEWEST` files of ``folder``; names of results files begin with the time."""
     if not folder.is_dir():
         return []
     there = [path for path in sorted(folder.glob("*.csv")) if path.resolve() not in without]

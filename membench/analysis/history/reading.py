@@ -1,8 +1,4 @@
-"""Read the results files of one machine into series of values over its runs.
-
-Files are read one after the other. To save memory, only the value of each row is kept, and the
-`Common` object that several rows share.
-"""
+"""Read the results files of one machine into series of values over its runs."""
 
 from __future__ import annotations
 
@@ -33,7 +29,7 @@ _NAMES_SHOWN = 4
 
 
 class SeriesKey(NamedTuple):
-    """The key of a series. Values of several runs are comparable if their keys are equal."""
+    """Values of several runs are comparable if their keys are equal."""
 
     tier: Tier
     case: str
@@ -81,16 +77,13 @@ class RunSeries:
 
 @record
 class RunRecord:
-    """The runs of one machine.
+    """The runs of one machine, in the order of time.
 
     Attributes:
         machines: the names of the machine in the files, in the order of their first runs.
-        runs: in the order of time.
-        series: the values of each key over the runs.
         failures: for each case, the number of runs in which it failed.
         repeated: number of files that repeat a run of another file.
-        unread: files of a directory that were left out, each with the reason: not a results file,
-            or measured with a changed setting in a paired run.
+        unread: files of a directory that were left out, each with the reason.
     """
 
     machines: tuple[str, ...]
@@ -104,9 +97,9 @@ class RunRecord:
 def read_history(places: Sequence[Path]) -> RunRecord:
     """Read the runs in ``places``, which are results files and directories.
 
-    In a directory, the CSV files are read. If there are none, the CSV files of its subdirectories
-    (except ``reference``) are read. If several files contain the same run, only the first file
-    counts. Published figures do not count as runs.
+    In a directory, the CSV files are read, or else those of its subdirectories (except
+    ``reference``). If several files contain the same run, only the first file counts. Published
+    figures do not count as runs.
 
     Raises:
         SchemaError: a given file is not a results file, or no run was found.
@@ -150,7 +143,6 @@ def read_record(named: Iterable[Path], found: Iterable[Path]) -> RunRecord:
 
 
 def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """Return two lists: the files in ``places``, and the files in the directories of ``places``."""
     named: dict[Path, None] = {}
     found: dict[Path, None] = {}
     for place in places:
@@ -164,7 +156,7 @@ def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def _other_setting(path: Path) -> str:
-    """The changed setting with which ``path`` was measured in a paired run; empty if unchanged."""
+    """The changed setting of a file of a paired run; empty if unchanged."""
     if not path.stem.endswith(("_a", "_b")):
         return ""
     try:
@@ -176,8 +168,6 @@ def _other_setting(path: Path) -> str:
 
 
 class _FileReading:
-    """Collects the values of files that are added one by one."""
-
     def __init__(self) -> None:
         self.unread: dict[str, str] = {}
         self._runs: dict[str, HistoryRun] = {}
@@ -265,9 +255,6 @@ def _check_machine(record: RunRecord) -> None:
 
     A sidecar may list several names of a machine: the automatic name beside the user's label, or
     former names.
-
-    Raises:
-        UsageError: the runs are from several machines.
     """
     groups: list[set[str]] = []
     for name in record.machines:

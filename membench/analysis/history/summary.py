@@ -47,7 +47,7 @@ _PAIRED = 500  # maximum number of runs to pair, the newest
 
 
 _FEWEST = 10
-"""Minimum number of values for a noise band: with fewer, a band of 90 % leaves no value out."""
+"""Minimum number of values for the statement that a value is outside the noise band."""
 
 
 @record
@@ -57,8 +57,8 @@ class Level:
     Attributes:
         start, end: indices in the series, the end exclusive.
         median: in the unit of the file.
-        low, high: ends of the noise band, in the unit of the file. The scatter of the runs in all
-            levels gives the distances of the ends from the median.
+        low, high: ends of the noise band, in the unit of the file, from the scatter of the runs in
+            all levels.
     """
 
     start: int
@@ -74,10 +74,8 @@ class LevelChange:
 
     Attributes:
         place: index in the series of the first value of the new level.
-        last: the last run before the change.
-        first: the first run after the change.
+        last, first: the last run before the change, and the first run after it.
         ratio: median of the new level / median of the old level.
-        verdict: better or worse.
         p: see `ChangePoint`.
         surroundings: facts about the machine that changed at about the same run, the nearest first.
     """
@@ -96,15 +94,12 @@ class HistoryLine:
     """One case, metric and statistic over the runs.
 
     Attributes:
-        runs: the runs with a value.
         values: the value of each run, in the unit of the key.
         levels: at least one; the last is the present level.
-        changes: the changes between the levels.
         offset: fraction (see `pair_offset`) that the difference of two runs of the same level
             rarely exceeds; None if no level has two runs.
         failures: number of runs in which the case failed.
-        earlier: number of runs with another version, unit or backend of the case, which are not
-            comparable.
+        earlier: number of runs with another version, unit or backend of the case.
     """
 
     key: SeriesKey
@@ -118,12 +113,10 @@ class HistoryLine:
 
     @property
     def level(self) -> Level:
-        """The level of the newest runs."""
         return self.levels[-1]
 
     @property
     def latest(self) -> float:
-        """The value in the newest run that measured the case."""
         return self.values[-1]
 
     @property
@@ -137,8 +130,8 @@ class ExpectedRange:
     """The range in which the next run of the machine is expected: the noise band of its level.
 
     Attributes:
-        low, median, high: the noise band and its median, in ``key.unit``.
-        runs: number of runs in the present level; a range from few runs is unreliable.
+        low, median, high: in ``key.unit``.
+        runs: number of runs in the present level.
         since: the first of these runs.
     """
 
@@ -155,7 +148,6 @@ class History:
     """The runs of one machine over time.
 
     Attributes:
-        record: the runs that were read.
         lines: one per tier and metric, or one per case and statistic; ordered by tier and metric.
         thresholds: smallest changes that are reported.
     """
@@ -171,7 +163,6 @@ class History:
 
     @property
     def changed(self) -> tuple[HistoryLine, ...]:
-        """The lines with at least one change."""
         return tuple(line for line in self.lines if line.changes)
 
     def expected(self) -> dict[tuple[Tier, Metric, str, Stat], ExpectedRange]:
@@ -242,8 +233,7 @@ def _newest_versions(
 ) -> tuple[dict[SeriesKey, RunSeries], dict[SeriesKey, int]]:
     """For each case, metric and statistic, choose the series that contains the newest run.
 
-    The other series of the same case, metric and statistic differ in version, unit or backend.
-    Returns also, for each chosen series, the number of runs in these other series.
+    The other series differ in version, unit or backend. Returns also the number of their runs.
     """
     groups: dict[tuple[str, Metric, Stat], list[SeriesKey]] = {}
     for key in series:
@@ -260,8 +250,8 @@ def _newest_versions(
 def _leading(series: Mapping[SeriesKey, RunSeries]) -> list[SeriesKey]:
     """For each tier and metric, choose the best of the cases that nearly all runs have.
 
-    Only medians count, and no measurements under load. A series does not count either if its newest
-    row has a flag of `OFF_TIER_FLAGS`.
+    Only medians count, without measurements under load and without rows with a flag of
+    `OFF_TIER_FLAGS`.
     """
     groups: dict[tuple[Tier, Metric], list[SeriesKey]] = {}
     for key, one in series.items():
@@ -362,8 +352,8 @@ def _change(
 ) -> LevelChange:
     """The change between two levels.
 
-    ``ends`` are three indices in the series: the start of the old level, the start of the new
-    level, and the exclusive end of the new level. ``log_ratio`` is log(new level / old level).
+    ``ends`` are the start of the old level, the start of the new level, and its exclusive end.
+    ``log_ratio`` is log(new level / old level).
     """
     start, place, end = ends
     sides = [

@@ -1,9 +1,7 @@
 """Find facts about a machine that changed at the same time as its measured values.
 
-The snapshots of the runs before and after a change are compared fact by fact. Many facts differ
-from run to run, such as free memory and load. So a fact counts only if all runs before the change
-have one value, and all runs after the change have another value. The two changes may be `SLACK`
-runs apart.
+Many facts differ from run to run, such as free memory and load. So a fact counts only if all runs
+before the change have one value, and all runs after the change have another value.
 """
 
 from __future__ import annotations
@@ -40,8 +38,8 @@ class SurroundingChange:
     """A fact about the machine that changed.
 
     Attributes:
-        runs_off: number of runs between the change of the fact and the change of the values;
-            negative if the fact changed first.
+        runs_off: runs from the change of the values to the change of the fact; negative if the fact
+            changed first.
     """
 
     name: str
@@ -71,7 +69,7 @@ def facts_of(common: Common, sidecar: Mapping[str, Any]) -> dict[str, str]:
 def _leaves(value: Any, name: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Yield name and text of each fact in nested data; the name is the path, joined by dots.
 
-    A list of plain values is one fact. Data nested deeper than `_DEEPEST` is left out.
+    A list of plain values is one fact.
     """
     if len(name) > _DEEPEST:
         return
@@ -101,7 +99,6 @@ def switched(
     """Find the facts that changed once, at most `SLACK` runs from the start of ``after``.
 
     Both arguments are in the order of time. Facts that changed nearest to the boundary come first.
-    Runs without a value for a fact do not count for this fact.
     """
     found = []
     names = dict.fromkeys(name for facts in (*before, *after) for name in facts)
