@@ -46,7 +46,7 @@ class CaseRuns:
     def best(self) -> float | None:
         """The best sample of all runs, the number that STREAM reports.
 
-        None unless every run kept its samples, and for a tail statistic such as p99, because the
+        None if a run kept no samples. None also for a tail statistic such as p99, because the
         samples belong to the whole distribution.
         """
         if self.rows[0].stat not in (Stat.MEDIAN, Stat.P50):
