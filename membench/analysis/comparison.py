@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from membench.analysis.history.offsets import RunOffsets
 
 OF_PEAK = "fraction-of-peak"
-"""The unit of normalized values."""
 
 
 @record
@@ -57,8 +56,7 @@ class Comparison:
     """The results of several labels, each compared with the first label, the reference.
 
     Attributes:
-        lines: one for each (case, metric, stat) that any label has, in the order of first
-            occurrence.
+        lines: one for each (case, metric, stat) that any label has.
         normalized: whether the values are divided by the peak.
         offsets: differences between unchanged runs of the machine; None if unknown.
     """
@@ -71,7 +69,6 @@ class Comparison:
 
     @cached_property
     def matched(self) -> tuple[Line, ...]:
-        """The lines for which the reference and at least one other label have a value."""
         return tuple(line for line in self.lines if line.matched)
 
     @cached_property
@@ -250,10 +247,8 @@ def _line(
 ) -> Line:
     """Make the line of ``key``, still without the differences between the labels.
 
-    Args:
-        row: the row from which the line takes tier, metric, unit and direction.
-        rows: for each label, the rows of ``key``.
-        gone: for each label, the failed and skipped rows by case; empty if every row is ok.
+    ``rows`` and ``gone`` have an entry for each label: the rows of ``key``, and the failed and
+    skipped rows by case. If every row is ok, ``gone`` is empty.
     """
     losses: dict[int, Lost] = {}
     if gone:
@@ -312,7 +307,6 @@ def _judged(lines: Sequence[Line], partners: Mapping[str, str]) -> Iterator[Line
 
 
 def _estimated(line: Line) -> Differences | None:
-    """The differences on ``line`` as arrays; None if this is not possible."""
     if line.figures.rounds is None:
         return None
     from membench.analysis.many_differences import estimated  # few labels do not need it

@@ -39,10 +39,7 @@ class Fact:
 
 
 def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
-    """Extract the known facts about machine and software by name.
-
-    ``sidecar`` is the parsed JSON without a schema check, so sidecars of older versions work too.
-    """
+    """Extract the known facts from ``sidecar``, a result of `read_plain`, by name."""
     machine = _part(sidecar, "machine")
     cpu, memory = _part(machine, "cpu"), _part(machine, "memory")
     total = memory.get("total")

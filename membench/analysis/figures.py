@@ -23,9 +23,8 @@ _COLUMNS = len(Measurement._fields)
 class Figures:
     """The values of one comparison line, by the index of the label; None if a label has no value.
 
-    The values are one array if at least `MANY` labels have a value, every label has one run, and
-    all runs have the same number of rounds. `CaseRuns` objects are then created only on access,
-    because a comparison of a thousand labels has hundreds of thousands of values.
+    For many labels, `CaseRuns` objects are created only on access, because a comparison of a
+    thousand labels has hundreds of thousands of values.
 
     Attributes:
         rows: the ok rows of each label, one row per run; empty for a label without a value.

@@ -99,7 +99,6 @@ class _Ready:
 
 
 def find(pairs: Sequence[CasePair]) -> list[Difference]:
-    """Compute the difference for each of ``pairs``, in the order of ``pairs``."""
     found: dict[int, Difference] = {}
     groups: dict[tuple[int, int, bool], list[_Ready]] = {}
     paired: dict[int, list[int]] = {}
@@ -204,8 +203,7 @@ def _of_one_kind(pair: CasePair) -> bool:
 def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
     """The reason why two values are not comparable; None if the values are comparable.
 
-    The result has a ratio if only the sizes differ, or if the label is compared with the nearest
-    published figure.
+    The result has a ratio if only the sizes differ, or if a value is the nearest published figure.
     """
     counts = (len(reference.values), len(contender.values))
     if not INVALID_FLAGS.isdisjoint({*reference.flags, *contender.flags}):

@@ -43,7 +43,7 @@ def paired_values(
     if not first or first.keys() != second.keys():
         return None
     if any(first[pair].run_id == second[pair].run_id for pair in first):
-        return None  # both rows are from the same file
+        return None  # both rows are from the same run
     values = [
         value
         for pair in first

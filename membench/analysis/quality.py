@@ -52,7 +52,6 @@ class Quality:
 
 
 def quality(rows: Sequence[Row]) -> Quality:
-    """Grade ``rows``, all rows of one run."""
     ok = [row for row in rows if row.status is Status.OK]
     counts = Counter(flag for row in ok for flag in row.flags)
     cases = Counter({row.case: row.status for row in rows}.values())

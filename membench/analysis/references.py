@@ -75,11 +75,7 @@ def find_reference(argument: str) -> Reference:
 
 
 def references() -> Sequence[Reference]:
-    """Read all references, in the order of their names.
-
-    Raises:
-        SchemaError: a file cannot be read.
-    """
+    """Read all references, in the order of their names."""
     return [_read(name) for name in reference_names()]
 
 

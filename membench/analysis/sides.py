@@ -70,7 +70,7 @@ def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") 
 
     Sources with the same label are pooled. The sources without a label get their machines as
     labels, or their file names without ``.csv``, or their paths: the first of these that gives each
-    source a different label. If none does, numbers follow the file names.
+    source a different label.
 
     Args:
         reference: label of the reference; if empty, the first label.

@@ -110,7 +110,7 @@ def positions(n: int, m: int, confidence: float = CONFIDENCE) -> list[int]:
     """The sorted positions of the n * m differences on which an estimate depends.
 
     The estimate is the mean of the differences at the first two positions. The other two are the
-    ends of the confidence interval, and are absent if there are too few values for an interval.
+    ends of the confidence interval; absent if there are too few values for an interval.
     """
     rank = interval_rank(n, m, confidence)
     ends = [] if rank is None else [rank - 1, n * m - rank]
@@ -151,7 +151,6 @@ def null_counts(n: int, m: int) -> tuple[int, ...]:
 
 
 def geometric_mean(ratios: Iterable[float]) -> float:
-    """The geometric mean of ``ratios`` (> 0, at least one)."""
     logs = list(map(math.log, ratios))
     return _exp(math.fsum(logs) / len(logs))
 

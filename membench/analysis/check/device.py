@@ -27,10 +27,7 @@ Match = tuple[Expectation, Likeness]
 
 
 def judge_device(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
-    """Judge the ``rows`` of one quantity on one device.
-
-    ``figures`` are the expected values of this quantity from all references.
-    """
+    """Judge the ``rows`` of one quantity on one device against the expected ``figures``."""
     ok = [row for row in rows if row.status is Status.OK and row.value is not None]
     usable = [row for row in ok if _ELSEWHERE.isdisjoint(row.flags)]
     if not usable:
@@ -78,7 +75,6 @@ def _is_impossible(row: Row) -> bool:
 
 
 def _matches(row: Row, figures: Sequence[Expectation]) -> list[Match]:
-    """The comparable ``figures``, each with the axes in which its case differs."""
     pairs = ((one, one.likeness(row)) for one in figures)
     return [(one, found) for one, found in pairs if found is not None and found.alike]
 
@@ -89,7 +85,6 @@ def _best_alike(rows: Sequence[Row], figures: Sequence[Expectation]) -> Row | No
 
 
 def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
-    """Judge ``row`` against the range of all comparable expected values."""
     figures = [figure for figure, _ in matches]
     best = any(figure.best for figure in figures)
     value = _best_sample(row) if best else _value(row)

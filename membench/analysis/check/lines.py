@@ -1,4 +1,4 @@
-"""The classes for the results of a check, for each quantity and device."""
+"""Classes for the results of a check."""
 
 from __future__ import annotations
 
@@ -57,7 +57,6 @@ class DeviceLine:
 
     @property
     def peak_share(self) -> float | None:
-        """``value / peak``; None if one of them is unknown."""
         return self.value / self.peak if self.value is not None and self.peak else None
 
     @property

@@ -50,7 +50,6 @@ class Quantity:
         )
 
     def takes(self, row: Row) -> bool:
-        """Whether ``row`` measures this quantity."""
         return (
             row.tier is self.tier
             and row.metric is self.metric

@@ -1,8 +1,6 @@
 """How an engine should move KV blocks: the method for each block size and number of blocks.
 
-A rule consists of one method, or of two methods and the block size at which to switch. For each
-measured number of blocks, the chosen rule is the simplest rule whose largest loss is close
-(`CLOSE`) to the smallest possible.
+A rule consists of one method, or of two methods and the block size at which to switch.
 """
 
 from __future__ import annotations

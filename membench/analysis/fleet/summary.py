@@ -78,10 +78,9 @@ class MachineLine:
     Attributes:
         slow: the cases in which the machine is slow, the slowest first.
         judged: number of cases in which the machine was judged.
-        chance: upper bound of the probability that any machine of a normal fleet is slow in at
-            least as many cases.
-        straggler: whether ``chance`` is too small to explain the slow cases, or a score exceeds
-            `FAR_Z` in a fleet of at least `FAR_MACHINES` machines.
+        chance: see `chance_of`.
+        straggler: whether ``chance`` is below `CHANCE`, or a score exceeds `FAR_Z` in a fleet of at
+            least `FAR_MACHINES` machines.
     """
 
     name: str

@@ -166,7 +166,6 @@ class History:
         return tuple(line for line in self.lines if line.changes)
 
     def expected(self) -> dict[tuple[Tier, Metric, str, Stat], ExpectedRange]:
-        """The expected range of each line, by tier, metric, case and statistic."""
         return {
             (line.key.tier, line.key.metric, line.key.case, line.key.stat): ExpectedRange(
                 key=line.key,

@@ -49,7 +49,6 @@ class SurroundingChange:
 
 
 def facts_of(common: Common, sidecar: Mapping[str, Any]) -> dict[str, str]:
-    """The known facts about the machine and the software of a row, by name."""
     facts = {name: getattr(common, name) for name in _COLUMNS}
     facts["measured source"] = common.kernel
     facts["flags"] = " ".join(flag for flag in common.flags if flag != "noisy") or "none"
