@@ -184,6 +184,19 @@ def test_a_pool_serves_what_another_gpu_made() -> None:
     assert exclusive.hits == 4
 
 
+def test_a_shared_tier_drops_what_another_gpu_used_earlier_and_evicted_later() -> None:
+    # GPU 0 evicts block 0, used at 4 s, at 5 s. GPU 1 evicts block 10, used at 0 s, at 6 s.
+    requests: list[list[int]] = [[99], [10], [0], [], [1], [11], [], [10]]
+    times = np.array([0.0, 0, 4, 4, 5, 6, 11, 11])
+    trace = replace(trace_of(requests), arrival=times)
+    tiers = [replace(HBM, capacity=1), replace(SSD, shared=True)]
+    kept = simulate(trace, tiers, 1.0, gpus=2, inclusion=Inclusion.EXCLUSIVE)
+    assert hits(kept) == {"hbm": 0, "ssd": 1}
+    tiers[1] = replace(tiers[1], ttl=10.0)
+    dropped = simulate(trace, tiers, 1.0, gpus=2, inclusion=Inclusion.EXCLUSIVE)
+    assert hits(dropped) == {"hbm": 0, "ssd": 0}
+
+
 def test_residency_is_the_average_over_time() -> None:
     trace = replace(trace_of([[1, 2], [3], [4]]), arrival=np.array([0.0, 1.0, 4.0]))
     (tier,) = simulate(trace, [HBM], 1.0).tiers

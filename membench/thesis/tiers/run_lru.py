@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
@@ -48,6 +49,8 @@ class RunLru:
         self.find = self._map.find
         self._slots: dict[int, Slot] = {}  # in the order of insertion, oldest first
         self._next = 0
+        self._latest = -math.inf
+        self._ordered = True  # whether the times of the slots ascend
         self.blocks = 0
 
     def slot(self, piece: Piece) -> Slot:
@@ -66,6 +69,8 @@ class RunLru:
         self._map.insert(scope, *run, self._next)
         self._slots[self._next] = Slot(scope, time, reused, [run[0]])
         self._next += 1
+        self._ordered = self._ordered and time >= self._latest
+        self._latest = max(self._latest, time)
         self.blocks += run[1] - run[0] + 1
 
     def trim(self, capacity: float) -> list[Dropped]:
@@ -82,11 +87,14 @@ class RunLru:
 
     def expire(self, before: float) -> list[Dropped]:
         """Evict and return the blocks whose last use is before the time ``before`` (seconds)."""
-        dropped = []
-        while self._slots:
-            number, slot = next(iter(self._slots.items()))
-            if slot.time >= before:
+        stale = []
+        for number, slot in self._slots.items():
+            if slot.time < before:
+                stale.append((number, slot))
+            elif self._ordered:
                 break
+        dropped = []
+        for number, slot in stale:
             for start in reversed(slot.starts.copy()):
                 last = self._map.last(slot.scope, start)
                 self._remove(slot.scope, number, start, last)

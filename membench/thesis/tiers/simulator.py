@@ -20,6 +20,7 @@ from membench.thesis.replay.run_parts import Run, distinct, length, split
 from membench.thesis.replay.trace import Trace, with_poisson_arrivals
 from membench.thesis.tiers.run_lru import Dropped, RunLru
 from membench.thesis.tiers.settings import (
+    INFINITE,
     Admission,
     Inclusion,
     PrefillGpu,
@@ -68,7 +69,7 @@ class _Store:
         """Advance the tier to the time ``now``. Return the expired blocks."""
         self.block_seconds += self.cache.blocks * (now - self.since)
         self.since = now
-        return self.cache.expire(now - self.spec.ttl)
+        return [] if self.spec.ttl == INFINITE else self.cache.expire(now - self.spec.ttl)
 
     def load(self, now: float, blocks: int, block_bytes: float) -> tuple[float, float]:
         """Queue a load. Return (time of its end, seconds of the transfer without waiting)."""
@@ -167,7 +168,7 @@ class _EventModel:
     def _age(self, now: float) -> None:
         for stores in self.homes:
             for depth, store in enumerate(stores):
-                if store.since == now and store.spec.ttl == float("inf"):
+                if store.since == now and store.spec.ttl == INFINITE:
                     continue
                 expired = store.age(now)
                 if self.exclusive and expired:
