@@ -99,7 +99,6 @@ class PoolSink:
 
     Args:
         slots: page-locked memory with one page per slot.
-        pool: device memory.
         block: bytes per page.
     """
 

@@ -68,8 +68,6 @@ def variant(config: Config) -> KernelVariant:
 class ReadPasses:
     """Runs the default read kernel over memory of any kind that the GPU can access.
 
-    One pass reads all bytes once.
-
     Args:
         size: bytes to read, from the start of ``memory`` on.
 

@@ -192,10 +192,7 @@ def _latent(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
 
 
 def _indexed(text: Text, kinds: tuple[LayerKind, ...]) -> int:
-    """The number of latent layers that store an index.
-
-    The other latent layers use the index of an earlier layer.
-    """
+    """The number of latent layers that store an index. The others use an earlier layer's index."""
     attends = [place for place, kind in enumerate(kinds) if kind in _GROWS]
     named = text.get("indexer_types")
     pattern = text.get("index_topk_pattern")

@@ -50,7 +50,7 @@ class Model:
     Attributes:
         slug: name of the model on the command line, or the path of the configuration.
         ids: the names of the model on Hugging Face.
-        source: where the configuration was published.
+        source: origin of the configuration.
         day: the day on which membench's authors read the configuration; None for a user's file.
         parameters: None if membench cannot count the weights.
         weights: None if the precision or ``parameters`` are unknown.

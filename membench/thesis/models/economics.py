@@ -150,7 +150,7 @@ def cheapest_bands(places: Sequence[Keeping], kv_bytes: float) -> tuple[Band, ..
 
 @record
 class Shares:
-    """The shares of one band of gaps. A gap is the time between two uses of a block.
+    """The shares of one band of gaps.
 
     Attributes:
         low, high: the edges of the band in seconds.

@@ -21,7 +21,6 @@ class BoundRatios:
 
     Attributes:
         points: number of measurements.
-        p5, median, p95: quantiles of the ratio.
         low, high: a range that contains at least a share ``covers`` of the ratios.
         below: number of measurements below the lower bound.
     """

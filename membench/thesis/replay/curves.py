@@ -56,8 +56,7 @@ class Curve:
         requests_per_s: rate at which requests arrive.
         tokens_per_request: mean number of input tokens.
         capacity: [n] ascending, tokens of cache.
-        hits: [n] share of input blocks that hit at each capacity with LRU. A block hits only if all
-            earlier blocks of the request hit.
+        hits: [n] share of input blocks that hit at each capacity with LRU.
     """
 
     name: str

@@ -1,8 +1,7 @@
 """Gaps: the time for which KV cache is idle between two uses.
 
-- `resting`: the whole context of a request is idle until the next request of the session, whether
-  or not the next request reads the context. A tier that keeps sessions needs this capacity.
-- `reread`: only blocks that a later request reads again (prefix hits of an unlimited cache).
+`resting` counts whole contexts, whether or not they are read again. `reread` counts only blocks
+that are read again.
 """
 
 from __future__ import annotations

@@ -110,10 +110,10 @@ def s3fifo(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
     """S3-FIFO (Yang and others, SOSP 2023) with a small, a main and a ghost queue.
 
     The small queue has a tenth of the capacity, and at least one block. The ghost queue has as many
-    entries as the main queue. A missing block that is in the ghost queue enters the main queue. Any
-    other missing block enters the small queue. From the small queue, a block moves to the main
-    queue if the block hit at least twice, otherwise to the ghost queue. In the main queue, each hit
-    (up to three) keeps a block for one more round.
+    entries as the main queue. A missing block enters the main queue if it is in the ghost queue,
+    otherwise the small queue. A block that leaves the small queue enters the main queue after two
+    or more hits, otherwise the ghost queue. In the main queue, each hit (up to three) keeps a block
+    for one more round.
 
     Args:
         ids, bounds, hits, written: as in `lru`.

@@ -42,9 +42,7 @@ class Events(NamedTuple):
 
 
 class _Warm(NamedTuple):
-    """The atoms that can hit: the atoms of each request before the first new atom.
-
-    An atom is a group of blocks that always move together (see `stack`).
+    """The atoms (see `stack`) that can hit: those of each request before the first new atom.
 
     Attributes:
         atom: [n] index in `StackDistances`, ascending.

@@ -52,8 +52,7 @@ class StackDistances(NamedTuple):
     """The stack positions of the blocks of several requests, at the time of each request.
 
     Attributes:
-        shared: [n] for each request, the number of blocks shared with the previous request. These
-            blocks are at positions 1, 2 and so on.
+        shared: [n] for each request, the number of blocks shared with the previous request.
         before: [n] index of the previous request in the trace; -1 if there is none.
         turn: [m] for each atom of the other blocks, the index of the request in `Touches`.
         run: [m] for each of these atoms, the index of the run in `Touches`.
