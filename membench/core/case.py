@@ -62,7 +62,7 @@ class Needs(StrEnum):
 class Case:
     """A bench with one value for each axis. The result is one row per metric and statistic.
 
-    `bench` describes the attributes that are not listed here.
+    The function `bench` describes the attributes that are not listed here.
 
     Attributes:
         id: ``<bench>/<key>=<value>/...``; stable between versions of membench.
@@ -212,7 +212,7 @@ class Bench:
         )
 
     def holding(self, name: str, text: str, machine: Machine) -> Bench:
-        """A copy of the bench, with the value ``text`` as the only value of the axis ``name``.
+        """A copy of the bench with ``text`` as the only value of the axis ``name``.
 
         Raises:
             UsageError: the axis cannot have the value.

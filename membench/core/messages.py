@@ -121,12 +121,12 @@ def tr_n(one: str, several: str, count: int, **params: object) -> Message:
 
 
 def listed(items: Iterable[str]) -> str:
-    """Join ``items`` as ``a, b, c``; the result is empty if there are no items."""
+    """Join ``items`` as ``a, b, c``."""
     return _folded(items, lambda before, item: tr("{before}, {item}", before=before, item=item))
 
 
 def clauses(items: Iterable[str]) -> str:
-    """Join ``items`` as ``a; b; c``; the result is empty if there are no items."""
+    """Join ``items`` as ``a; b; c``."""
     return _folded(items, lambda before, item: tr("{before}; {item}", before=before, item=item))
 
 

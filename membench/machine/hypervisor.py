@@ -15,7 +15,7 @@ _FIRMWARE = (
     ("parallels", "parallels"),
     ("apple virtualization", "apple"),
     ("google compute engine", "kvm"),
-    ("amazon ec2", "kvm"),  # instances on Nitro; older instances run on Xen and match "xen" first
+    ("amazon ec2", "kvm"),  # instances on Nitro; the firmware of older instances names Xen
     ("virtual machine", "hyperv"),
     ("kvm", "kvm"),
     ("qemu", "kvm"),
@@ -31,7 +31,7 @@ def read_hypervisor(cpuinfo: str, root: Path = Path("/")) -> str:
     """Name of the hypervisor; ``yes`` if the name is unknown; empty on bare metal.
 
     On x86, a processor flag shows that the machine is virtual. On other architectures, only the
-    tables of the firmware show this. If the tables name no known hypervisor, the result is empty.
+    tables of the firmware show this; the result is empty if they name no known hypervisor.
     """
     if kind := read(root / "sys/hypervisor/type"):
         return kind
