@@ -159,7 +159,6 @@ def command(
 
 
 def _prepared(output: Path | None, scratch: Path | None, watch: Watcher) -> Prepared:
-    """Plan the run of a check, on all GPUs."""
     from dataclasses import replace
 
     from membench.analysis.check.quantities import CASES
