@@ -52,8 +52,7 @@ extern "C" __global__ void __launch_bounds__(kBlock)
 }
 
 // The counters are in 32 kBlock words of shared memory. The kernel adds the sum of the counters to
-// totals[block]. `amount` is 1. `amount` is an argument, because for a constant 1 the compiler
-// would use a special increment instruction.
+// totals[block]. `amount` is 1. For a constant 1, the compiler would use an increment instruction.
 extern "C" __global__ void __launch_bounds__(kBlock)
     atomics_shared(unsigned* __restrict__ totals, unsigned mask, unsigned apart, unsigned turns,
                    unsigned amount) {

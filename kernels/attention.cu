@@ -57,8 +57,7 @@ constexpr unsigned kPage = kTokens * kRow;     // vectors per page and head
 constexpr unsigned kMine = kPage / 32;         // vectors of a page per lane
 constexpr unsigned kSteps = kDim / 16;         // products of 16 elements of a head
 
-// volatile keeps the order of the source. Without volatile, the compiler would delay the second
-// half.
+// volatile keeps the order of the source. Otherwise the compiler would delay half of the loads.
 __device__ __forceinline__ uint4 load(const uint4* from) {
     uint4 v;
     asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"

@@ -29,7 +29,6 @@ extern "C" __global__ void control_probe(unsigned long long* __restrict__ ticks)
     mine[2] = static_cast<unsigned long long>(clock64());
 }
 
-// The smallest possible kernel.
 extern "C" __global__ void control_idle() {}
 
 // Reads n vectors of 16 bytes. The reads follow a write of the buffer, and fill the L2 cache with

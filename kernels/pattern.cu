@@ -34,19 +34,16 @@ __device__ __forceinline__ void report(unsigned long long* found, size_t i) {
 
 }  // namespace
 
-// a[i] = pattern(i)
 extern "C" __global__ void __launch_bounds__(1024)
     pattern_fill(unsigned* __restrict__ a, size_t n, unsigned salt) {
     for_each(n, [=](size_t i) { a[i] = pattern(i, salt); });
 }
 
-// a[i] = a small whole number
 extern "C" __global__ void __launch_bounds__(1024)
     pattern_fill_small(float* __restrict__ a, size_t n, unsigned salt) {
     for_each(n, [=](size_t i) { a[i] = small(i, salt); });
 }
 
-// Checks a[i] = pattern(i) for all i.
 extern "C" __global__ void __launch_bounds__(1024)
     pattern_check(unsigned long long* __restrict__ found, const unsigned* __restrict__ a, size_t n,
                   unsigned salt) {
@@ -55,7 +52,6 @@ extern "C" __global__ void __launch_bounds__(1024)
     });
 }
 
-// Checks a[i] = value for all i.
 extern "C" __global__ void __launch_bounds__(1024)
     pattern_check_value(unsigned long long* __restrict__ found, const unsigned* __restrict__ a,
                         size_t n, unsigned value) {
@@ -64,7 +60,6 @@ extern "C" __global__ void __launch_bounds__(1024)
     });
 }
 
-// Checks a[i] = x small(i, salt) + y small(i, salt + 1) + z small(i, salt + 2) for all i.
 extern "C" __global__ void __launch_bounds__(1024)
     pattern_check_linear(unsigned long long* __restrict__ found, const float* __restrict__ a,
                          size_t n, unsigned salt, float x, float y, float z) {
