@@ -113,8 +113,7 @@ def _no_disk(case: Case, site: Site) -> str:
 def file_size(case: Case, site: Site) -> int:
     """Size in bytes of the scratch file for ``case``; 0 if no file is possible.
 
-    The file is smaller than the case requests if the budget or the free space of ``site`` is too
-    small.
+    The budget or the free space can make the file smaller than the case requests.
     """
     return cut(case.disk, site.disk_budget, site.scratch.free) if site.scratch is not None else 0
 

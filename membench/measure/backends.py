@@ -31,7 +31,6 @@ def open_backend(
     """Open the backend ``name`` in this process.
 
     Args:
-        scratch: the scratch file for `storage` and `cuda-storage`.
         gpu: index in ``machine.gpus.devices``; None for the first GPU.
         benches: names of benches, whose kernels `cuda` and `cuda-storage` compile now, in parallel.
         host: an open backend whose threads and memory `storage` uses; None for new ones.

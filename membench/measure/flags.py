@@ -33,7 +33,7 @@ Clocks are reported in whole MHz and drift by about 1e-4.
 def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[Row]:
     """The rows of all measurements so far, with their flags.
 
-    The tier of each pointer chase comes from the measured latencies (function `settled`).
+    The measured latencies determine the tier of each pointer chase.
     """
     units = list(units)
     clocks: dict[str, list[float]] = {}

@@ -10,11 +10,10 @@ from membench.results.plan import Plan, PlannedCase
 def order(plan: Plan, round_: int) -> tuple[PlannedCase, ...]:
     """The runnable cases that ``plan`` measures in round ``round_``, in their order.
 
-    The plan's seed and the round determine the order. The first round begins with the case of the
-    shortest estimated time, so that the user soon sees a result.
+    The plan's seed and the round determine the order.
     """
     cases = [case for case in plan.cases if not case.skipped and plan.measures(case, round_)]
     random.Random(f"{plan.seed}/{round_}").shuffle(cases)
-    if round_ == 1 and cases:
+    if round_ == 1 and cases:  # begin with the shortest case, so that the user soon sees a result
         cases.insert(0, cases.pop(cases.index(min(cases, key=lambda case: case.seconds))))
     return tuple(cases)

@@ -1,8 +1,7 @@
 """Records the clock readings of a real device, so that tests can replay them on any machine.
 
 If the environment has ``MEMBENCH_RECORDING=FILE``, a worker appends one line of JSON to FILE for
-each case that it timed on a device. The line contains the request, the case result and all `Stamps`
-of the case, including those of the launch floor and the warm-up.
+each case that it timed on a device.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One line of a recording."""
+    """One line of a recording; the stamps include the launch floor and the warm-up."""
 
     request: RoundRequest
     unit: CaseResult

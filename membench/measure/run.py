@@ -253,7 +253,7 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
 
     Raises:
         JournalError: there is nothing to resume, the run is one side of a paired run, or the
-            machine, membench or the version of a case differs from the journal.
+            machine or membench has changed.
         OutputError, WorkerError, BackendUnavailable: as in `start`.
     """
     path = journal_path(csv)

@@ -19,10 +19,7 @@ from membench.results.case_result import CaseResult
 from membench.results.plan import Plan
 
 WRITE_FACTOR = 8
-"""Maximum bytes that a run writes, as a multiple of its ``--disk-budget``, because SSDs wear.
-
-The bytes include the initial write of the file.
-"""
+"""Maximum bytes that a run writes, as a multiple of its ``--disk-budget``, because SSDs wear."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ def laid_out(plan: Plan, done: Sequence[CaseResult], observer: Observer) -> Iter
 def _affordable(size: int, plan: Plan) -> int:
     """The size in bytes that still fits, at most ``size``; ``size`` if no size fits.
 
-    The free space may be smaller than at planning time, because the journal has grown.
+    The journal may have used some of the free space.
     """
     try:
         status = os.statvfs(plan.scratch)

@@ -23,7 +23,7 @@ LOADS = 32
 """Hops (dependent loads) in the loop body, as in `membench.gpu.verify.walk`."""
 
 HOPS = 100_000
-"""Minimum hops per launch. A launch over a cached ring has at least one hop per line."""
+"""Minimum hops per launch."""
 
 WARM_MULTIPLE = 4
 """If a ring has at most this multiple of the L2 size, an untimed walk warms L2."""

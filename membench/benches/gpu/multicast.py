@@ -68,8 +68,7 @@ def multicast(gpu: Gpu, cluster: int) -> Work:
 
     Each block reads a share of a tile and sends the share to all blocks of the cluster. The
     bandwidth counts the bytes that arrive, summed over all blocks. L2 delivers 1 / ``cluster`` of
-    these bytes (``l2_bytes`` per launch). For comparison, ``cluster=1`` reads every tile with plain
-    bulk copies.
+    these bytes. For comparison, ``cluster=1`` reads every tile with plain bulk copies.
     """
     import numpy as np
 

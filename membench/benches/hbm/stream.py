@@ -2,7 +2,6 @@
 
 The byte count is the number of bytes that the algorithm reads plus the number that it writes, as in
 STREAM. A GPU's L2 cache writes whole sectors without a fetch, so the memory has no further traffic.
-Every kernel has a fixed default configuration, for comparisons between GPUs and between runs.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ SWEPT = ("read", "copy", "triad")
 SIZES = ("256MiB", "512MiB", "1GiB", "2GiB", "8GiB")
 
 FULL_ONLY = ("nstream",)
-"""Kernels that the quick profile leaves out, because triad gives the same information."""
+"""Kernels that the quick profile leaves out."""
 
 HINTED_BLOCKS, HINTED_BYTES = (256, 512), 64
 """With hints: block sizes, and bytes in flight per array and thread."""

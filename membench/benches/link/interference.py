@@ -94,7 +94,6 @@ def _chase(gpu: Gpu) -> Timed:
 
 
 def _gather(gpu: Gpu) -> Timed:
-    """Copies of 4 KiB blocks within device memory, between random positions."""
     import numpy as np
 
     from membench.gpu.verify.pattern import UNTOUCHED, Patterns

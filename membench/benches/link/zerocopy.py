@@ -30,7 +30,7 @@ MOST_UNROLL = 8
 """Maximum accesses in flight per thread without spilled registers."""
 
 HOPS = 4096
-"""Hops per launch: about 5 ms at 1.3 us per hop."""
+"""About 5 ms per launch, at 1.3 us per hop."""
 
 LAUNCHES = 5
 

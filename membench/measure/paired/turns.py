@@ -119,7 +119,7 @@ class _Turn:
 
     Attributes:
         layout: seconds for writing the scratch file.
-        seconds: seconds that the side has taken so far, including ``layout``.
+        seconds: seconds that the side has taken so far, with ``layout``.
     """
 
     half: Half

@@ -35,8 +35,7 @@ class EarlierRounds:
     Attributes:
         scatter: relative standard deviation of the round values; the smallest over all readings.
         error: typical standard error of a round value, divided by the scatter of the round values;
-            the largest quotient over all readings, at most 1. It is 1 if a standard error is
-            unknown.
+            the largest over all readings, at most 1, and 1 if unknown.
     """
 
     scatter: float

@@ -1,7 +1,7 @@
 """The conditions before and after a case. They are never read while a case is timed.
 
 The sources are the control group's count of throttled periods, the kernel's CPU time counters, and
-NVML for a case on the GPU. NVML needs no CUDA context.
+NVML for a case on the GPU.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HELD_SHARE = 0.01
 """Maximum share of a case's time in which power, heat or the board may lower the clocks."""
 
 AT_WORK = 2
-"""Largest state number of a busy GPU. GeForce cards compute in performance state 2, others in 0."""
+"""Largest performance state of a busy GPU: 2 for GeForce cards, 0 for others."""
 
 
 @dataclass(frozen=True)
@@ -189,8 +189,7 @@ def was_held(before: GpuState, after: GpuState, seconds: float) -> bool:
 def slowdowns(before: GpuState, after: GpuState, *, held: bool) -> tuple[str, ...]:
     """The reasons for a lower clock that NVML reported before or after a case, as texts.
 
-    These reasons are of one moment, and disappear with the load. If NVML reported none, but
-    ``held`` (from `was_held`) is True, the result is one general reason.
+    If NVML reported none, but ``held`` (from `was_held`) is True, the result is one general reason.
     """
     seen = tuple(dict.fromkeys((*before.slowdowns, *after.slowdowns)))
     return seen or (("power, heat or board limit",) if held else ())
@@ -211,7 +210,7 @@ def others(state: GpuState, worker: int, *, is_open: bool) -> int:
 def link_is_down(state: GpuState) -> bool:
     """Whether the PCI Express link has too few lanes, or is too slow although the GPU is busy.
 
-    An idle GPU lowers the speed of its link to save power, but keeps the number of lanes.
+    An idle GPU lowers the speed of its link, but keeps the number of lanes.
     """
     if not state.fed_by_pcie:
         return False

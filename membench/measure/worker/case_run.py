@@ -40,8 +40,7 @@ def run_unit(
     """Run ``request`` and return its result with the status `ok`.
 
     Raises:
-        Skip: this machine cannot run the case.
-        Exception: any exception from the bench.
+        Exception: any exception from the bench, such as `Skip`.
     """
     bench = _bench(request, benches)
     begin = time.monotonic()
@@ -97,8 +96,7 @@ def tune_unit(
     """A case result without measurements. Its `detail` is the best configuration of the case.
 
     Raises:
-        Skip: this machine can run no configuration.
-        Exception: any exception from the bench.
+        Exception: any exception from the bench, such as `Skip`.
     """
     bench = _bench(request, benches)
     backend = backend_of(request.case)

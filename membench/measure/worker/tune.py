@@ -59,9 +59,7 @@ def _score(
     """The median of the work's metric for ``config``, negated if a smaller value is better.
 
     Raises:
-        Skip: the configuration cannot run on this machine, its kernel spills registers, or the
-            value is above the peak.
-        MembenchError: as in `best_config`.
+        Skip: the configuration cannot run here, spills registers, or has a value above the peak.
     """
     try:
         work = bench.build(backend, params, config)
