@@ -506,6 +506,7 @@ def test_junit_counts_what_is_required_and_missing(
     [
         (("--require", "gpu=0"), "is not a number of GPUs"),
         (("--require", "gpu=many"), "is not a number of GPUs"),
+        (("--require", "gpu=0010240"), "is not a number of GPUs"),
         (("--require", "disks"), "use gpu=N, or a tier"),
         (("--fail-on", "sleep"), "'sleep' is not one of look, not-judged, straggler"),
         (("--expect", "ref:nothing"), "there is no reference 'ref:nothing'"),

@@ -13,6 +13,7 @@ from membench.core.messages import listed, tr, tr_n
 from membench.core.near import did_you_mean
 from membench.core.record import record
 from membench.core.terms import Tier
+from membench.results.schema import is_whole
 
 WORDS = {"look": CheckVerdict.LOOK, "not-judged": CheckVerdict.NOT_JUDGED}
 """Verdicts that ``--fail-on`` can add to the verdicts that always fail a check."""
@@ -24,9 +25,9 @@ _NEEDED = (Tier.HBM, Tier.LINK)
 
 @record
 class Requirements:
-    """The number of GPUs and the tiers for which a check must have a verdict.
+    """The GPUs and the tiers on which a check must give a verdict.
 
-    The number 0 means that any number of GPUs is enough.
+    ``gpus`` is the number of GPUs; 0 requires none.
     """
 
     gpus: int = 0
@@ -43,7 +44,7 @@ def parse_requirements(words: Sequence[str]) -> Requirements:
     for word in (part.strip() for text in words for part in text.split(",")):
         key, equals, number = word.partition("=")
         if key == "gpu" and equals:
-            if not (number.isascii() and number.isdecimal() and 1 <= int(number[:6]) <= _MOST_GPUS):
+            if not (is_whole(number) and 1 <= int(number) <= _MOST_GPUS):
                 raise UsageError(
                     f"--require {word} is not a number of GPUs",
                     f"give a number from 1 to {_MOST_GPUS}",
@@ -101,7 +102,7 @@ def gpus(devices: Sequence[int | None]) -> str:
 def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
     """Yield a sentence if too few GPUs were measured, and for each required tier not judged.
 
-    A requirement of N GPUs requires the tiers in `_NEEDED` of the GPUs 0 to N - 1.
+    A requirement of N GPUs also requires the tiers in `_NEEDED` of each measured GPU below N.
     """
     seen = {device.device for line in check.lines for device in line.devices if device.value}
     found = len(seen - {None})
