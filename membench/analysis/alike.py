@@ -30,7 +30,7 @@ def put_alike_together(tables: Sequence[Table]) -> None:
 
     The tables are changed in place. Two rows are comparable if:
 
-    - They differ only in the size, and exactly one of them has ``size=auto``.
+    - Their keys differ only in the size, and exactly one key has ``size=auto``.
     - Each of the two keys is in only one of the two tables.
     - Both rows are `ok` rows of a tier in `MEMORY`, without a flag of `OFF_TIER_FLAGS`.
 
@@ -59,11 +59,11 @@ def put_alike_together(tables: Sequence[Table]) -> None:
 
 
 def put_beside_figures(tables: Sequence[Table]) -> None:
-    """Give each published figure the same key as the row to compare with the figure.
+    """Give a published figure and the row to compare with the figure the same key.
 
     The tables are changed in place; rows of the reference, ``tables[0]``, keep their keys. The row
     differs from the figure as little as possible, and only in axes that the figure permits. If a
-    bench has no such row, the pair that differs least shows which axes differ.
+    bench has no such row, the pair that differs least gets the same key.
     """
     reference, *others = tables
     published = bool(_figures(reference))

@@ -26,7 +26,7 @@ _BITS = (63, 112)
 
 
 def numbers(text: str) -> Floats:
-    """Parse plain decimals with ``;`` between them, such as ``1.5;20.25``."""
+    """Parse numbers with ``;`` between them, such as ``1.5;20.25``."""
     found = None
     if _powers() is not None and "e" not in text and "E" not in text:
         found = _by_integers(text)

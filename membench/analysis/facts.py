@@ -22,7 +22,7 @@ _LARGEST_MEMORY = 1 << 60
 
 @record
 class Fact:
-    """A property of machine or software with its value for each label; empty where unknown."""
+    """A property of machine or software with its value for each label; empty if unknown."""
 
     name: str
     values: tuple[str, ...]

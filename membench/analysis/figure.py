@@ -46,8 +46,7 @@ class CaseRuns:
     def best(self) -> float | None:
         """The best sample of all runs, the number that STREAM reports.
 
-        None if a run kept no samples. None also for a tail statistic such as p99, because the
-        samples belong to the whole distribution.
+        None if a run kept no samples, and for a tail statistic such as p99.
         """
         if self.rows[0].stat not in (Stat.MEDIAN, Stat.P50):
             return None

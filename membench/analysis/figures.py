@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MANY = 16
-"""Number of labels with a value from which the values of a line are stored as an array."""
+"""Minimum number of labels with a value for which a line stores its values as an array."""
 _COLUMNS = len(Measurement._fields)
 
 

@@ -231,7 +231,7 @@ def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
             continue  # a bench got a new version when its default size changed
         here, there = ({values[place] for values in side if values[place]} for side in sides)
         if ground.reason is Reason.BACKEND:
-            # The backend of an imported or published figure does not say which hardware it used.
+            # The backend of an imported or published figure does not name the hardware.
             here, there = here & _OUR_BACKENDS, there & _OUR_BACKENDS
         if ground.reason is Reason.CASE_VERSION and not all(map(_is_ours, (reference, contender))):
             continue  # an imported or published figure has no case version
@@ -272,7 +272,7 @@ def _unlike_sizes(reference: CaseRuns, contender: CaseRuns, counts: tuple[int, i
 def _unlike_figure(
     reference: CaseRuns, contender: CaseRuns, counts: tuple[int, int]
 ) -> Difference | None:
-    """The ratio to the nearest figure without a verdict; None if a verdict is possible."""
+    """A difference without a verdict from the nearest figure; None if a verdict is possible."""
     found = likeness_of(reference.rows[0], contender.rows[0])
     if found is None or found.alike:
         return None
@@ -293,9 +293,9 @@ def _words(values: Iterable[object]) -> str:
 
 
 def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
-    """How to get a verdict with the least effort: usually by several runs per label.
+    """How to get a verdict; empty if there is one.
 
-    More rounds do not help, because all rounds of a run share the run's offset.
+    Several runs are recommended, because all rounds of a run share the run's offset.
     """
     if reason not in (Reason.FEW, Reason.WIDE):
         return ""

@@ -48,7 +48,7 @@ def ladder(
     """Find the best rows of each tier; tiers without a usable row (see `leading`) are left out.
 
     Args:
-        judged: case and metric of rows to prefer to better rows, because a check judges them.
+        judged: case and metric of the rows that a check judges; they are preferred to better rows.
     """
     groups: dict[tuple[Tier, bool], list[Row]] = {}
     for row in leading(rows):

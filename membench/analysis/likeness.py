@@ -60,7 +60,7 @@ class Likeness:
 
     @property
     def but_for_auto(self) -> bool:
-        """Whether only the size differs, and exactly one of the cases has ``size=auto``."""
+        """Whether `others` has only the size, and exactly one of the cases has ``size=auto``."""
         axes = [(one.axis, AUTO in (one.theirs, one.ours)) for one in self.others]
         return axes == [("size", True)]
 

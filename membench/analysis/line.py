@@ -59,8 +59,8 @@ class ComparisonCell:
 class Line:
     """The values of all labels for one (case, metric, stat).
 
-    A list has an entry for each label, or is empty if the reference has no value. The entry is None
-    for the reference and for a label without a value.
+    `verdicts`, `ratios`, `bests` and `settles` have an entry for each label, which is None for the
+    reference and for a label without a value. All are empty if the reference has no value.
 
     Attributes:
         row: an ok row if there is one; tier, unit and direction are taken from this row.
@@ -97,7 +97,7 @@ class Line:
 
     @property
     def statuses(self) -> list[str]:
-        """`ComparisonCell.status` of each label, never None."""
+        """`ComparisonCell.status` of each label."""
         return [
             _status(bool(rows), self.lost.get(side, NOTHING_LOST))
             for side, rows in enumerate(self.figures.rows)

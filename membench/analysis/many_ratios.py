@@ -1,7 +1,7 @@
-"""Ratios of many values at once, as arrays, with the same results as one by one.
+"""Ratios of many values at once, as arrays.
 
-`membench.analysis.statistics` has the method and its sources. A comparison of few values does not
-import this module, because the import of NumPy takes long.
+`membench.analysis.statistics` has the method and its sources, and gives the same results. A
+comparison of few values does not import this module, because the import of NumPy takes long.
 """
 
 from __future__ import annotations
@@ -67,9 +67,8 @@ def differences_at(firsts: Floats, seconds: Floats, places: Sequence[int]) -> Fl
 def _among_many(first: Floats, second: Floats, places: Sequence[int]) -> Floats:
     """Compute `differences_at` of one long row without sorting all differences.
 
-    The positions in ``places`` must be close together. A sample of the differences gives bounds,
-    and only the differences between these bounds are sorted. If a bound was wrong, all differences
-    are computed.
+    A sample of the differences gives bounds, and only the differences between these bounds are
+    sorted. If a bound was wrong, all differences are computed.
     """
     a, b = np.sort(first), np.sort(second)
     low, high = _bounds(a, b, places)

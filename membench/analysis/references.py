@@ -86,7 +86,8 @@ def references_of(
 
     Args:
         devices: device names from results files.
-        sockets: number of sockets of the machine; references for another number are left out.
+        sockets: number of sockets of the machine, None if unknown; references for another number
+            are left out.
     """
     several = tuple(devices)
     return tuple(

@@ -122,11 +122,12 @@ def null_counts(n: int) -> NDArray[np.int64]:
 
 
 def pairs_for(deviation: float, threshold: float, confidence: float = CONFIDENCE) -> int:
-    """Number of pairs that show a true difference of `SHOWN` x ``threshold`` with `POWER`.
+    """Number of pairs that show a true difference of `SHOWN` x ``threshold``.
 
-    To show a difference means that the whole interval is beyond the threshold. ``deviation`` is the
-    standard deviation of the log ratio of one pair. The estimate from n normal log ratios has the
-    variance pi / 3 deviation^2 / n (Hollander and Wolfe, section 3.2: the efficiency 3 / pi).
+    To show a difference means that the whole interval is beyond the threshold, with the probability
+    `POWER`. ``deviation`` is the standard deviation of the log ratio of one pair. The estimate from
+    n normal log ratios has the variance pi / 3 deviation^2 / n (Hollander and Wolfe, section 3.2:
+    the efficiency 3 / pi).
     """
     normal = statistics.NormalDist()
     reach = normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(POWER)

@@ -52,7 +52,6 @@ class Source:
 
 
 def read_sources(paths: Iterable[Path]) -> list[Source]:
-    """Read the results files ``paths``, each with `read_source`."""
     with for_many_files():
         return [read_source(path) for path in paths]
 
@@ -114,9 +113,9 @@ def for_many_files() -> Iterator[None]:
 def _keep_freed_memory() -> None:
     """Make the C library reuse the memory of one file for the next file.
 
-    The C library returns freed blocks above a threshold to the system, so that every file causes a
-    hundred page faults. The threshold rises to the size of the largest block freed so far
-    (mallopt(3), M_MMAP_THRESHOLD).
+    The C library returns freed blocks above a threshold to the system, so that every file causes
+    page faults. The threshold rises to the size of the largest block freed so far (mallopt(3),
+    M_MMAP_THRESHOLD).
     """
     bytes(_LARGEST_BLOCK)
 

@@ -1,6 +1,6 @@
 """The smallest differences that matter, from presets or from users' files.
 
-A file is strict TOML (`membench compare --dump-config` prints an example)::
+A file is TOML (`membench compare --dump-config` prints an example)::
 
     schema = "membench.thresholds/1"
     base = "default"      # the preset for all values that this file does not set

@@ -21,13 +21,12 @@ from membench.core.terms import INVALID_FLAGS, OFF_TIER_FLAGS, Better, PeakBasis
 from membench.results.schema import Row
 
 _ELSEWHERE = OFF_TIER_FLAGS - INVALID_FLAGS
-"""Flags of possible values that do not belong to the row's tier."""
+"""Flags of values that are possible, but not of the row's tier."""
 
 Match = tuple[Expectation, Likeness]
 
 
 def judge_device(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
-    """Judge the ``rows`` of one quantity on one device against the expected ``figures``."""
     ok = [row for row in rows if row.status is Status.OK and row.value is not None]
     usable = [row for row in ok if _ELSEWHERE.isdisjoint(row.flags)]
     if not usable:
@@ -144,7 +143,7 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
 
 
 def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
-    """The result without a comparable expected value: not judged, with the nearest value."""
+    """The result without a comparable expected value: not judged."""
     row = _best(rows)
     near = [(one, found) for one in figures if (found := one.likeness(row)) is not None]
     if not near:

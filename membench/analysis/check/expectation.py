@@ -17,7 +17,7 @@ EXPECTED = ("measured", "target")
 
 @record
 class Expectation:
-    """One expected value, from a reference or from an earlier run.
+    """One expected value.
 
     Attributes:
         reference: ``ref:NAME``, the name of the file, or ``history``.
@@ -29,8 +29,9 @@ class Expectation:
         best: whether the value is the best of a tool's repetitions, to compare with a best sample.
         depth: queue depth of a data sheet's value; empty if the data sheet gives none.
         alike: axis -> rule, for the axes that may differ.
-        case_version: version of the case in membench; None for other tools.
-        of_memory: whether the row is of a tier in `MEMORY`, without a flag of `OFF_TIER_FLAGS`.
+        case_version: version of the case in membench; None for other tools and published figures.
+        of_memory: whether the value is of a row of a tier in `MEMORY`, without a flag of
+            `OFF_TIER_FLAGS`.
     """
 
     reference: str

@@ -1,4 +1,4 @@
-"""Expected values from the machine's own earlier runs: the noise band of each case."""
+"""Expected values from other runs of the machine: the noise band of each case."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple
     """The noise band of each case of the check that has at least `LEAST` runs in its last level.
 
     Args:
-        paths: the checked files; the other files in their folders are the earlier runs.
+        paths: the checked files; the other CSV files in their folders are the other runs.
         machines: all names of the checked machine.
 
     Raises:
-        UsageError: there are fewer than `LEAST` other runs of the machine.
+        UsageError: there are fewer than `LEAST` other files of the machine.
     """
     names = frozenset(machines)
     others = [path for path in _beside(paths) if _is_of(path, names)]

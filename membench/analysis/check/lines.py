@@ -13,7 +13,7 @@ _SEVERITY = {verdict: place for place, verdict in enumerate(CheckVerdict)}
 
 @record
 class ReferenceRange:
-    """The range of all comparable expected values, in the unit of the metric.
+    """The range of the expected values for a device, in the unit of the metric.
 
     Attributes:
         kind, case: kind and case of the nearest expected value.
@@ -35,7 +35,7 @@ class DeviceLine:
     """The result for one quantity on one device.
 
     Attributes:
-        device: index of the GPU; None for the host and its disks.
+        device: index of the GPU; None for the host, or if no GPU was measured.
         case: empty if no case was measured.
         value: in the unit of the metric; the best sample if ``best`` is True.
         best: whether an expected value is the best of a tool's repetitions.
@@ -70,7 +70,7 @@ class DeviceLine:
 class TierLine:
     """The result for one quantity of a machine.
 
-    ``devices`` has one result per GPU in the order of the GPU indices, or only the host's result.
+    ``devices`` has one result per measured GPU, by GPU index; otherwise a single result.
     """
 
     name: str

@@ -81,7 +81,6 @@ def check_machine(
 
 
 def _parts(machine: Machine | None) -> tuple[MachinePart, ...]:
-    """The hardware in the snapshot, measured or not."""
     if machine is None:
         return ()
     gpus = len(machine.gpus.devices)
@@ -104,9 +103,10 @@ def _bearing(met: Sequence[Precondition], tier: Tier, line: DeviceLine) -> list[
 def _weigh(line: DeviceLine, met: Sequence[Precondition]) -> DeviceLine:
     """Change the verdict of ``line`` according to ``met``, the preconditions of the line.
 
-    - Unknown: the line cannot pass.
-    - Other settings or a shared machine: the line cannot fail, because either may make it slow.
-    - A fault: the fault becomes the reason for a low value that has no other reason.
+    - Unknown: `pass` and `look` become `not judged`.
+    - Other settings or a shared machine: `look` and `fail` become `not judged`, because either may
+      be the cause of a low value.
+    - A fault: the fault becomes the reason for `look` or `fail` without another reason.
     """
 
     def with_(verdict: CheckVerdict, found: Sequence[Precondition]) -> DeviceLine:

@@ -45,7 +45,7 @@ class Precondition:
 
     Attributes:
         seen: the finding, with numbers.
-        device: index of the GPU; None for the host.
+        device: index of the GPU; None for the host, or for all GPUs.
     """
 
     name: str

@@ -29,8 +29,8 @@ class Quantity:
     Attributes:
         stats: the accepted statistics, the usual statistic first.
         fixed: axis -> value, for the axes with the same value in all cases of the quantity.
-        main: whether a check always lists the quantity; otherwise only if it was measured and has
-            an expected value.
+        main: whether a check lists the quantity even if it was not measured or has no expected
+            value.
     """
 
     name: str

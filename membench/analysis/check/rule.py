@@ -27,7 +27,7 @@ TOO_HIGH = 1.05
 TOO_FAST = 1.25
 """`TOO_HIGH` for latencies: larger, because tools subtract the cost of the timer differently."""
 FLOOR = 0.70
-"""Share of the peak bandwidth that every kind of memory exceeds, unless there is a fault."""
+"""Share of the peak below which a value without an expected value gets a hint."""
 PEAK_TOLERANCE = 0.01
 """Fraction by which a value may exceed the peak, because clocks are reported in whole MHz."""
 

@@ -1,4 +1,4 @@
-"""Judge a machine's rows against results from the same hardware, one result per quantity.
+"""Judge a machine's rows against expected values, one result per quantity.
 
 A quantity without an expected value or without a row never passes.
 """

@@ -169,7 +169,7 @@ class Cost:
 
 @record
 class Front:
-    """The Pareto front of the aggressors (competing traffic) that slow one victim.
+    """The Pareto front of the aggressors that slow one victim.
 
     Attributes:
         best: the Pareto-optimal aggressors, by ascending slow-down.

@@ -13,7 +13,7 @@ class LoadCurve:
 
     Attributes:
         unloaded_ns: latency in ns at the least traffic.
-        knee: (GB/s, ns) beyond which latency grows faster than bandwidth; None without a knee.
+        knee: (GB/s, ns); None without a knee.
         most: (GB/s, ns) at the largest traffic.
     """
 
@@ -25,9 +25,9 @@ class LoadCurve:
 def load_curve(bandwidths: Sequence[float], latencies: Sequence[float]) -> LoadCurve | None:
     """Find the knee and the maximum of points (GB/s, ns); None for fewer than three points.
 
-    Both axes are scaled to 1. The knee is the point farthest below the straight line from the point
-    with the least traffic to the point with the most (Satopaa et al., "Finding a 'Kneedle' in a
-    Haystack", ICDCS workshops 2011).
+    Both axes are scaled to the range from 0 to 1. The knee is the point farthest below the straight
+    line from the point with the least traffic to the point with the most (Satopaa et al., "Finding
+    a 'Kneedle' in a Haystack", ICDCS workshops 2011).
     """
     points = sorted(zip(bandwidths, latencies, strict=True))
     if len(points) < 3:

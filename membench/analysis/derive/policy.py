@@ -73,7 +73,6 @@ class MethodRule:
         return self.below, self.threshold, self.above
 
     def method(self, block: int) -> str:
-        """The method for blocks of ``block`` bytes."""
         return self.above if block >= self.threshold else self.below
 
     def __str__(self) -> str:

@@ -17,10 +17,10 @@ from membench.core.record import record
 PENALTY = 0.02
 """Penalty for each additional level of the fit, as a squared error of the logarithms.
 
-Between two levels of two sizes each, this is a step of about 15 %.
+Between two levels of two sizes each, this corresponds to a step of about 15 %.
 """
 CLIMB = 1.25
-"""Neighbouring levels whose ratio is below this factor count as one level."""
+"""Minimum ratio of neighbouring levels that counts as a step."""
 
 
 @record
@@ -92,8 +92,8 @@ def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Plateau, ..
 def climbs(sizes: Sequence[float], values: Sequence[float]) -> tuple[Step, ...]:
     """Find the upward steps of latencies over the working set, smallest size first.
 
-    A fitted level of a single size, neither the first nor the last size, is left out: it is a ramp,
-    because each of the two neighbouring levels serves a part of the loads.
+    A fitted level of a single size between two other levels is left out, because both neighbouring
+    levels serve a part of its loads.
     """
     found = levels(sizes, values)
     if not found:

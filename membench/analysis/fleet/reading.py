@@ -1,4 +1,4 @@
-"""Read the results files of a fleet into columns of numbers, in several processes."""
+"""Read the results files of a fleet into columns of numbers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _REFERENCE = "reference"  # results/reference has runs of other people's machine
 
 
 class Key(NamedTuple):
-    """The key of comparable values; ``convention`` says how bytes are counted."""
+    """The key of comparable values; ``convention`` is how bytes are counted."""
 
     tier: Tier
     case: str
@@ -49,7 +49,7 @@ class Values:
         key, machine: columns of indices into ``keys`` and ``machines``.
         value: column of values, in the unit of the key.
         failed: for each machine, the number of `failed` rows and the first reason.
-        unread: for each invalid file, by name, the reason.
+        unread: path of each invalid file -> the reason.
         ledger: the list of hosts of the newest fleet run; None if there is no list.
     """
 

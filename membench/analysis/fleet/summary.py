@@ -39,7 +39,7 @@ class CaseSpread:
         judged: whether there are enough machines to find outliers.
         spread: spread of the fleet, a fraction.
         low, high: 1 % and 99 % quantiles of the values.
-        threshold: fraction by which a slow machine is at least slower than the median.
+        threshold: minimum fraction by which a slow machine is slower than the median.
         slow: number of slow machines.
     """
 
@@ -99,8 +99,8 @@ class FleetSummary:
             median of the case, shape (N,).
         z: the z-score of each of ``values``, shape (N,); NaN if the case was not judged.
         slow: machines that are slow in a case: stragglers first, then by ascending ``chance``.
-        lacking: for each machine, the number of its missing cases; only cases that most machines
-            have count.
+        lacking: for each incomplete machine, the number of cases that most machines have and this
+            machine lacks.
     """
 
     values: Values

@@ -49,7 +49,7 @@ Ints = NDArray[np.int64]
 CHANCE = 0.01
 """Probability of reporting any change in a history without changes."""
 PERMUTATIONS, FEWER_PERMUTATIONS = 499, 199
-"""Number of random orders of each series, up to `MANY_VALUES` values and above."""
+"""Number of random orders of each series: up to `MANY_VALUES` values, and above."""
 MANY_VALUES = 50_000
 LEAST = 3
 """Minimum number of runs in a level, because fewer runs may be a disturbance."""

@@ -25,7 +25,7 @@ OffsetKey = tuple[str, int, Metric, Stat, str]
 
 @record
 class RunOffsets:
-    """How much other, unchanged ``runs`` of one machine in ``folder`` differ.
+    """How much ``runs`` other, unchanged runs of one machine in ``folder`` differ.
 
     ``fractions`` has results of `pair_offset` by case, version, metric, statistic and backend.
     """
@@ -45,7 +45,7 @@ def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
 
     The other runs are read from the folder of a compared file if the folder has the machine's name,
     and otherwise in ``results/<machine>``. The result is None without enough other runs, for
-    several machines, or if fewer than two labels have a single run.
+    several machines, if fewer than two labels have a single run, or if labels share runs.
     """
     rows = [row for side in sides for row in side.rows]
     machines = {row.machine for row in rows}

@@ -77,10 +77,10 @@ class RunSeries:
 
 @record
 class RunRecord:
-    """The runs of one machine, in the order of time.
+    """The runs in several files, in the order of time.
 
     Attributes:
-        machines: the names of the machine in the files, in the order of their first runs.
+        machines: the machine names in the files, in the order of their first runs.
         failures: for each case, the number of runs in which it failed.
         repeated: number of files that repeat a run of another file.
         unread: files of a directory that were left out, each with the reason.

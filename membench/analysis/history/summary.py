@@ -232,7 +232,7 @@ def _newest_versions(
 ) -> tuple[dict[SeriesKey, RunSeries], dict[SeriesKey, int]]:
     """For each case, metric and statistic, choose the series that contains the newest run.
 
-    The other series differ in version, unit or backend. Returns also the number of their runs.
+    The other series differ in version, unit or backend. Also returns the number of their runs.
     """
     groups: dict[tuple[str, Metric, Stat], list[SeriesKey]] = {}
     for key in series:

@@ -20,9 +20,9 @@ RUNS_LOOKED_AT = 10
 SLACK = 1
 """Number of runs by which noise may shift the detected position of a change."""
 _LONGEST = 120  # characters of a value
-_MOST_FACTS = 50_000  # per snapshot; the largest machines have a tenth of this number
+_MOST_FACTS = 50_000  # per snapshot
 _DEEPEST = 12
-# Facts that differ in every run, or that depend on other facts.
+# Facts that may differ in every run, or that depend on other facts.
 _VOLATILE = frozenset(
     {
         *("available", "cgroup_used", "cases", "direct_io", "free", "hugetlb_free", "load"),
