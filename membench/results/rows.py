@@ -24,7 +24,8 @@ def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> l
 
     - A case that failed in any round, or has an impossible number, is `failed`.
     - Otherwise, a case that was skipped in any round is `skipped`.
-    - Any other case is `ok`, even with fewer rounds than planned.
+    - Otherwise, a row is `ok`, even with fewer rounds than planned; a row without a value is
+      `failed`.
 
     The numbers are rounded as in a results file.
 

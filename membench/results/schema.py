@@ -103,7 +103,7 @@ class Row:
         min, max: over all samples.
         samples: stored samples of each round; at most 7 significant digits in a file.
         size_bytes: bytes of the working set.
-        bytes_moved: payload of one sample in bytes.
+        bytes_moved: bytes that one sample moves, counted by ``bytes_convention``.
         iters: iterations of one sample.
         peak: theoretical limit of the hardware, in ``unit``.
         started: ISO 8601, UTC, with Z.

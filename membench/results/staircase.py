@@ -26,7 +26,7 @@ CLOSE = 1.1
 
 HALF = 0.5
 SHARE = 0.1
-"""Largest rise of a latency on a step, as a fraction of the rise to the next step."""
+"""Largest rise of a latency on a step, as a fraction of the rise to a higher step."""
 
 BEYOND = 4
 """Footprints of at least this many times the cache size are in memory (STREAM's rule)."""

@@ -1,8 +1,6 @@
 """A fast reader of results files, for comparisons.
 
-`membench.results.table.read_rows` takes half a minute for a thousand files of a fleet. This reader
-checks the cells column by column, and does not read columns that comparisons never use.
-
+This reader checks the cells column by column, and does not read columns that comparisons never use.
 If a check fails, `parse_rows` reads the file and raises the errors. So both readers accept the same
 files, with two exceptions: this reader does not check the columns `SKIPPED`, and
 `Measurement.round_values` checks the round values only on access.
@@ -44,7 +42,7 @@ other columns are not read.
 _NUMBER = r"[0-9]++(?:\.[0-9]++)?+(?:e[+-]?[0-9]{1,2})?+"
 _NUMBERS = re.compile(rf"(?:(?:{_NUMBER})?+\n)*+")
 _LISTS = re.compile(rf"(?:(?:{_NUMBER}(?:;{_NUMBER})*+)?+\n)*+")
-_FILES_KEPT, _ROWS_KEPT = 32, 2000  # limits of the cache of earlier files: at most 80 MB
+_FILES_KEPT, _ROWS_KEPT = 32, 2000  # limits of the cache of earlier files
 
 _measurement = partial(tuple.__new__, Measurement)  # `Measurement._make` without a Python call
 

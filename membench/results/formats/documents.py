@@ -15,7 +15,7 @@ MOST_CONTAINERS = 8_000_000
 
 _START = re.compile(r"^[ \t]*\{", re.MULTILINE)
 _FOLLOWS = re.compile(r"\s*\{")
-"""Matches a JSON object that directly follows another object on the same line."""
+"""Matches a JSON object that directly follows another object."""
 _BARE = re.compile(r"(?<=[:\[,\s])-?(?:nan|inf(?:inity)?)(?=\s{0,9}[,}\]])", re.IGNORECASE)
 
 

@@ -77,8 +77,8 @@ def row(
     """Make a row with a single round from ``value`` in the unit of ``metric``.
 
     If ``value`` is None, the row is `failed` or `skipped` (depending on ``failed``), and has the
-    ``reason``. If a file cannot store so many samples, the row has only their number. ``columns``
-    are further columns of the row. The result is an `Unplaced` if a column has an invalid value.
+    ``reason``. Of more than `SAMPLES_KEPT` samples, the row has only the number. ``columns`` are
+    further columns of the row. The result is an `Unplaced` if a column has an invalid value.
     """
     kept = tuple(samples) if len(samples) <= SAMPLES_KEPT else ()
     own: dict[str, Any] = {"case": case, "n": len(samples) or (1 if value is not None else 0)}

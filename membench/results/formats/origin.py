@@ -61,7 +61,8 @@ def take(
 ) -> None:
     """Add the results that ``read`` finds in ``paths`` to ``intake``; a folder means all its files.
 
-    Unreadable files in folders do not end the import. A repeated content is ignored.
+    Unreadable files in folders do not end the import. A file with the content of an earlier file is
+    ignored.
 
     Raises:
         SchemaError: a file that the user named cannot be read. The message does not contain the

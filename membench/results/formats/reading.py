@@ -4,7 +4,7 @@ A reader converts the bytes of a file to records, one for each measurement of th
 test, a line). A record contains rows, and descriptions of content that gave no row. This module
 joins the rows of all records:
 
-- An invalid row never causes the loss of a valid row.
+- An invalid row does not cause the loss of a valid row, except in a file of published figures.
 - Content that gave no row is counted.
 - If rows have equal keys, their case ids are numbered.
 """
@@ -119,7 +119,7 @@ def _numbered(records: list[list[Row]]) -> Iterator[Row]:
     """Yield the rows of ``records`` with distinct keys.
 
     If several rows have the same key, every row of their case gets the suffix ``/instance=N`` on
-    its case id. N is the number of earlier records with the case.
+    its case id, with N from 0.
     """
     times = Counter(row.key for rows in records for row in rows)
     shared = {case for (_, case, _, _), number in times.items() if number > 1}

@@ -12,7 +12,7 @@ from membench.results.formats.reading import Item
 
 TOOL = "fio"
 QUANTILES: Mapping[Stat, float] = {Stat.P50: 50.0, Stat.P95: 95.0, Stat.P99: 99.0, Stat.P999: 99.9}
-_SHORT = 100  # ms: fio divides by whole ms, so shorter jobs are off by more than 1 %
+_SHORT = 100  # ms: fio divides by whole ms, so shorter jobs may be off by more than 1 %
 
 
 @record
