@@ -1,4 +1,4 @@
-"""Load Matplotlib for a command, without the documentation that Matplotlib writes when loaded."""
+"""Load Matplotlib without the documentation that Matplotlib generates while loading."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sys
 
 
 def load_matplotlib() -> None:
-    """Load the modules that draw a plot, in a quarter less time than an ordinary import.
+    """Load the modules that draw a plot, faster than an ordinary import.
 
-    While Matplotlib loads, it writes the documentation of its properties; this function suppresses
-    that for a command. In any other program, or if Matplotlib is already loaded, the function does
-    nothing.
+    While Matplotlib loads, it generates the documentation of its properties. This function prevents
+    that in a command of membench. In any other program, or if Matplotlib is already loaded, the
+    function does nothing.
     """
     if "membench.cli" not in sys.modules or "matplotlib" in sys.modules:
         return

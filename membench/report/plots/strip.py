@@ -1,7 +1,7 @@
 """A small drawing of the statistic of a claim: its range, both thresholds, and the main inputs.
 
 A report has dozens of these drawings. This module writes the SVG directly, because Matplotlib would
-need 50 ms and 20 kB for each drawing.
+take longer and write larger files.
 """
 
 from __future__ import annotations

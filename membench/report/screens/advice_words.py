@@ -73,10 +73,7 @@ def verdict(found: Advice) -> str:
 
 
 def unfit(found: Advice) -> str:
-    """A sentence if the weights do not fit the requested GPUs; otherwise empty.
-
-    The text is also empty if the size of the weights or of the GPUs is unknown.
-    """
+    """A sentence if the weights do not fit the GPUs; empty if they fit, or if a size is unknown."""
     if found.fits is not False:
         return ""
     return tr_n(

@@ -111,7 +111,7 @@ def console(stream: TextIO | None = None) -> Console:
 
 
 def print_lines(screen: Screen, lines: Iterable[Styled]) -> None:
-    """Print ``lines``, which may be very many, to a pipe without Rich if they are ASCII.
+    """Print ``lines``; on a pipe, without Rich if possible.
 
     Rich would measure and wrap each line again, which would take most of the time.
     """

@@ -53,7 +53,7 @@ def _is_of(figure: Expectation, runs: Container[str]) -> bool:
 class JudgedRung:
     """The best results of a tier, with the lines of the check for this tier.
 
-    ``lines`` is empty if the tier has no reference.
+    ``lines`` is empty without a check, or if the check has no line for the tier.
     """
 
     rung: Rung
@@ -61,7 +61,7 @@ class JudgedRung:
 
     @property
     def line(self) -> TierLine | None:
-        """The worst judged line, or else the first line; None without a reference."""
+        """The worst judged line, or else the first line; None without lines."""
         return _speaker(self.lines)
 
     def expected(self, metric: Metric) -> tuple[float, float] | None:
@@ -124,5 +124,5 @@ def share_text(judged: JudgedRung) -> str:
 
 
 def verdict_text(judged: JudgedRung) -> str:
-    """The verdict, such as ``pass``; empty without a reference."""
+    """The verdict, such as ``pass``; empty without lines."""
     return "" if judged.line is None else str(judged.line.verdict)

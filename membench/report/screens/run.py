@@ -144,7 +144,7 @@ def _by_stat(
 
 
 def print_reasons(console: Console, rows: Sequence[Row]) -> None:
-    """Print the ids of failed cases, then skipped cases; many are counted per prefix."""
+    """Print the ids of failed cases, then of skipped cases; many skipped cases are only counted."""
     for status in (Status.FAILED, Status.SKIPPED):
         by_reason: dict[str, dict[str, None]] = {}
         for row in rows:

@@ -1,6 +1,6 @@
 """Text with styles that becomes text of Rich only on a terminal.
 
-A pipe shows no styles, and loading Rich takes longer than loading click.
+A pipe shows no styles, and loading Rich takes long.
 """
 
 from __future__ import annotations

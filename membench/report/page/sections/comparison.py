@@ -56,7 +56,7 @@ def compared(sources: Sequence[ReportSource]) -> Comparison | None:
         sides = make_sides([(None, one) for one in read_sources(map(Path, paths))])
         return compare(sides, thresholds=PRESETS["default"])
     except MembenchError:
-        return None  # only one machine, or a file that cannot be compared
+        return None
 
 
 def section(comparison: Comparison | None) -> Section | None:

@@ -22,7 +22,7 @@ from membench.report.screens.info import facts
 from membench.results.schema import Row
 
 _EVERY_RUN = frozenset({tr("run"), tr("seed"), tr("started"), tr("duration")})
-"""Properties that differ between any two runs, and so are not marked as different."""
+"""Properties that usually differ between runs; a difference is not marked."""
 _COLUMNS = ("machine", "device", "driver", "cuda", "membench", "kernel", "backend")
 
 

@@ -1,6 +1,6 @@
 """A comparison as JSON and CSV, for programs.
 
-Both formats contain matched and unmatched rows, with full precision and in a stable order.
+Both formats have full precision and a stable order.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class Footnotes:
 
 
 def flags_of_all(comparison: Comparison) -> frozenset[str]:
-    """The flags of every value of every matched row; empty for fewer than two rows."""
+    """The flags that every value in every matched row has; empty for fewer than two rows."""
     if len(comparison.matched) < 2:
         return frozenset()
     sets = {flags for line in comparison.matched for flags in line.figures.flag_sets}

@@ -27,7 +27,7 @@ def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
 
 
 def abridged(comparison: Comparison, blocks: Sequence[CompareBlock]) -> Iterator[str]:
-    """The comparison as Markdown: whole, without the verdict "same", and without tables."""
+    """Yield ever shorter Markdown: the whole, without the verdict "same", and without tables."""
     yield to_markdown(comparison, blocks)
     changed = arrange(comparison, [one for one in Verdict if one is not Verdict.SAME])
     yield to_markdown(comparison, changed)

@@ -125,7 +125,7 @@ def arrange(
 
 
 def shortened(blocks: Sequence[CompareBlock], most: int) -> list[CompareBlock]:
-    """``blocks`` reduced to about ``most`` lines in total, with at least one line per block.
+    """``blocks`` reduced to about ``most`` lines in total, with at least one line per kept block.
 
     Lines with a verdict are preferred, then lines far from the reference. Tail percentiles are
     left out if the block has a median. Blocks of IOPS and rates are left out if the tier has a

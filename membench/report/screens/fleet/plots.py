@@ -201,7 +201,7 @@ def _grid(summary: FleetSummary) -> _Grid:
 
 
 def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """[machine] mean of the ``chosen`` logarithms of (times slower than the median).
+    """For each machine, the mean of the ``chosen`` logarithms of (times slower than the median).
 
     The mean is NaN for a machine without chosen values.
     """
@@ -259,7 +259,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
 
 
 def _times_axis(axes: Axes, times: NDArray[np.float64]) -> None:
-    """A linear axis, or logarithmic if the values differ by more than a factor 2."""
+    """A linear axis, or a logarithmic axis if the values differ by more than a factor of 2."""
     low, high = min(0.98, float(times.min())), max(1.02, float(times.max()))
     if high / low > 2:
         style.log_axis(axes, "x", [low, high])

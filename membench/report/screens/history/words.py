@@ -147,7 +147,7 @@ def newest_first(history: History) -> list[tuple[HistoryLine, int]]:
 
 
 def next_command(history: History) -> str:
-    """Compares the runs before and after the newest change; empty without a change."""
+    """A command that compares the runs around the newest change; empty without a change."""
     changes = newest_first(history)
     if not changes:
         return ""
