@@ -38,7 +38,7 @@ from membench.measure.plan import idle_skips, make_plan
 from membench.measure.rounds.environment import EnvironmentMonitor
 from membench.measure.rounds.interrupt import Interrupted, interrupts
 from membench.measure.rounds.runner import Setting, run_rounds
-from membench.measure.scratch_layout import laid_out
+from membench.measure.scratch_layout import laid_out, scratch_size
 from membench.results.case_result import CaseResult
 from membench.results.journal.reading import Contents, read_journal
 from membench.results.journal.writing import Journal
@@ -468,7 +468,7 @@ def _measure(
     try:
         with (
             interrupts() as interrupt,
-            laid_out(plan, done.units, observer) as layout,
+            laid_out(plan, scratch_size(plan, done.units), observer) as layout,
             closing(EnvironmentMonitor(machine, observer)) as monitor,
             kernel_cache(prepared.csv.parent, observer) as environment,
         ):

@@ -39,19 +39,25 @@ class ScratchLayout:
     seconds: float = 0.0
 
 
-@contextmanager
-def laid_out(plan: Plan, done: Sequence[CaseResult], observer: Observer) -> Iterator[ScratchLayout]:
-    """Create the scratch file for the remaining cases, and remove it at the end of the block.
+def scratch_size(plan: Plan, done: Sequence[CaseResult]) -> int:
+    """The bytes of scratch file that the remaining cases need; 0 if they need no file.
 
-    Cases that have failed, been skipped or been measured in all rounds do not remain. If no
-    remaining case needs the file, no file is created. If the file cannot be created, only the cases
-    that need it fail or are skipped.
+    Cases that have failed, been skipped or been measured in all rounds do not remain.
     """
     settled = {unit.case for unit in done if unit.status is not Status.OK}
     settled |= _complete(plan, done)
-    size = max(
+    return max(
         (case.disk for case in plan.cases if not case.skipped and case.id not in settled), default=0
     )
+
+
+@contextmanager
+def laid_out(plan: Plan, size: int, observer: Observer) -> Iterator[ScratchLayout]:
+    """Create a scratch file of ``size`` bytes, and remove it at the end of the block.
+
+    With size 0, no file is created. If the file cannot be created, only the cases that need it fail
+    or are skipped.
+    """
     if not size:
         yield ScratchLayout()
         return

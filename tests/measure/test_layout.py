@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 from membench.core.terms import Metric, Stat, Status, Tier
 from membench.core.units import GIB, MIB
 from membench.measure.events import Silent
-from membench.measure.scratch_layout import _affordable, laid_out
+from membench.measure.paired.turns import _laid_out
+from membench.measure.scratch_layout import ScratchLayout, _affordable, laid_out, scratch_size
 from membench.results.case_result import CaseResult
+from membench.results.journal.reading import Contents
 from membench.results.plan import Plan, PlannedCase
 
 
@@ -68,16 +71,40 @@ def test_a_file_is_wanted(
     done: list[CaseResult], skipped: str, wanted: bool, tmp_path: Path
 ) -> None:
     nowhere = tmp_path / "nowhere"  # a missing directory, so that writing the file would fail
-    with laid_out(planned(nowhere, skipped), done, Silent()) as layout:
+    plan = planned(nowhere, skipped)
+    with laid_out(plan, scratch_size(plan, done), Silent()) as layout:
         assert layout.scratch is None
         assert bool(layout.problem) == wanted
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wanted"),
+    [
+        ([unit(1), unit(2)], [unit(1), unit(2)], False),
+        ([unit(1), unit(2)], [unit(1)], True),
+        ([unit(1, Status.FAILED)], [unit(1), unit(2)], False),
+        ([], [], True),
+    ],
+)
+@pytest.mark.parametrize("other", ["nowhere", "elsewhere"])
+def test_a_resumed_pair_gets_a_file_only_for_a_side_that_needs_one(
+    first: list[CaseResult], second: list[CaseResult], wanted: bool, other: str, tmp_path: Path
+) -> None:
+    plans = [planned(tmp_path / "nowhere"), planned(tmp_path / other)]
+    done = [
+        Contents(plan, {}, units=tuple(units))
+        for plan, units in zip(plans, (first, second), strict=True)
+    ]
+    with ExitStack() as opened:
+        layouts: list[ScratchLayout] = _laid_out(opened, plans, done, Silent())
+        assert any(layout.problem for layout in layouts) == wanted
 
 
 @pytest.mark.parametrize(("place", "reaches"), [("nowhere", True), ("/dev/shm", False)])
 def test_where_no_disk_is_reached_its_cases_are_skipped_and_not_failed(
     place: str, reaches: bool, tmp_path: Path
 ) -> None:
-    with laid_out(planned(tmp_path / place), [], Silent()) as layout:
+    with laid_out(planned(tmp_path / place), 16 * MIB, Silent()) as layout:
         assert layout.problem
         assert layout.reaches == reaches
 

@@ -21,7 +21,7 @@ from membench.measure.rounds.environment import EnvironmentMonitor
 from membench.measure.rounds.interrupt import Interrupt, Interrupted
 from membench.measure.rounds.runner import Rounds, Setting
 from membench.measure.run import End
-from membench.measure.scratch_layout import ScratchLayout, laid_out
+from membench.measure.scratch_layout import ScratchLayout, laid_out, scratch_size
 from membench.results.case_result import CaseResult
 from membench.results.journal.reading import Contents
 from membench.results.journal.writing import Journal
@@ -85,7 +85,7 @@ def measure_in_turns(
     try:
         with ExitStack() as opened:
             cache = opened.enter_context(kernel_cache(halves[0].prepared.csv.parent, observer))
-            layouts = _laid_out(opened, plans, observer)
+            layouts = _laid_out(opened, plans, done, observer)
             interrupt.check()
             for place, half in enumerate(halves):
                 one = half.prepared
@@ -159,13 +159,19 @@ class _Turns:
             one.seconds += time.monotonic() - begin
 
 
-def _laid_out(opened: ExitStack, plans: Sequence[Plan], observer: Observer) -> list[ScratchLayout]:
+def _laid_out(
+    opened: ExitStack, plans: Sequence[Plan], done: Sequence[Contents], observer: Observer
+) -> list[ScratchLayout]:
     """The scratch files of both sides. Sides with the same directory share one file."""
+    sizes = [scratch_size(plan, one.units) for plan, one in zip(plans, done, strict=True)]
     if len({plan.scratch for plan in plans}) > 1:
-        return [opened.enter_context(laid_out(plan, (), observer)) for plan in plans]
+        return [
+            opened.enter_context(laid_out(plan, size, observer))
+            for plan, size in zip(plans, sizes, strict=True)
+        ]
     # Each case reserves its writes for all rounds at once, so a shared file needs all rounds.
     shared = replace(plans[0], rounds=2 * plans[0].rounds)
-    layout = opened.enter_context(laid_out(shared, (), observer))
+    layout = opened.enter_context(laid_out(shared, max(sizes), observer))
     return [layout, replace(layout, seconds=0.0)]
 
 
