@@ -26,6 +26,7 @@ from membench.host.storage.scratch import ScratchFile, ScratchHandle
 from membench.host.storage.thread_engine import Threads
 from membench.host.storage.traffic import (
     NEVER,
+    Bytes,
     Engine,
     Traffic,
     TrafficRecord,
@@ -360,6 +361,26 @@ def test_the_budget_is_for_all_rounds(storage: StorageBackend) -> None:
         storage.claim("two", 30 * MIB)
 
 
+@pytest.mark.parametrize(
+    ("reads", "most", "count"),
+    [(0, 8 * KIB, 2), (50, 8 * KIB, 4), (0, KIB, 1), (0, 0, 0), (100, KIB, 0)],
+)
+def test_a_limit_below_one_block_allows_one_block(
+    storage: StorageBackend, reads: int, most: int, count: int
+) -> None:
+    class Asked(Threads):
+        def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
+            asked.append(traffic.most)
+            return super().run(fd, memory, replace(traffic, most=1))
+
+    asked: list[int] = []
+    shape = TrafficShape(pattern="rand", block=4 * KIB, depth=1, reads=reads, most=most)
+    limited = flow(storage, Asked(), shape)
+    limited.run(SECONDS)
+    limited.close()
+    assert asked == [count]
+
+
 def test_a_scratch_file_that_is_gone_is_said(machine: Machine, tmp_path: Path) -> None:
     gone = ScratchHandle(str(tmp_path / "gone"), SIZE, 0, 1, 1, str(tmp_path / "ledger"))
     with pytest.raises(BackendUnavailable, match="cannot be opened"):
@@ -379,6 +400,15 @@ def test_mapped_pages_fault_when_they_are_cold(storage: StorageBackend) -> None:
     mapping.close()
     mapping.close()
     assert storage.resident() == 0
+
+
+def test_threads_without_a_page_leave_no_trace(storage: StorageBackend) -> None:
+    if len(storage.cpu.cpus) < 2:
+        pytest.skip("needs two threads")
+    mapping = Mapping(storage.cpu, storage.open(direct=False), SIZE, "rand")
+    trace = mapping.touch(np.array([MIB], np.int64), 2, 5.0)
+    mapping.close()
+    assert (trace.count, trace.loops, trace.offset.tolist()) == (1, 1, [MIB])
 
 
 def test_a_mapped_page_of_another_place_is_noticed(storage: StorageBackend) -> None:

@@ -35,7 +35,8 @@ class TrafficShape:
         block: bytes per I/O.
         depth: number of I/Os in flight.
         reads: percentage of the I/Os that are reads; all other I/Os are writes.
-        most: limit, on average, for the bytes that a round writes; 0 for no limit.
+        most: limit, on average, for the bytes that a round writes; 0 for no limit. A round may
+            always do one I/O.
     """
 
     pattern: str
@@ -76,15 +77,16 @@ class Flow:
             content.fill(memory.data, start)
 
     def run(self, seconds: float) -> TrafficRecord:
-        """Run the pattern for about ``seconds``, or until ``shape.most`` bytes are written."""
+        """Run the pattern for about ``seconds``, or until `most` is reached."""
         shape = self._shape
         share = (100 - shape.reads) / 100
+        most = max(1, int(shape.most / shape.block / share)) if shape.most and share else 0
         traffic = Traffic(
             block=shape.block,
             depth=shape.depth,
             offsets=self._offsets,
             seconds=seconds,
-            most=int(shape.most / shape.block / share) if share else 0,
+            most=most,
             writes=self._writes,
             generation=self._generation,
         )

@@ -89,6 +89,7 @@ class Mapping:
         traces = [
             _trace(room[:, :count], part[:count], span)
             for room, part, count in zip(rooms, parts, counts, strict=True)
+            if count  # with fewer pages than threads, some threads get no page
         ]
         return joined(traces)
 
