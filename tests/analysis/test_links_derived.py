@@ -176,6 +176,8 @@ def test_the_map_names_the_best_of_each_cell(
 def test_the_parameters_stand_in_the_case() -> None:
     assert parameters("kv/h2d/block=4KiB/count=16") == {"block": "4KiB", "count": "16"}
     assert [one.count for one in moved(cliff(), "h2d")][:1] == [16]
+    odd = row("kv/h2d/block=4KiB/count=\u00b2/method=sm/order=random", 1.0)
+    assert moved([odd], "h2d") == ()
 
 
 def copies(way: str, engine: str, start_ns: float, gbs: float) -> list[Row]:

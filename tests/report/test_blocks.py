@@ -10,7 +10,7 @@ from rich.console import Console
 
 from membench.analysis.ladder import ladder
 from membench.core.terms import BETTER, UNIT, BytesConvention, Metric, Stat, Status, Tier
-from membench.report.screens.blocks import blocks, split
+from membench.report.screens.blocks import blocks, natural, split
 from membench.report.screens.info import ranges
 from membench.report.screens.run import print_flags, print_reasons, print_rows
 from membench.results.schema import Row
@@ -63,6 +63,11 @@ def test_one_block_a_tier_and_metric_with_what_all_share_said_once() -> None:
 
 def test_split() -> None:
     assert split("kv/h2d/block=16KiB/count=1") == ("kv/h2d", ("block=16KiB", "count=1"))
+
+
+def test_only_ascii_digits_are_sorted_as_numbers() -> None:
+    cases = ["a/b/n=\u00b2", "a/b/n=10", "a/b/n=2"]
+    assert sorted(cases, key=natural) == ["a/b/n=2", "a/b/n=10", "a/b/n=\u00b2"]
 
 
 def best(rows: list[Row]) -> dict[str, str]:

@@ -199,6 +199,11 @@ def test_our_own_copies_between_gpus_fill_the_matrix(
         *(Tier.LINK, "peer/bidir/size=256MiB/engine=ce/gpu=0", Metric.BANDWIDTH, 700.0),
         detail={"engine": "ce", "gpus": "0+1"},
     )
+    odd = make_result(
+        *(Tier.LINK, "peer/write/size=256MiB/engine=ce/gpu=3", Metric.BANDWIDTH, 200.0),
+        detail={"engine": "ce", "src": "\u00b2", "dst": "0"},
+    )
+    assert isinstance(link_matrix.draw([make_run([*rows, odd])]), Figure)
     matrix = link_matrix.draw([make_run([*rows, both])])
     assert isinstance(matrix, Figure)
     assert matrix.title == "Link matrix: peer/write/size=256MiB/engine=ce"

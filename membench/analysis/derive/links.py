@@ -14,7 +14,7 @@ from membench.core.errors import UsageError
 from membench.core.record import record
 from membench.core.terms import Metric, Stat, Status
 from membench.core.units import parse_size
-from membench.results.schema import Row
+from membench.results.schema import Row, is_whole
 
 WAYS = ("h2d", "d2h", "d2d")
 
@@ -48,7 +48,7 @@ def moved(rows: Iterable[Row], way: str) -> tuple[TransferCell, ...]:
         if params.get("order") != "random" or "grid" in params:
             continue
         size, count = _size(params.get("block", "")), params.get("count", "")
-        if size and count.isdigit():
+        if size and is_whole(count):
             found.append(TransferCell(size, int(count), params.get("method", ""), row.value or 0.0))
     return tuple(found)
 

@@ -16,7 +16,7 @@ from membench.report.plots import style
 from membench.report.plots.series import data_table, measured, parameter, rounds_text
 from membench.report.plots.style import NotDrawn
 from membench.report.screens.blocks import split
-from membench.results.schema import Row
+from membench.results.schema import Row, is_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -112,4 +112,4 @@ def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure
 
 
 def _natural(name: str) -> tuple[int, str]:
-    return (int(name) if name.isdigit() else 0, name)
+    return (int(name) if is_whole(name) else 0, name)

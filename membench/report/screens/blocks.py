@@ -10,7 +10,7 @@ from membench.core.record import record
 from membench.core.terms import Better, Metric, Stat, Status, Tier
 from membench.core.units import Scale, common_scale, parse_size
 from membench.results.compact.row import Measurement
-from membench.results.schema import Row
+from membench.results.schema import Row, is_whole
 
 R = TypeVar("R", Row, Measurement)
 
@@ -100,7 +100,7 @@ def natural(case: str) -> tuple[tuple[str, bool, int, str], ...]:
 
     def key(part: str) -> tuple[str, bool, int, str]:
         name, _, value = part.partition("=")
-        if value.isdigit():
+        if is_whole(value):
             return name, False, int(value), ""
         try:
             return name, False, parse_size(value), ""

@@ -83,6 +83,13 @@ def test_nvbandwidth_a_test_without_a_unit_takes_no_other_with_it() -> None:
     assert list(found.unplaced) == ["a: the description names neither GB/s nor ns"]
 
 
+def test_nvbandwidth_a_version_that_is_no_ascii_number_is_unknown() -> None:
+    (row,) = imported(
+        "nvbandwidth", nvb(passed("x_ce", ["1.5"]), **{"CUDA Runtime Version": "\u00b2"})
+    )
+    assert row.cuda == ""
+
+
 def test_nvbandwidth_cells_without_a_figure_are_counted() -> None:
     peers = passed("device_to_device_memcpy_read_ce", ["N/A", "370.1"], ["0.00", "N/A"])
     alone = passed("host_to_device_memcpy_ce", ["N/A"])

@@ -14,6 +14,7 @@ from typing import Any
 
 from membench.core.units import format_size
 from membench.results.formats.figures import case_id, number, part, text_of
+from membench.results.schema import is_whole
 
 _PATTERN = {"read": "seq", "write": "seq", "randread": "rand", "randwrite": "rand"}
 _SIDE = {"read": "read", "randread": "read", "write": "write", "randwrite": "write"}
@@ -56,7 +57,7 @@ def case_of(job: Mapping[str, Any], options: Mapping[str, Any], side: str, pages
     mode = text_of(options.get("rw"))
     block = size_of(text_of(options.get("bs")) or "4k")
     depth = text_of(options.get("iodepth")) or "1"
-    if _SIDE.get(mode) != side or block is None or not depth.isdigit() or len(depth) > 6:
+    if _SIDE.get(mode) != side or block is None or not is_whole(depth) or len(depth) > 6:
         return ""
     if not (
         _is_plain(options, int(depth))

@@ -18,6 +18,7 @@ from membench.core.units import KIB, format_size
 from membench.results.formats.documents import text_in
 from membench.results.formats.figures import Origin, case_id, count, number, row
 from membench.results.formats.reading import Item, Record, Unplaced
+from membench.results.schema import is_whole
 
 _TOOL = "gdsio"
 _START = re.compile(r"IoType: \w+")
@@ -39,7 +40,7 @@ def read(data: bytes, origin: Origin) -> Iterator[Record]:
 
 def _run(line: re.Match[str], origin: Origin) -> Iterator[Item]:
     operation, path, threads, depth, _, block, rate, latency, operations, _ = line.groups()
-    size = format_size(int(block) * KIB) if block.isdigit() and int(block) else f"{block}KiB"
+    size = format_size(int(block) * KIB) if is_whole(block) and int(block) else f"{block}KiB"
     params = (f"op={operation.lower()}", f"path={path.lower()}", f"block={size}")
     batch = (f"qd={depth}",) if depth else ()  # queue depth of the batch interface
     case = case_id("ssd", _TOOL, *params, f"threads={threads}", *batch)

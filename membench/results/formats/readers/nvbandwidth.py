@@ -26,6 +26,7 @@ from membench.results.formats.documents import broken, documents_with, text_in
 from membench.results.formats.figures import Origin, case_id, number, objects, part, row, text_of
 from membench.results.formats.readers.nvbandwidth_text import Log, ResultMatrix, Test, log_of
 from membench.results.formats.reading import Item, ReaderNote, Record, Unplaced
+from membench.results.schema import is_whole
 
 _TOOL = "nvbandwidth"
 _ABSENT = "N/A"
@@ -257,6 +258,6 @@ def _device(name: str, source: int, target: int, devices: Mapping[int, str]) -> 
 def _cuda(version: object) -> str:
     """Format the CUDA version: ``12.7`` for ``12070``, ``13.3`` for ``13.3 (13030)``."""
     said = str(version).partition(" ")[0]
-    if not said.isdigit() or len(said) > 6:
+    if not is_whole(said) or len(said) > 6:
         return said if re.fullmatch(r"\d{1,3}\.\d{1,3}", said) else ""
     return f"{int(said) // 1000}.{int(said) % 1000 // 10}" if int(said) else ""
