@@ -275,9 +275,9 @@ class Bench:
     def _share_of_a_cache(
         self, arguments: Mapping[str, Value], machine: Machine, reach: Reach
     ) -> Mapping[str, Value]:
-        """``arguments`` with the size divided by the number of reachable last-level caches.
+        """``arguments`` with the share of ``size`` that belongs to one of the reachable caches.
 
-        Time estimates use this size, because core complexes or sockets work in parallel.
+        Time estimates use this share, because core complexes or sockets work in parallel.
         """
         size = arguments.get("size")
         if not isinstance(size, int) or not reach.bytes:

@@ -19,7 +19,7 @@ from membench.core.text import one_line, one_lines
 from membench.core.units import about_size
 
 MAX_JSON = 32 << 20
-"""Maximum size of a JSON file in bytes: a hundred times the file of a full run."""
+"""Maximum size of a JSON file in bytes; far above the size after a full run."""
 MAX_TOML = 1 << 20
 """Maximum size of a TOML file in bytes; the parser needs seconds for a larger file."""
 MAX_DIGITS = 40

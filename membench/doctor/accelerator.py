@@ -148,7 +148,7 @@ def clocks(facts: Facts) -> Finding:
 
 
 def throttle(facts: Facts) -> Finding:
-    """Warn if a GPU is throttled now, because the GPU will also be throttled under load."""
+    """Warn if a GPU is throttled although membench does not use it yet."""
     seen = _each(facts.gpus, lambda one: ", ".join(one.slowdowns) or _nothing(one.reasons))
     if not any(one.slowdowns for one in facts.gpus):
         return fine("gpu-throttle", seen)

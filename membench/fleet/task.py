@@ -30,7 +30,7 @@ from membench.core.untrusted import read_bytes
 from membench.results.paths import journal_path, sidecar_path
 
 MAX_FILE = 32 << 20
-"""Maximum bytes of a CSV or sidecar to send; thirty times the size after a full run."""
+"""Maximum bytes of a CSV or sidecar to send; far above the size after a full run."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")  # equal in all containers on one kernel
 _POLL = 0.2
 _ERRORS = 400  # maximum characters to send of a failed run's standard error

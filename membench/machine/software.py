@@ -26,7 +26,7 @@ def installed(paths: Iterable[str] | None = None) -> dict[str, str]:
     """Versions of all distributions that the interpreter finds, by normalised name.
 
     The source is the names of the metadata folders (packaging.python.org, "Recording installed
-    projects"). importlib.metadata opens each file, which takes a hundred times as long.
+    projects"). importlib.metadata is slower, because it opens each file.
     """
     found: dict[str, str] = {}
     for path in sys.path if paths is None else paths:

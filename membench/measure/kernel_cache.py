@@ -15,10 +15,10 @@ from membench.measure.events import Observer
 
 @contextmanager
 def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, str]]:
-    """The environment variables that give workers a safe cache of compiled code.
+    """The environment variables that give workers a private cache of compiled code.
 
-    The mapping is empty if workers can use the user's cache. Otherwise the cache is in
-    ``directory`` and exists only inside the block.
+    The cache is in ``directory`` and exists only inside the block. The mapping is empty if workers
+    can use the user's cache, or if other users can write to ``directory``.
     """
     base = cache_base(os.environ)
     if problem := cache_problem(os.environ):

@@ -25,7 +25,7 @@ ROUND_SECONDS = 1.0
 """Estimated seconds of a round without its cases."""
 
 GPU_ROUND_SECONDS = 1.0
-"""Additional seconds of a round with GPU cases: 0.4 for CuPy, and 0.4 for the context."""
+"""Additional seconds of a round with GPU cases, for CuPy and the CUDA context."""
 
 TUNE_SECONDS = 0.6
 """Estimated seconds to tune a case, once per run."""

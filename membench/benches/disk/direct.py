@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from membench.host.storage.backend import StorageBackend
 
 MOST_WRITTEN = 128 * MIB
-"""Maximum bytes that a round of ``ssd/write`` writes, plus at most one block."""
+"""Maximum bytes that a round of ``ssd/write`` writes."""
 
 _QUICK_READS = {
     ("rand", 4 * KIB, 1, "thp"),

@@ -171,10 +171,9 @@ def l2_write(gpu: Gpu, size: int) -> Work:
 def l1_read(gpu: Gpu, size: int, hint: str) -> Work:
     """Read bandwidth of the L1 caches, summed over all SMs: every SM reads the same working set.
 
-    The SMs begin at different offsets and wrap around. Each SM reads 32 MiB per launch. If the
-    working set exceeds L1, the data come from L2 or from memory. ``hint`` is the cache operator of
-    the loads: ``plain`` is a load without an operator, as in ordinary kernels; ``ca`` is a
-    different instruction that also uses L1.
+    Each SM reads 32 MiB per launch. If the working set exceeds L1, the data come from L2 or from
+    memory. ``hint`` is the cache operator of the loads: ``plain`` is a load without an operator, as
+    in ordinary kernels; ``ca`` is a different instruction that also uses L1.
     """
     import numpy as np
 

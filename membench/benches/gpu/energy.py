@@ -32,7 +32,7 @@ IDLE_S = 1.5
 """Seconds of idling before each loop, to measure the idle power."""
 
 BATCH_S = 0.05
-"""Seconds of work that the host queues at once, about a thousand times the gap after it."""
+"""Seconds of work that the host queues at once; much longer than the gap between two batches."""
 
 SIZE = 2 * GIB
 GATHERED = GIB

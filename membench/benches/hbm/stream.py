@@ -96,8 +96,8 @@ def _kernel(operation: str, description: str) -> Bench:
 
     run.__doc__ = description
     swept = operation in SWEPT
-    # Tuning tries thirty configurations. So the quick profile tunes only one kernel per number of
-    # arrays.
+    # Tuning tries dozens of configurations, so the quick profile tunes only one kernel per number
+    # of arrays.
     tuned = (OMITTED, TUNED)
     function: Callable[..., Work] = run
     function = axis("config", quick=tuned if swept else OMITTED, full=tuned)(function)

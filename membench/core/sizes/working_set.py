@@ -14,7 +14,7 @@ LEAST_ARRAY = 256 * MIB
 DEVICE_ARRAY = 4 * GIB
 """Size in bytes of an array in GPU memory, if the array fits.
 
-The largest L2 cache of 2026 has 126 MiB. Other tools also use arrays of gigabytes.
+The largest L2 cache of 2026 has 126 MiB.
 """
 
 GPU_SHARE = 0.9
@@ -67,10 +67,7 @@ def device_array(machine: Machine, held: Cost) -> int:
 
 
 def top_ring(machine: Machine) -> int:
-    """Size in bytes of the largest buffer for the pointer chases of `Cpu.staircase`.
-
-    It is larger than the reported cache.
-    """
+    """Size in bytes of the largest buffer for the pointer chases of `Cpu.staircase`."""
     return _power_of_two(max(LEAST_ARRAY, int(BEYOND * (of_the_chase(machine) or 0))))
 
 

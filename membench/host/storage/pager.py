@@ -225,8 +225,8 @@ class _PagerRun:
 
     def _forward(self) -> None:
         sink = self._pager.sink
-        left = self._pager.readers  # copies in flight
-        going: deque[_Filled] = deque()
+        left = self._pager.readers  # reader threads that have not ended
+        going: deque[_Filled] = deque()  # copies in flight
         try:
             while left or going:
                 while going and sink.done(going[0].slot):

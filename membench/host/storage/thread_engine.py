@@ -1,7 +1,7 @@
 """The engine for machines without Numba or without native AIO: one thread per I/O in flight.
 
-The threads share the interpreter lock, so at high queue depths the engine limits the rate and the
-tail latency.
+The threads share the interpreter lock. At high queue depths, waiting for this lock lowers the rate
+and raises the tail latency.
 """
 
 from __future__ import annotations

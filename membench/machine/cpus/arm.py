@@ -1,8 +1,7 @@
 """Names of Arm cores, by the implementer and part numbers in /proc/cpuinfo (MIDR_EL1).
 
 Sources: arch/arm64/include/asm/cputype.h of Linux; the technical reference manuals of Arm's cores
-(MIDR_EL1); for cores of other companies, sys-utils/lscpu-arm.c of util-linux 2.42. All 208 cores of
-lscpu-arm.c are included.
+(MIDR_EL1); for cores of other companies, sys-utils/lscpu-arm.c of util-linux 2.42.
 """
 
 from __future__ import annotations

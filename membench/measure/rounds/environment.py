@@ -63,7 +63,7 @@ class EnvironmentMonitor:
         self._round = CpuTicks()  # CPU time during the cases of the round
 
     def before(self, case: PlannedCase, worker: int) -> EnvironmentSample:
-        """Read the conditions before ``case``, and pin process ``worker`` to its GPU's NUMA node.
+        """Read the conditions before ``case``, and pin process ``worker`` to the GPU's NUMA node.
 
         If ``case`` needs no GPU, the worker may use all CPUs.
         """

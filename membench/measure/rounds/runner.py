@@ -70,8 +70,8 @@ def run_rounds(
 class Rounds:
     """The rounds of one plan. Each call of `measure` measures one round into the journal.
 
-    A case that failed or was skipped is not run again. Its outcome would not change, and a hanging
-    case would again take its full timeout.
+    A case that failed or was skipped is not run again, because a hanging case would again take its
+    full timeout.
 
     Attributes:
         units: all case results, including results from before an interruption.
