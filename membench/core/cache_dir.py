@@ -52,8 +52,8 @@ def cache_directory(name: str) -> Path | None:
 def untrusted(path: Path) -> str:
     """The reason why another user could put files into ``path``; empty if no other user can.
 
-    Root does not count. All existing directories on the path are checked, also those behind
-    symbolic links. A parent with the sticky bit, such as /tmp, is safe, because other users cannot
+    Root does not count. All existing directories of the path as written and of the resolved path
+    are checked. A parent with the sticky bit, such as /tmp, is safe, because other users cannot
     replace this user's files there.
     """
     written = path.absolute()

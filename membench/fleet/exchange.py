@@ -32,10 +32,7 @@ Ints = NDArray[np.integer[Any]]
 
 SCHEMA = "membench.fleet-values/1"
 MAX_VALUES = 10_000_000
-"""Maximum number of values: two fleets of ten thousand machines with five hundred rows each.
-
-Reading this many values needs 1 GiB.
-"""
+"""Maximum number of values: two fleets of ten thousand machines with five hundred rows each."""
 MAX_BYTES = 512 << 20
 """Maximum bytes of the file, and also of its unpacked content."""
 MAX_WORDS = 1_000_000

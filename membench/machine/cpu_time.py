@@ -26,7 +26,7 @@ MOST_STEAL = 0.05
 """Largest share of the CPU time that the hypervisor may take without effect on bandwidth."""
 
 LEAST_TICKS = 40
-"""Minimum number of ticks between two readings; one stolen tick of 40 may be chance."""
+"""Minimum number of ticks between two readings; with fewer, a single tick distorts the shares."""
 
 
 def busy_bound(cpus: int) -> float:

@@ -94,11 +94,15 @@ def check_label(text: str) -> str:
 def _hardware(root: Path) -> str:
     """An identity of the hardware; differs between clones of one image; empty if unreadable.
 
-    The identity is the lowest permanent address of a built-in network card. If there is none, or if
-    it is locally administered, as in virtual machines, the lowest serial number of a disk and the
-    serial number of the board are added. If all three are missing, the identity is the UUID of the
-    firmware. Sources: Documentation/ABI/testing/sysfs-class-net (``addr_assign_type``) and
-    stable/sysfs-block (``serial``).
+    The first of these that is known:
+
+    - The lowest permanent address of a built-in network card, if the manufacturer assigned it.
+    - Joined by ``|``: that address if software may have chosen it, the lowest serial number of a
+      disk, and the serial number of the board.
+    - The UUID of the firmware.
+
+    Sources: Documentation/ABI/testing/sysfs-class-net (``addr_assign_type``) and stable/sysfs-block
+    (``serial``).
     """
     # Addresses that software set or chose at random, and those of cards on USB, may change.
     cards = [

@@ -52,8 +52,7 @@ some releases of NVRTC uses the first value before it issues the last load (``do
 def configurations(gpu: Gpu, operation: str, **_axes: Value | Config) -> Iterator[Config]:
     """The configurations from which ``config=best`` chooses.
 
-    A thread has ``unroll`` accesses per array in flight before it uses the first value. By Little's
-    law, a Hopper GPU needs about 18 KiB in flight per SM, and a Blackwell GPU 40 KiB.
+    A thread has ``unroll`` accesses per array in flight before it uses the first value.
     """
     widths = (16, WIDE) if gpu.properties.capability >= WIDE_CAPABILITY else (16,)
     for vec in widths:
@@ -89,8 +88,6 @@ def _seconds(operation: str, size: int) -> float:
 
 
 def _kernel(operation: str, description: str) -> Bench:
-    """Declare the bench of the STREAM kernel ``operation``."""
-
     def run(gpu: Gpu, size: int, vec: Value, config: Config) -> Work:
         return stream_work(gpu, operation, size, config or {**DEFAULT, "vec": int(vec)})
 

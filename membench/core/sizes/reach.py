@@ -38,7 +38,7 @@ class Reach:
 
     Attributes:
         bytes: total size of these caches; None if unknown.
-        confirmed: whether the measured latencies (`Cpu.staircase`) agree with the reported caches;
+        confirmed: whether the measured latencies (`Cpu.staircase`) confirm the reported caches;
             also True if no cache can serve the case.
     """
 
@@ -50,7 +50,7 @@ def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
     """The last-level caches that ``cpus`` can reach; a shared cache counts once.
 
     If ``cpus`` is empty, no cache can serve the case, and the size is 0. If the machine's staircase
-    contradicts the reported caches, the sizes come from the staircase.
+    contradicts the reported caches, the staircase corrects their sizes.
     """
     cpus = tuple(cpus)
     if not cpus:
@@ -105,7 +105,7 @@ def contradiction(machine: Machine) -> str:
 def flat_from(stairs: Staircase) -> int:
     """Size in bytes of the smallest ring with memory latency.
 
-    From this ring on, all latencies agree with the latency of the largest ring within the factor
+    From this ring on, no latency is below the latency of the largest ring by more than the factor
     `FLAT`.
     """
     size, top = stairs[-1]

@@ -142,7 +142,6 @@ def compile_ahead(
         threads: number of threads; by default one per CPU of this process.
     """
     missing = [(*one, arch) for one in asked if not is_kept(_key(*one, arch))]
-    # If there is no cache, each process compiles only the sources that it needs.
     if not missing or cache_directory(IMAGES) is None:
         return
     workers = threads or len(os.sched_getaffinity(0))

@@ -43,7 +43,6 @@ class GpuRing:
 
     @classmethod
     def random(cls, lines: int, seed: int) -> GpuRing:
-        """A ring with ``lines`` lines in random order."""
         return cls(lines, 1 << (lines - 1).bit_length(), seed)
 
     @property

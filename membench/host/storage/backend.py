@@ -230,7 +230,6 @@ class StorageBackend:
             )
 
     def wrote(self, size: int) -> None:
-        """Add ``size`` bytes to the count of written bytes."""
         self._ledger.wrote(size)
 
     def reclaim(self) -> None:

@@ -1,7 +1,7 @@
 """Whether the installed packages fit the driver, and one command that repairs a mismatch.
 
-The check imports no CUDA package: an import of CuPy takes a third of a second, and a broken CuPy
-may raise any exception.
+The check imports no CUDA package: an import of CuPy is slow, and a broken CuPy may raise any
+exception.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class OtherPython:
     def planned(self, plan: Plan) -> Plan:
         """``plan`` with the bench versions of this interpreter.
 
-        The plan skips a case if this interpreter's membench does not have its bench.
+        The plan skips each case whose bench this interpreter's membench does not have.
         """
         cases = []
         for case in plan.cases:

@@ -37,7 +37,6 @@ class Sampled:
 
     @cached_property
     def elapsed_ns(self) -> tuple[float, ...]:
-        """Nanoseconds of each sample."""
         return tuple(span.elapsed_ns for span in self.spans)
 
     @property
