@@ -661,11 +661,11 @@ FAULTS = (
 HEAD = """\
 # Reliability
 
-The tests inject faults into real processes of `membench run`. Each row of the table shows one fault, the promised result and the observed result. The tests check the observed results. `PYTHONPATH=tests/support python tests/processes/faults.py` prints this page, and a test compares the page with this output.
+Tests inject these faults into real processes of `membench run`, and check the results. `PYTHONPATH=tests/support python tests/processes/faults.py` prints this page.
 
 - *exit* is the exit code. 128 + n means that membench handled signal n and exited. The code -n means that signal n killed membench.
 - *message* is the reason in the row of the case, or the line that membench prints.
-- *kept* names the measurements that the results still contain after the fault.
+- *kept* names the measurements that survive the fault.
 - *files* names the files in the results directory after the run.
 - *resumed* is the result of `membench run --resume`.
 
@@ -679,50 +679,49 @@ If a case fails in one round, membench does not run the case in later rounds, bu
 ## Limits
 
 - membench cannot kill a worker that hangs inside the kernel (state D). The run waits until the kernel returns from the call.
-- A run that is killed loses the measurement of the current case. The journal keeps the measurements of all finished cases.
+- A run that is killed loses only the measurement of the current case.
 - On a filesystem that does not support files without a name (`O_TMPFILE`), a SIGKILL during a write can leave a temporary file `.membench-*.tmp`, or a journal without a plan.
-- membench allows two simultaneous runs that use only the host, but each run prints a warning about the other run. Runs in containers with separate networks do not detect each other.
-- No test uses a real GPU that falls off the bus. A stub of NVML raises the error instead.
-- membench cannot rename the CSV file and the JSON file in one atomic step. A run that dies between the two renames leaves a JSON file without its CSV file. `--resume` then writes the CSV file and the JSON file again.
+- Two simultaneous runs that use only the host are allowed, but each warns about the other. Runs in containers with separate networks do not detect each other.
+- No real GPU fell off the bus in a test; a stub of NVML raises the error.
+- A run that dies between renaming its JSON file and its CSV file leaves a JSON file alone. `--resume` then writes both again.
 
 ## Untrusted files and workers
 
-membench treats every file that other people may have written as untrusted input. Examples are results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools. `tests/fuzz` runs every command that reads untrusted files, with limits of 1 GiB of memory and one minute. The inputs of `tests/fuzz` are:
+membench does not trust results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools. Each command that reads a hostile file must finish its work or print one `Error:` line, within 1 GiB of memory and one minute, and must print no text that a terminal or the log of a CI system executes. `tests/fuzz` tests every such command with:
 
 - files that were cut, doubled or changed at random
 - JSON values of wrong types
 - numbers at the limits of a double
 - hostile text in every field and in file names
 
-Each command that reads a hostile file must finish its work or print one `Error:` line. No command may print text that a terminal or the log of a CI system executes.
+`MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` tries new files for 60 seconds per command. On 2026-11-28, 152,300 files in 23 minutes (two processes with `MEMBENCH_FUZZ=40`, a busy virtual machine with two CPUs) caused no failure. Limits:
 
-`MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` tries new files for 60 seconds per command. On 2026-11-28, two processes with `MEMBENCH_FUZZ=40` tried 152,300 files in 23 minutes, on a busy virtual machine with two CPUs. With these 152,300 files, no command ended with a traceback, took longer than a minute or exceeded the memory limit. An earlier fuzz test found a file that crashed Arrow, because Arrow is not made for untrusted files. So membench reads Parquet in a separate process with at most 2 GiB of memory. If the process that reads Parquet dies, membench prints one line with the error.
-
-- membench checks the size of a file before membench reads the file into memory. The maximum size is 32 MiB for JSON, 1 MiB for TOML, and 512 MiB for results and journals. A Parquet file may have at most 512 MiB after decompression. A compressed trace may expand to 64 MiB, or to 32 times its compressed size if that is more. A whole number may have at most 40 digits.
-- membench refuses sparse files, devices and sockets. membench reads a pipe only if the command line names the pipe. So membench never waits for data, except from a pipe that you name.
-- If a worker of a fleet freezes or sends invalid data, only the host of this worker fails. A worker of a fleet can claim any name, even the name of another host. Anyone who can connect to the scheduler of a fleet can run code on the scheduler. So use TLS for the connections of a fleet.
-- Workers of a fleet may have different versions of membench, and workers of all versions measure. If a worker has a different version than the client, `membench fleet run` prints a warning with this version and the name of one worker that has it. The column `membench` of each row contains the version that measured the row. A test runs a worker with a copy of membench that has a different version.
-- A worker that sends gigabytes of results fills the memory of the client. membench cannot limit the size of a worker's results, because Dask receives the complete results before membench sees them.
+- Size: 32 MiB for JSON, 1 MiB for TOML, 512 MiB for results, journals and decompressed Parquet. A compressed trace may expand to 64 MiB, or to 32 times its compressed size if that is more. A whole number may have at most 40 digits.
+- A separate process with at most 2 GiB of memory reads Parquet, because Arrow can crash on hostile files.
+- membench refuses sparse files, devices and sockets, and reads a pipe only if the command line names it. So membench waits for data only from a pipe that you name.
+- If a worker of a fleet freezes or sends invalid data, only the host of this worker fails. A worker can claim the name of another host. Anyone who can connect to the scheduler can run code on it, so use TLS.
+- Workers of a fleet with another version of membench than the client also measure; `membench fleet run` prints a warning, and the column `membench` of each row contains the version.
+- A worker that sends gigabytes of results fills the memory of the client. membench cannot prevent this, because Dask receives the results first.
 
 ## Situations without a test
 
-- A disk quota of a user or a project on ext4 and xfs. The kernel of the test machine does not support quotas of ext4 and xfs (no `CONFIG_QFMT_V2`, no `CONFIG_XFS_QUOTA`). A quota on btrfs is tested, and causes the same error as a quota on ext4 or xfs, EDQUOT.
-- The OOM killer on a machine where the tests cannot make a control group for memory. The tests need root or a delegated group to make a control group for memory.
-- `membench report --scheduler` with a real worker of a different version. A test with a simulated worker checks that membench refuses a worker of a different version.
+- A disk quota of a user or a project on ext4 and xfs. The error, EDQUOT, is the same as for a quota on btrfs, which is tested.
+- The OOM killer, if the tests may not make a control group for memory (this needs root or a delegated group).
+- `membench report --scheduler` with a real worker of a different version. A simulated one is refused.
 
 ## Disk faults
 
-`tests/processes/test_disk_faults.py` (slow, as root) mounts small filesystems on loop devices and runs membench on these filesystems. The tests observed these results of disk faults (Linux 6.18, 2026-11-28):
+`tests/processes/test_disk_faults.py` (slow, as root) runs membench on small filesystems on loop devices. Results (Linux 6.18, 2026-11-28):
 
-- If the filesystem of the scratch file fills up during a run (ext4, xfs, btrfs), all cases still succeed. Cases that write to the disk also succeed, because membench writes the whole scratch file before the first case, and the cases overwrite the file in place.
-- If the filesystem of the results fills up, the run ends with exit code 1 and one line, `No space left on device`. membench keeps the finished measurements. After you free space, `--resume` completes the run.
-- If ext4 detects an error and becomes read-only, cases that write fail, and their rows contain the error as the reason. Cases that only read succeed. The exit code of the run is 3.
+- If the filesystem of the scratch file fills up during a run (ext4, xfs, btrfs), all cases still succeed, because membench writes the whole scratch file before the first case, and the cases overwrite it in place.
+- If the filesystem of the results fills up, the run ends with exit code 1 and one line, `No space left on device`. The finished measurements are kept. After you free space, `--resume` completes the run.
+- If the btrfs subvolume of the results reaches its quota, the same happens with `Disk quota exceeded`.
+- If ext4 detects an error and becomes read-only, cases that write fail, and cases that only read succeed. The exit code is 3.
 - If a run would write more than eight times its `--disk-budget`, membench skips the remaining cases that write. The write counter of the device stays below eight times the budget.
-- If the btrfs subvolume of the results reaches its quota, the run ends with exit code 1 and one line, `Disk quota exceeded`. membench keeps the finished measurements. After you raise the quota, `--resume` completes the run.
 
 ## Runs killed at random moments
 
-`ci/kills.py` kills the parent process of a run with SIGKILL at random moments, and then resumes the run. `ci/soak.py` starts many short runs, one after the other and several at once. `ci/soak.py` interrupts or kills some of the runs, and then looks for leftover files and processes. CI runs `ci/soak.py` for a minute. On a virtual machine with two CPUs (AMD EPYC, ext4), `ci/kills.py` and `ci/soak.py` printed on 2026-11-25:
+`ci/kills.py` kills the parent process of a run with SIGKILL at random moments, and then resumes the run. `ci/soak.py` starts many short runs, also several at once, interrupts or kills some, and looks for leftover files and processes. On a virtual machine with two CPUs (AMD EPYC, ext4, 2026-11-25), they printed:
 
 ```
 $ ci/kills.py 20 1
