@@ -18,7 +18,7 @@ from membench.core.text import one_line
 
 _COMMANDS = {
     "run": "Measure this machine and write a results file.",
-    "check": "Check whether this machine is as fast as expected, and name what is slow.",
+    "check": "Check whether this machine is as fast as expected, and name the slow parts.",
     "compare": "Compare results: each is better, worse, same or unclear.",
     "history": "Show one machine's runs over time, and when the results changed.",
     "replay": "Replay request traces and show the hit rate for each cache capacity.",

@@ -48,15 +48,15 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--require",
     multiple=True,
     metavar="gpu=N|TIER",
-    help="Exit with 3 if the check did not judge this component; repeatable. gpu=N: memory and "
-    "links of N GPUs. TIER: any metric of this tier.",
+    help="Exit with 3 also if the check did not judge this component; repeatable. gpu=N: memory "
+    "and links of N GPUs. TIER: any metric of this tier.",
 )
-@click.option("--strict", is_flag=True, help="Exit with 3 if any row of the check is not judged.")
+@click.option("--strict", is_flag=True, help="Exit with 3 also if any row is not judged.")
 @click.option(
     "--fail-on",
     callback=_words,
     metavar="V,..",
-    help=f"Exit with 3 also if any row of the check is one of {', '.join(_FAIL_ON)}.",
+    help=f"Exit with 3 also if any row has one of the states V. Possible: {', '.join(_FAIL_ON)}.",
 )
 @click.option(
     "--format",
@@ -79,7 +79,8 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--scratch",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Directory for the scratch file, if FILE is not given.  [default: the directory of -o]",
+    help="Directory for the scratch file, if FILE is not given.  [default: the directory of -o; "
+    "without -o: results]",
 )
 @click.option(
     "--dry-run", is_flag=True, help="Show the planned cases and their time; measure nothing."
@@ -120,7 +121,8 @@ def command(
 
     if file is not None and (output is not None or scratch is not None or dry_run):
         raise UsageError(
-            "-o, --scratch and --dry-run cannot be combined with FILE, because nothing is measured",
+            "-o, --scratch and --dry-run cannot be combined with FILE: with FILE, membench "
+            "measures nothing",
             "leave out FILE to measure, or leave out these options",
         )
     from membench.analysis.check.reading import read_checked

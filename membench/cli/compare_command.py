@@ -54,7 +54,7 @@ FARTHEST = 10
     "verdicts",
     callback=words_of(tuple(Verdict)),
     metavar="V,..",
-    help=f"Show only rows with these verdicts: {', '.join(Verdict)}.",
+    help=f"Show only rows with one of the verdicts V. Possible: {', '.join(Verdict)}.",
 )
 @click.option(
     "--sort",

@@ -17,7 +17,7 @@ from membench.core.files import shown
     metavar="DIR",
     help="Directory on the disk to check.  [default: results if it exists, else .]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(scratch: Path | None, as_json: bool) -> int:
     """Check this machine for conditions that would spoil a measurement.
 
@@ -33,7 +33,7 @@ def command(scratch: Path | None, as_json: bool) -> int:
 
     if scratch is not None and not scratch.exists():
         raise OutputError(
-            f"the path {shown(scratch)} of --scratch does not exist", "name an existing directory"
+            f"the scratch path {shown(scratch)} does not exist", "name an existing directory"
         )
     facts = gather(scratch or (RESULTS if RESULTS.is_dir() else Path()))
     findings = examine(facts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from membench.analysis.thresholds import PRESETS, thresholds
-from membench.cli.extras import demand_dask
+from membench.cli.extras import demand_pyarrow
 from membench.cli.page_language import page_language
 from membench.cli.word_lists import words_of
 from membench.core.errors import EXIT_FINDING, EXIT_OK, NothingMatched, UsageError
@@ -78,14 +78,14 @@ def report(
     limits = thresholds(preset)
     if output is not None and output.suffix.lower() not in {".html", ".parquet"}:
         raise UsageError(
-            f"the file name '{output}' of -o does not end in .html or .parquet",
+            f"the file name '{shown(output)}' of -o does not end in .html or .parquet",
             "use one of these suffixes; for CSV, use --format csv, which prints the table",
         )
     from membench.analysis.fleet.reading import read_fleet
     from membench.analysis.fleet.summary import summarise
 
     if source.suffix.lower() == ".parquet" and not source.is_dir():
-        demand_dask()
+        demand_pyarrow()
         from membench.fleet.exchange import read_parquet
 
         values = read_parquet(source)
@@ -94,7 +94,7 @@ def report(
     summary = summarise(values, limits)
     if not summary.cases and values.ledger is None:
         raise NothingMatched(
-            f"{source} has no measured value",
+            f"{shown(source)} has no measured value",
             "name the -o directory of a fleet run that has finished",
         )
     if output is not None:
@@ -110,7 +110,7 @@ def report(
 
 def _write(summary: FleetSummary, output: Path, language: str) -> None:
     if output.suffix.lower() == ".parquet":
-        demand_dask()
+        demand_pyarrow()
         from membench.fleet.exchange import write_parquet
 
         write_parquet(summary.values, output)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from membench.cli.extras import demand_dask
+from membench.cli.mistakes import option_of
 from membench.cli.ranges import FiniteRange
 from membench.cli.run_command import command as run_command
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
@@ -177,8 +178,8 @@ def _refuse_others(ctx: click.Context) -> None:
     for name in _given(ctx):
         if name not in allowed:
             raise UsageError(
-                f"--resume cannot be combined with --{name.replace('_', '-')}",
-                "leave out this option: a resumed run uses the options of the first fleet run",
+                f"--resume cannot be combined with {option_of(ctx, name)}",
+                "leave out this option: --resume uses the options of the fleet run in DIR",
             )
 
 

@@ -48,7 +48,7 @@ FINDINGS = ("worse", "better")
     metavar="V,..",
     help=f"Exit with 3 if the newest change of any row is {' or '.join(FINDINGS)}.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "-o",
     "output",

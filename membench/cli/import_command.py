@@ -91,7 +91,7 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
         why = f"{shown(first)}: {intake.refused[first]}" if first else "the folder contains no file"
         raise SchemaError(
             f"no {form} file in {', '.join(map(shown, files))}: {why}",
-            f"name files, or a folder with files, that {IMPORTS[form]} wrote",
+            f"name files, or a folder with files, of the format {form} ({IMPORTS[form]})",
         )
     create(output, to_csv(intake.rows))
     cases = counted(len({row.case for row in intake.rows}), "case")
@@ -126,13 +126,14 @@ def _lines(counts: Mapping[str, int], before: str = "") -> None:
 def _given(settings: tuple[str, ...]) -> dict[str, str]:
     given = {}
     for setting in settings:
-        key, equals, value = setting.partition("=")
-        if key not in _GIVEN or not equals or not value:
+        key, _, value = setting.partition("=")
+        if key not in _GIVEN:
             usual = f"the keys are {', '.join(_GIVEN)}"
             raise UsageError(
-                f"--set {setting}: this is not KEY=VALUE with a known KEY",
-                did_you_mean(key, _GIVEN, usual) if key not in _GIVEN else usual,
+                f"--set {setting}: there is no key '{key}'", did_you_mean(key, _GIVEN, usual)
             )
+        if not value:
+            raise UsageError(f"--set {setting}: the value is missing", f"write --set {key}=VALUE")
         given[key] = _checked(setting, key, value)
     return given
 

@@ -6,7 +6,7 @@ import click
 
 
 @click.command(name="info")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
     """Show the properties of this machine. A run stores these properties as a snapshot."""
     from membench.machine import snapshot

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 @click.command(name="list")
-@click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True)
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="quick",
+    show_default=True,
+    help="Set of cases; full has more cases, more sizes and takes longer.",
+)
 @click.option(
     "--select",
     multiple=True,
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="List every case that cannot run here, also if many cases have the same reason.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     profile: str, select: tuple[str, ...], of_references: bool, everything: bool, as_json: bool
 ) -> None:

@@ -33,6 +33,11 @@ class BadValue(click.BadParameter):
         return cls(str(error), ctx, param, error.hint)
 
 
+def option_of(ctx: click.Context, name: str) -> str:
+    """The option, as the user writes it, that fills the parameter ``name`` of the command."""
+    return next(one.opts[0] for one in ctx.command.params if one.name == name)
+
+
 def described(error: click.UsageError, command: str) -> tuple[str, str]:
     """The message and the hint for ``error``.
 

@@ -103,8 +103,8 @@ def _policies(
     "capacities",
     callback=_capacities,
     metavar="N|80GB|80%,..",
-    help="Cache capacities: a number of blocks, a size in bytes (needs --model), or the capacity "
-    "for a share of all hits.  [default: where the hit-rate curve bends]",
+    help="Cache capacities: each a number of blocks, a size (needs --model), or the share of all "
+    "hits that the capacity must reach.  [default: where the hit-rate curve bends]",
 )
 @click.option(
     "--block-tokens",
@@ -174,6 +174,7 @@ def _policies(
     type=click.Choice(["table", "csv", "json"]),
     default="table",
     show_default=True,
+    help="Output format.",
 )
 def command(
     trace: str | None,

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from membench.cli import completion
+from membench.cli.mistakes import option_of
 from membench.cli.ranges import FiniteRange
 from membench.core.case import PROFILES
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
@@ -21,7 +22,13 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 
 
 @click.command(name="run")
-@click.option("--profile", type=click.Choice(list(PROFILES)), default="quick", show_default=True)
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="quick",
+    show_default=True,
+    help="Set of cases; full has more cases, more sizes and takes longer.",
+)
 @click.option(
     "--set",
     "settings",
@@ -72,7 +79,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "--scratch",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Directory for the scratch file, on the disk to measure.  [default: the directory of -o]",
+    help="Directory for the scratch file, on the disk to measure.  [default: the directory of -o; "
+    "without -o: results]",
 )
 @click.option(
     "--disk-budget",
@@ -98,8 +106,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
 @click.option(
     "--strict",
     is_flag=True,
-    help="Exit with an error in two cases: a GPU is present but unusable, or all cases need a GPU "
-    "and the machine has no GPU.",
+    help="Exit with an error in two cases: membench would print a warning about a GPU, or every "
+    "selected case needs a GPU and would be skipped.",
 )
 @click.option(
     "--no-hold",
@@ -129,8 +137,8 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     "--setup-b",
     default="",
     metavar="COMMAND",
-    help="Shell command to run before each round of configuration B. --setup-b also works without "
-    "--versus.",
+    help="Shell command to run before each round of configuration B. Without --versus, A and B "
+    "differ only in --setup-a and --setup-b.",
 )
 @click.option(
     "--all",
@@ -191,7 +199,7 @@ def command(
     if asked.paired:
         if everything or card:
             raise UsageError(
-                "--all and --card cannot be combined with --versus",
+                "--all and --card cannot be combined with --versus, --setup-a or --setup-b",
                 "leave out --all and --card; 'membench compare' can print the results as Markdown",
             )
         from membench.cli.paired_run import run_pair
@@ -236,6 +244,6 @@ def _refuse_others(ctx: click.Context) -> None:
         default = ctx.get_parameter_source(name) is click.core.ParameterSource.DEFAULT
         if not default and name not in repeated:
             raise UsageError(
-                f"--resume cannot be combined with --{name.replace('_', '-')}",
-                "leave out this option: the journal of the interrupted run has the plan",
+                f"--resume cannot be combined with {option_of(ctx, name)}",
+                "leave out this option: --resume uses the options of the interrupted run",
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 import json
 import math
@@ -165,6 +166,27 @@ def test_parquet_holds_what_the_files_say(made: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("missing", "error"), [("distributed", ""), ("pyarrow", "Error: Parquet needs pyarrow")]
+)
+def test_parquet_needs_pyarrow_but_not_dask(
+    made: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    missing: str,
+    error: str,
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == missing else find(name)
+    )
+    with pytest.raises(SystemExit) as left:
+        cli.main(["fleet", "report", str(made), "-o", str(tmp_path / "all.parquet")])
+    assert left.value.code == (1 if error else 0)
+    assert error in capsys.readouterr().err
+
+
 def test_parquet_of_a_stranger_is_refused_in_one_line(made: Path, tmp_path: Path) -> None:
     values = read_fleet(made)
     key = values.keys[0]._replace(case="<script>")

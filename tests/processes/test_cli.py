@@ -198,6 +198,8 @@ def test_what_cannot_be_explained_gets_a_suggestion(membench: Membench) -> None:
         (("run", "--device", "gpu"), 2, "Error: 'gpu' is not a device"),
         (("run", "--label", "../evil"), 2, "Error: "),
         (("run", "--resume", "o.csv", "--rounds", "3"), 2, "Error: --resume cannot be combined"),
+        (("run", "--resume", "o.csv", "--set", "ddr/copy:size=1B"), 2, "combined with --set\n"),
+        (("run", "--resume", "o.csv", "--no-hold"), 2, "combined with --no-hold\n"),
         (("frobnicate",), 2, "Error: No such command 'frobnicate'"),
         (("run", "--nonsense"), 2, "Error: No such option"),
         (("list", "--select", "nothing"), 4, "Error: no case matches 'nothing'"),
