@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from membench.core.installing import install
 from membench.core.terms import FLAGS
+from membench.core.text import counted
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
 from membench.machine.gpus.state import GpuState
@@ -28,7 +30,7 @@ def gpu(facts: Facts) -> Finding:
         faults = "; ".join(f"{fault.where}: {fault.problem}" for fault in gpus.faults)
         remedies = "; ".join(dict.fromkeys(fault.remedy for fault in gpus.faults))
         told = warn if all(fault.shown for fault in gpus.faults) else fail
-        return told("gpu", f"{faults} (GPUs: {seen})", remedies)
+        return told("gpu", f"{faults} (GPUs: {seen or 'none'})", remedies)
     if not gpus.present:
         return fine("gpu", f"no GPU is visible, driver {gpus.driver}" if gpus.driver else "none")
     return fine("gpu", seen)
@@ -52,7 +54,7 @@ def stack(facts: Facts) -> Finding:
         return warn(
             "gpu-software",
             f"{'; '.join(seen)}: this NVRTC does not support the 256-bit loads of Blackwell",
-            "pip install 'nvidia-cuda-nvrtc-cu12>=12.9'",
+            install("nvidia-cuda-nvrtc-cu12>=12.9"),
         )
     return fine("gpu-software", "; ".join(seen))
 
@@ -82,7 +84,7 @@ def ecc(facts: Facts) -> Finding:
     """Show the ECC mode of each GPU; warn if a GPU has uncorrected memory errors."""
 
     def told(one: GpuState) -> str:
-        errors = f", {one.ecc_errors} uncorrected errors" if one.ecc_errors else ""
+        errors = f", {counted(one.ecc_errors, 'uncorrected error')}" if one.ecc_errors else ""
         return _mode(one.ecc) + errors
 
     seen = _each(facts.gpus, told)
@@ -117,7 +119,7 @@ def power(facts: Facts) -> Finding:
         if one.power_limit is None:
             return UNKNOWN
         default = one.power_default
-        return f"{one.power_limit:.0f} W" + (f" of {default:.0f}" if default else "")
+        return f"{one.power_limit:.0f} W" + (f" of {default:.0f} W" if default else "")
 
     seen = _each(facts.gpus, told)
     low = [one for one in facts.gpus if (one.power_limit or 0) < (one.power_default or 0)]
@@ -126,7 +128,7 @@ def power(facts: Facts) -> Finding:
         return fine("gpu-power", seen)
     return warn(
         "gpu-power",
-        f"{seen}: the power limit is below the default of the GPU",
+        f"{seen}: the power limit is below the default",
         f"sudo nvidia-smi -i {low[0].index} -pl {low[0].power_default:.0f}",
     )
 
@@ -144,7 +146,9 @@ def clocks(facts: Facts) -> Finding:
     low = [one for one in facts.gpus if _is_lowered(one)]
     if not low:
         return fine("gpu-clocks", seen)
-    return warn("gpu-clocks", seen, f"sudo nvidia-smi -i {low[0].index} -rac")
+    return warn(
+        "gpu-clocks", f"{seen}: below the maximum", f"sudo nvidia-smi -i {low[0].index} -rac"
+    )
 
 
 def throttle(facts: Facts) -> Finding:
@@ -163,7 +167,11 @@ def persistence(facts: Facts) -> Finding:
     seen = _each(facts.gpus, lambda one: _mode(one.persistence))
     if not any(one.persistence is False for one in facts.gpus):
         return fine("gpu-persistence", seen)
-    return warn("gpu-persistence", seen, "sudo nvidia-smi -pm 1")
+    return warn(
+        "gpu-persistence",
+        f"{seen}: the driver loads again for every process",
+        "sudo nvidia-smi -pm 1",
+    )
 
 
 def link(facts: Facts) -> Finding:

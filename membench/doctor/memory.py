@@ -103,6 +103,9 @@ def nodes(facts: Facts) -> Finding:
     """Warn if the kernel moves pages between NUMA nodes, or interleaves pages over NUMA nodes."""
     populated = facts.machine.memory.grantable
     if len(populated) < 2:
+        there = sum(node.memory != 0 for node in facts.machine.memory.nodes)
+        if there > 1:
+            return fine("numa", f"this process may use only {len(populated)} of {there} nodes")
         return fine("numa", "1 memory node")
     others = sum(node.kind is not NodeKind.HOST for node in populated)
     seen = f"{len(populated)} memory nodes"

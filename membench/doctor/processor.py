@@ -66,7 +66,7 @@ def affinity(facts: Facts) -> Finding:
     if facts.settings.pinning is False:
         return warn(
             "affinity",
-            f"threads cannot be bound to CPUs: {FLAGS['unpinned'].weight}",
+            f"membench cannot pin threads to CPUs: {FLAGS['unpinned'].weight}",
             FLAGS["unpinned"].remedy,
         )
     if not online:
@@ -88,7 +88,8 @@ def cpu_quota(facts: Facts) -> Finding:
     quota, mine = facts.machine.cpu.quota, len(facts.machine.cpu.affinity)
     if quota is None:
         return fine("cpu-quota", "none")
-    seen = f"the control group limits this process to the time of {quota:g} CPUs"
+    unit = "CPU" if quota == 1 else "CPUs"
+    seen = f"the control group limits this process to the time of {quota:g} {unit}"
     if quota < 1:
         return fail(
             "cpu-quota",

@@ -49,8 +49,8 @@ def kernel_cache(facts: Facts) -> Finding:
         return fine("kernel-cache", "writable")
     return warn(
         "kernel-cache",
-        f"{problem}: every round compiles the kernels again",
-        "name a directory that only you can write to: export NUMBA_CACHE_DIR=DIR",
+        f"{problem}: every run compiles the kernels again",
+        "use a directory that only you can write to: export NUMBA_CACHE_DIR=DIR",
     )
 
 

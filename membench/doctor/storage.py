@@ -19,7 +19,7 @@ def scratch(facts: Facts) -> Finding:
     """Fail if membench cannot create a scratch file, because no disk case can run then."""
     place = facts.scratch.filesystem
     if facts.scratch.problem:
-        return fail("scratch", facts.scratch.problem, "name another directory: --scratch DIR")
+        return fail("scratch", facts.scratch.problem, "choose another directory: --scratch DIR")
     kind = f"{place.kind} on {place.device or 'no device'}" if place.kind else UNKNOWN
     return fine("scratch", f"{place.path}: {kind}")
 
@@ -35,7 +35,9 @@ def direct_io(facts: Facts) -> Finding:
             return fine("direct-io", f"O_DIRECT reaches {device} without copy-on-write (nocow)")
         return fine("direct-io", f"O_DIRECT reaches {device}")
     return fail(
-        "direct-io", place.direct_io, "name a directory on a local disk (ext4, xfs): --scratch DIR"
+        "direct-io",
+        place.direct_io,
+        "choose a directory on a local disk (ext4, xfs): --scratch DIR",
     )
 
 
@@ -47,7 +49,7 @@ def free_space(facts: Facts) -> Finding:
     seen = f"{about_size(place.free)} free"
     wanted = min(DISK, DISK_BUDGET)
     size = cut(DISK, DISK_BUDGET, place.free)
-    fix = "free some space, or name another directory: --scratch DIR"
+    fix = "free some space, or choose another directory: --scratch DIR"
     if not size:
         needed = f"disk cases need {about_size(LEAST_CUT / FREE_SHARE)}"
         return fail("free-space", f"{seen}, {needed}: membench will skip all disk cases", fix)
@@ -76,7 +78,7 @@ def disk(facts: Facts) -> Finding:
     return warn(
         "disk",
         "; ".join(seen),
-        "if the machine has a solid state disk, name a directory on this disk: --scratch DIR",
+        "if the machine has a solid state disk, choose a directory on this disk: --scratch DIR",
     )
 
 

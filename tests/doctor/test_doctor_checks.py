@@ -34,6 +34,7 @@ TURNING = Disk("sda", "Some HDD", True, "mq-deadline", ("none", "mq-deadline"))
 VIRTUAL = replace(TURNING, name="vda", model="")
 QUEUED = Disk("sdb", "Some SSD", False, "bfq", ("none", "bfq"))
 TWO_NODES = (Node(0, (0,), GIB, (10, 20)), Node(1, (1,), GIB, (20, 10)))
+ONE_OF_TWO_NODES = (TWO_NODES[0], replace(TWO_NODES[1], allowed=False))
 GPU_MEMORY_NODE = (Node(0, (0, 1), GIB, (10, 80)), Node(1, (), 0, (80, 10)))
 
 LOST = GpuFault(1, "it has fallen off the bus", "reboot")
@@ -58,6 +59,7 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
     ),
     ("nvml", Severity.WARN, {"gpu_problem": "NVML is gone", "gpus": ()}, "gone"),
     ("gpu-ecc", Severity.WARN, {"gpus.0.ecc_errors": 3}, "0: on, 3 uncorrected errors"),
+    ("gpu-ecc", Severity.WARN, {"gpus.0.ecc_errors": 1}, "0: on, 1 uncorrected error"),
     ("gpu-mig", Severity.WARN, {"gpus.0.mig": True}, "0: on: a process uses one MIG instance"),
     ("gpu-power", Severity.WARN, {"gpus.0.power_limit": 350.0}, "0: 350 W of 700"),
     ("gpu-clocks", Severity.WARN, {"gpus.0.sm_mhz_set": 1200}, "up to 1980 MHz, set to 1200"),
@@ -80,8 +82,9 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
         "slow",
     ),
     ("affinity", Severity.WARN, {"machine.cpu.affinity": (0, 1)}, "2 of 8"),
-    ("affinity", Severity.WARN, {"settings.pinning": False}, "cannot be bound"),
+    ("affinity", Severity.WARN, {"settings.pinning": False}, "cannot pin"),
     ("cpu-quota", Severity.WARN, {"machine.cpu.quota": 2.5}, "2.5 CPUs"),
+    ("cpu-quota", Severity.WARN, {"machine.cpu.quota": 1.0}, "the time of 1 CPU,"),
     ("cpu-quota", Severity.FAIL, {"machine.cpu.quota": 0.5}, "0.5 CPUs"),
     ("virtual", Severity.WARN, {"machine.cpu.hypervisor": "kvm"}, "virtual machine (kvm)"),
     ("virtual", Severity.WARN, {"machine.cpu.hypervisor": "yes"}, "unnamed"),
@@ -114,6 +117,11 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
     ),
     ("huge-pages", Severity.WARN, {"machine.memory.huge_page": 512 * MIB}, "of 512 MiB"),
     ("gpu", Severity.FAIL, {"machine.gpus.faults": (LOST,)}, "GPU 1: it has fallen off the bus"),
+    (
+        *("gpu", Severity.FAIL),
+        {"machine.gpus.devices": (), "machine.gpus.faults": (LOST,)},
+        "(GPUs: none)",
+    ),
     ("gpu", Severity.WARN, {"machine.gpus.faults": (VGPU,)}, "GPU 0: it is a vGPU"),
     (
         "numa",
@@ -197,6 +205,10 @@ QUIET: list[tuple[str, dict[str, Any], str]] = [
         "numa",
         {"machine.memory.nodes": GPU_MEMORY_NODE, "settings.numa_balancing": True},
         "1 memory node",
+    ),
+    (
+        *("numa", {"machine.memory.nodes": ONE_OF_TWO_NODES}),
+        "this process may use only 1 of 2 nodes",
     ),
     ("swap", {"noise.swap_total": 8 * GIB, "noise.swap_used": 64 * MIB}, "64.0 MiB of 8"),
     ("locked-memory", {"settings.locked": 8 * MIB}, "8.00 MiB"),
