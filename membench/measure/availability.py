@@ -46,7 +46,7 @@ def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str
     if Needs.GPU in case.needs and (reason := _no_gpu(case, site, gpu or 0)):
         return reason
     if Needs.TWO_GPUS in case.needs and (shown := len(machine.gpus.devices)) < 2:
-        return f"needs 2 GPUs, but this machine has {shown}"
+        return f"needs 2 GPUs, but membench may use only {shown}"
     if backend not in BACKENDS:
         return f"membench {__version__} has no {backend} backend"
     if Needs.JIT in case.needs and (reason := no_jit()):
@@ -61,7 +61,7 @@ def why_not(case: Case, backend: str, site: Site, gpu: int | None = None) -> str
     if Needs.TWO_NUMA_NODES in case.needs and (shown := len(machine.memory.grantable)) < 2:
         several = len(machine.memory.nodes) > 1
         return "needs 2 NUMA nodes, but " + (
-            f"membench may use memory of only {shown}" if several else "this machine has 1"
+            f"membench may use only {shown}" if several else "this machine has 1"
         )
     if (limit := machine.memory.budget) < case.memory:
         return (
@@ -93,8 +93,8 @@ def _no_disk(case: Case, site: Site) -> str:
         return "the filesystem of the scratch directory is unknown"
     if place.direct_io:
         return (
-            f"{place.path} does not lead to a disk ({place.direct_io}); "
-            "choose another directory with --scratch DIR"
+            f"no disk can be measured in {place.path}: {place.direct_io}; "
+            "choose a directory on a local disk: --scratch DIR"
         )
     if file_size(case, site):
         return ""
@@ -106,7 +106,7 @@ def _no_disk(case: Case, site: Site) -> str:
         )
     return (
         f"needs a file of {about_size(least)}, but membench may use only "
-        f"{about_size(FREE_SHARE * place.free)} of {place.path}"
+        f"{about_size(FREE_SHARE * place.free)} in {place.path}"
     )
 
 

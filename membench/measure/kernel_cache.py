@@ -34,6 +34,6 @@ def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, s
         if damaged:
             observer.warned(
                 f"the kernel cache was damaged: {counted(len(damaged), 'file')} discarded",
-                "the kernels are compiled once more",
+                "no action is needed: membench compiles these kernels again",
             )
     yield {}

@@ -176,7 +176,7 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
         observer.warned(problem, hint)
     if options.strict and all(case.gpu is not None and case.skipped for case in plan.cases):
         raise BackendUnavailable(
-            f"every selected case needs a GPU: {plan.cases[0].skipped}",
+            f"every selected case needs a GPU and is skipped: {plan.cases[0].skipped}",
             "select other cases, or run without --strict to get skipped rows",
         )
     if any(_rests_on_caches(case) for case in plan.cases):
@@ -377,8 +377,7 @@ def check_ground(path: Path, contents: Contents, now: Machine, software: Softwar
         )
     if plan.software != software.name:
         raise JournalError(
-            f"the journal belongs to membench {plan.software}, not to {software.name}",
-            hint,
+            f"the journal belongs to membench {plan.software}, but this is {software.name}", hint
         )
     for case in plan.cases:
         if case.gpu is not None and not case.skipped:

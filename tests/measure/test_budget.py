@@ -91,7 +91,7 @@ def test_full_fits_into_20_minutes_and_no_family_takes_over(
 def test_everything_that_such_a_machine_has_is_in_the_sum(with_gpu: Machine) -> None:
     """The only skipped cases are cases that need a second GPU."""
     reasons = {case.skipped for case in full(with_gpu).cases if case.skipped}
-    assert reasons == {"needs 2 GPUs, but this machine has 1"}
+    assert reasons == {"needs 2 GPUs, but membench may use only 1"}
 
 
 def test_the_default_of_every_bench_has_all_rounds_and_the_rest_of_a_sweep_five(

@@ -125,6 +125,33 @@ def test_one_time_may_be_several_metrics() -> None:
     assert found == pytest.approx({metrics[0]: 1.0, metrics[1]: 16_000.0, metrics[2]: 16e-6})
 
 
+def failing(error: type[Exception], *texts: str) -> CaseResult:
+    def step(_gpu: ScriptedDevice) -> Work:
+        raise error(*texts)
+
+    made = bench("decode/step", version=1, needs=Needs.GPU)(step)
+    (case,) = made.cases("quick", MACHINE)
+    benches = {"decode/step": made}
+    request = RoundRequest(1, planned(case, Registry(benches), Site(MACHINE)))
+    return asked(ScriptedDevice(), request, benches)
+
+
+def test_the_reason_of_a_failed_allocation() -> None:
+    assert failing(MemoryError).reason == "out of memory"
+    assert failing(MemoryError, "no room").reason == "out of memory: no room"
+
+
+def test_other_metrics_than_declared_are_refused() -> None:
+    made = bench("hbm/thing", version=1, needs=Needs.GPU, yields=(Metric.RATE, Stat.P99))(
+        lambda gpu: thing.function(gpu, 16, {})
+    )
+    (case,) = made.cases("quick", MACHINE)
+    benches = {"hbm/thing": made}
+    request = RoundRequest(1, planned(case, Registry(benches), Site(MACHINE)))
+    unit = asked(ScriptedDevice(), request, benches)
+    assert unit.reason == ("bench 'hbm/thing' declares rate (p99), but measured bandwidth (median)")
+
+
 @pytest.mark.parametrize("metric", [Metric.ENERGY, Metric.IOPS])
 def test_what_a_time_cannot_say_is_refused(metric: Metric) -> None:
     with pytest.raises(ValueError, match=f"cannot yield {metric}"):

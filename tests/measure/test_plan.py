@@ -106,8 +106,8 @@ DISK = Filesystem(
             replace(DISK, direct_io="tmpfs keeps its files in memory"),
             2 * GIB,
             (
-                "results does not lead to a disk (tmpfs keeps its files in memory); "
-                "choose another directory with --scratch DIR"
+                "no disk can be measured in results: tmpfs keeps its files in memory; "
+                "choose a directory on a local disk: --scratch DIR"
             ),
         ),
         (DISK, GIB, ""),  # the scratch file is smaller
@@ -116,7 +116,7 @@ DISK = Filesystem(
         (
             replace(DISK, free=500 * MIB),
             2 * GIB,
-            "needs a file of 256 MiB, but membench may use only 250 MiB of results",
+            "needs a file of 256 MiB, but membench may use only 250 MiB in results",
         ),
     ],
 )

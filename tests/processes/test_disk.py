@@ -71,7 +71,7 @@ def test_a_link_to_a_directory_is_followed_and_the_file_beside_it_is_not_touched
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--scratch", "/dev/shm"), "/dev/shm does not lead to a disk (tmpfs"),
+        (("--scratch", "/dev/shm"), "no disk can be measured in /dev/shm: tmpfs"),
         (
             ("--disk-budget", "8MiB"),
             "needs a file of 16.0 MiB, but --disk-budget allows only 8.00 MiB",

@@ -80,7 +80,7 @@ def test_a_run_writes_what_the_kernel_counts_and_stays_within_eight_times_its_bu
     status = {status for _, status, *_ in found["rows"]}
     assert status == {"ok", "skipped"}  # the requested writes exceed the budget
     reasons = {reason for *_, reason, _ in found["rows"] if reason}
-    assert all("of the disk budget are left" in reason for reason in reasons)
+    assert all("use a larger --disk-budget" in reason for reason in reasons)
     assert disk_under_faults.BUDGET < found["kernel"] <= most + METADATA
 
 

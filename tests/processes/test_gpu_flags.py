@@ -107,6 +107,9 @@ def test_strict_refuses_to_measure_nothing(membench: Membench) -> None:
     run = ("run", "--select", "hbm/calm", "--rounds", "1", "--strict", "-o", "o.csv")
     done = membench(*run)
     assert done.returncode == 1
-    assert "Error: every selected case needs a GPU: no NVIDIA GPU was found" in done.stderr
+    assert (
+        "Error: every selected case needs a GPU and is skipped: no NVIDIA GPU was found"
+        in done.stderr
+    )
     mixed = membench(*run, "--select", "ddr/steady/n=1")
     assert mixed.returncode == 0, mixed.stderr

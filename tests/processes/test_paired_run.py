@@ -91,7 +91,9 @@ def test_an_interrupted_pair_is_measured_anew_as_a_whole(membench: Membench) -> 
     )
     other = membench("run", "--resume", "o_b.csv", "--versus", "env=TEST_SETTING=off")
     assert other.returncode == 2
-    assert other.stderr.startswith("Error: o_b.csv was started with other values of --versus, ")
+    assert other.stderr.startswith(
+        "Error: the run of o_b.csv was started with other values of --versus, "
+    )
 
     kept = {one: one.read_bytes() for one in journals}
     done = membench(*resume.split()[1:])

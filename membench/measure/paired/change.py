@@ -61,7 +61,7 @@ def parse_change(text: str) -> Change:
         return Change()
     kind, sign, value = text.partition("=")
     if not (sign and value) or kind not in _KINDS:
-        raise UsageError(f"--versus '{one_line(text)}' is not valid", f"give {FORMS}")
+        raise UsageError(f"--versus '{one_line(text)}' is not valid", f"write {FORMS}")
     return replace(_KINDS[kind](value), text=text)
 
 

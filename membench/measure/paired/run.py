@@ -117,7 +117,8 @@ def resume_pair(
     # The journal's reader turns a command of several lines into one line.
     if tuple(map(one_line, asked)) != (pairing.versus, pairing.setup_a, pairing.setup_b):
         raise UsageError(
-            f"{shown(csv)} was started with other values of --versus, --setup-a or --setup-b",
+            f"the run of {shown(csv)} was started with other values of --versus, --setup-a or "
+            "--setup-b",
             f"give these options again: {resume_command(csv, pairing)}",
         )
     files = [csv, csv.with_name(pairing.partner)]

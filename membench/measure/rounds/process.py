@@ -85,7 +85,7 @@ class Worker:
             self._interrupt.check()
             raise WorkerError(
                 f"a worker cannot be started: {lost}",
-                "run membench -v run for details",
+                "repeat the command as 'membench -v ...' to see the worker's messages",
             ) from lost
         except BaseException:
             self.kill()

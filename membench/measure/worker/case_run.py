@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from membench import workloads
 from membench.core.backend import Backend, SeatedBackend, Seating
 from membench.core.case import Bench
 from membench.core.errors import MembenchError, VerificationFailed
-from membench.core.terms import QUANTILE, CacheState, Stat, Status
+from membench.core.terms import QUANTILE, CacheState, Metric, Stat, Status
 from membench.core.work import Observed, Timed, Work, unverified
 from membench.measure.recording import remember
 from membench.measure.rounds.protocol import RoundRequest
@@ -224,12 +224,16 @@ def _bench(request: RoundRequest, benches: Mapping[str, Bench]) -> Bench:
     return found
 
 
+def _named(yields: Iterable[tuple[Metric, Stat]]) -> str:
+    return ", ".join(sorted(f"{metric} ({stat})" for metric, stat in yields)) or "nothing"
+
+
 def _check_yields(request: RoundRequest, readings: tuple[Reading, ...]) -> None:
     yielded = {(one.metric, one.stat) for one in readings}
     if yielded != set(request.case.yields):
         raise MembenchError(
-            f"bench '{request.case.bench}' declares {sorted(request.case.yields)} but measured "
-            f"{sorted(yielded)}"
+            f"bench '{request.case.bench}' declares {_named(request.case.yields)}, but measured "
+            f"{_named(yielded)}"
         )
     for one in readings:
         if not (math.isfinite(one.value) and one.value > 0):

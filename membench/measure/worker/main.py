@@ -115,7 +115,7 @@ def answer(
         lost = _lost(error)
         status, reason = Status.FAILED, str(lost or error)
     except MemoryError as error:
-        status, reason = Status.FAILED, f"out of memory {error}".strip()
+        status, reason = Status.FAILED, f"out of memory: {error}" if str(error) else "out of memory"
     except Exception as error:
         traceback.print_exc()  # the parent shows the worker's stderr under -v
         lost = _lost(error)
