@@ -178,7 +178,8 @@ class FleetRun:
         self._unfit.update(problems)
         for problem in problems.values():
             self._observer.warned(
-                problem, "install membench with the extra 'fleet' on the worker's host"
+                problem,
+                "install membench with the extra 'fleet' on the host, and restart the worker",
             )
         self._warn_of_versions(found)
         for name, asked in list(self._asked.items()):
@@ -208,9 +209,10 @@ class FleetRun:
                 others.setdefault(worker.membench, []).append(worker.worker)
         for version, names in others.items():
             self._versions.add(version)
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            more = len(names) - 1
+            who = f"workers {names[0]} and {more} more have" if more else f"worker {names[0]} has"
             self._observer.warned(
-                f"worker {names[0]}{more} has membench {version or 'of unknown version'}, but this "
+                f"{who} membench {version or 'of unknown version'}, but this "
                 f"host has {__version__}: results may differ only because of the versions",
                 "install the same version on all hosts",
             )

@@ -89,8 +89,12 @@ def read_hosts(path: Path) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for line in text.splitlines():
         name = line.partition("#")[0].strip()
-        if name:
+        if not name:
+            continue
+        try:
             names[check_label(name.lower())] = None
+        except UsageError as error:
+            raise UsageError(f"{shown(path)}: {error}", error.hint) from None
     if not names:
         raise UsageError(f"{shown(path)} lists no hosts", "write one host per line")
     return tuple(names)

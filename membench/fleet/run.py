@@ -80,7 +80,7 @@ def resume(where: Where, output: Path, observer: FleetObserver, patience: Patien
     if ledger is None:
         raise NothingMatched(
             f"there is no fleet run in {shown(output)}",
-            "name the directory that the fleet run wrote with -o",
+            "name the -o directory of the fleet run",
         )
     if all(host.csv for host in ledger.hosts):
         raise NothingMatched(
@@ -109,7 +109,10 @@ def _present(
             break
         time.sleep(0.2)
     for problem in problems.values():
-        observer.warned(problem, "install membench with the extra 'fleet' on the worker's host")
+        observer.warned(
+            problem,
+            "install membench with the extra 'fleet' on the host, and restart the worker",
+        )
     if not names:
         raise MembenchError(
             f"the cluster has no worker with the resource {RESOURCE}",

@@ -69,7 +69,7 @@ def test_a_file_of_hosts(tmp_path: Path) -> None:
     path.write_text("# rack 7\nNode-1\n\nnode-2  # spare\nnode-1\n")
     assert read_hosts(path) == ("node-1", "node-2")
     path.write_text("../etc\n")
-    with pytest.raises(UsageError, match="is not a valid label"):
+    with pytest.raises(UsageError, match=r"hosts\.txt: .* is not a valid label"):
         read_hosts(path)
     path.write_text("# nobody\n")
     with pytest.raises(UsageError, match="lists no hosts"):

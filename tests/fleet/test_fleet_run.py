@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from distributed import Client
@@ -21,6 +21,7 @@ import membench
 from membench.fleet import fleet_run
 from membench.fleet.cluster import RESOURCE, reachable_workers
 from membench.fleet.fleet_run import FleetRun, Patience
+from membench.fleet.hosts import HostWorker
 from membench.results.fleet_ledger import FleetLedger, Host, HostState, latest_ledger
 from membench.results.sidecar import read_sidecar, verify_sha256
 from membench.results.table import read_rows
@@ -49,6 +50,18 @@ class Watcher:
 
     def ticked(self) -> None:
         self.ticks = getattr(self, "ticks", 0) + 1
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [(("a",), "worker a has "), (("a", "b", "c"), "workers a and 2 more have ")],
+)
+def test_a_warning_of_another_version(tmp_path: Path, names: tuple[str, ...], told: str) -> None:
+    watcher = Watcher()
+    run = FleetRun(cast("Client", None), tmp_path, ledger(tmp_path), watcher, Patience(1, 0))
+    run._warn_of_versions(HostWorker(name, name, name, "", "0.0.9") for name in names)
+    (warning,) = watcher.warnings
+    assert warning.startswith(f"{told}membench 0.0.9, but this host has ")
 
 
 def ledger(tmp_path: Path, *names: str) -> FleetLedger:
