@@ -50,7 +50,7 @@ class SchemaError(MembenchError):
 class JournalError(MembenchError):
     """A journal cannot be written, read or resumed."""
 
-    usual_hint = "start a new run with another file name after -o"
+    usual_hint = "start a new run with a new file name: -o NEW.csv"
 
 
 class OutputError(MembenchError):

@@ -20,7 +20,7 @@ def needs_clusters(gpu: Gpu, cluster: int) -> None:
     if cluster > 1 and gpu.properties.capability < CLUSTER_CAPABILITY:
         skip("clusters of blocks need compute capability 9.0 or newer")
     if cluster > gpu.properties.sms:
-        skip(f"a cluster of {cluster} blocks needs {cluster} SMs")
+        skip(f"a cluster of {cluster} blocks does not fit into {gpu.properties.sms} SMs")
 
 
 def alone_on_its_sm(gpu: Gpu, used: int, static: int = STATIC_BYTES) -> int:

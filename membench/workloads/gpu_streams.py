@@ -115,7 +115,7 @@ def stream_work(gpu: Gpu, operation: str, size: int, config: Config) -> Timed:
     from membench.gpu.verify.pattern import Patterns, pattern_sum
 
     if config["vec"] == WIDE and gpu.properties.capability < WIDE_CAPABILITY:
-        skip("32-byte loads need compute capability 10.0")
+        skip("256-bit loads need compute capability 10.0 or newer")
     kernel = gpu.kernel(variant(config), f"stream_{operation}")
     block = config["block"]
     per_sm = gpu.occupancy(kernel, block)
@@ -150,9 +150,7 @@ def stream_work(gpu: Gpu, operation: str, size: int, config: Config) -> Timed:
             found = int(gpu.download(sums, np.uint32, grid).sum(dtype=np.uint64)) % 2**32
             expected = pattern_sum(size // 4, _SALT) * iterations % 2**32
             if found != expected:
-                raise VerificationFailed(
-                    f"read: the sum of all words is {found} instead of {expected}"
-                )
+                raise VerificationFailed(f"read: the sum of the words is {found}, not {expected}")
         else:
             _check(patterns, operation, target, iterations)
 

@@ -50,7 +50,7 @@ def pool_blocks(count: int) -> int:
 def require_method(gpu: Gpu, method: str) -> None:
     """Skip the case if ``method`` is `bulk` and the GPU has no bulk copies."""
     if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
-        skip("bulk copies through shared memory need compute capability 9.0 or newer")
+        skip("bulk copies need compute capability 9.0 or newer")
 
 
 def require_grid(method: str, grid: Value) -> None:

@@ -45,7 +45,7 @@ def copies(
         return lambda stream: gpu.copy(target, source, size, stream)
     if engine == "tma":
         if gpu.properties.capability < TMA_CAPABILITY:
-            skip("bulk copies need compute capability 9.0")
+            skip("bulk copies need compute capability 9.0 or newer")
         bulk = gpu.kernel(KernelVariant.of("tma.cu"), "tma_copy")
         each = gpu.occupancy(bulk, TMA_BLOCK, TMA_BYTES)
         ends = (np.uint64(target), np.uint64(source), np.uint64(size // 16 * 16))

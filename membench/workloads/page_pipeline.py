@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from membench.core.errors import MembenchError, VerificationFailed, skip
-from membench.core.units import MIB
+from membench.core.units import MIB, about_size
 from membench.gpu.cuda.gds import GdsReader
 from membench.host.storage.pager import Nowhere, Pager, Sink
 from membench.host.storage.traffic import TrafficRecord, shuffled
@@ -63,8 +63,12 @@ def open_pipeline(
         Skip: the scratch file is missing or too small, or there is no GPUDirect Storage.
     """
     storage = both.storage
-    if storage.scratch.size < 4 * block * readers:
-        skip("needs a larger scratch file: use a larger --disk-budget")
+    least = 4 * block * readers
+    if storage.scratch.size < least:
+        skip(
+            f"needs a scratch file of {about_size(least)}, "
+            f"but this one has {about_size(storage.scratch.size)}"
+        )
     offsets = shuffled(storage.scratch.size, block, np.random.default_rng())
     if path == "gds":
         return _direct(both, block, readers, slots, offsets)

@@ -174,7 +174,7 @@ def test_the_chase_ends_where_it_must(cpu: CpuBackend, size: str, pages: str) ->
     ring = cpu.arrays(pages, [work.size_bytes])[0].view(np.uint64)
     ring[:] = ring.ctypes.data  # every pointer points to the first line
     cpu.elapsed_ns(work.run, 1)
-    with pytest.raises(VerificationFailed, match="loads the pointer chase is at byte 0"):
+    with pytest.raises(VerificationFailed, match="loads, the pointer chase is at byte 0"):
         work.verify(sampled.total + 1)
 
 

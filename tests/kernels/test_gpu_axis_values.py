@@ -125,7 +125,7 @@ def test_any_combination_of_values_runs_or_is_skipped(name: str) -> None:
     ("name", "params", "reason"),
     [
         ("gpu/chase", {"size": 9 * KIB, "order": "page"}, "needs whole pages of 4096 B"),
-        ("hbm/async", {"method": "ld", "stages": 2}, "plain loads have one stage"),
+        ("hbm/async", {"method": "ld", "stages": 2}, "method=ld needs stages=1, not stages=2"),
         ("hbm/async", {"tile": 48}, "size 65536 B is not a multiple of tile 48 B"),
         ("hbm/gather", {"size": 1 << 36, "page": 16}, "more pages than 32 bits can number"),
         ("interference/link", {"aggressor": "h2d-ce", "grid": 4}, "ce runs no kernel"),

@@ -98,6 +98,7 @@ def test_every_sm_meets_every_line(arch: str) -> None:
     [
         ("reinterpret_cast<char**>(line) = line", "reinterpret_cast<char**>(line) = line + 8"),
         ("device_sm() != sm", "device_sm() == sm"),
+        ("device_sm() != sm", "true"),
     ],
 )
 def test_a_mutant_of_the_map_is_caught(before: str, after: str) -> None:

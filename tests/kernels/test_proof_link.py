@@ -64,7 +64,7 @@ def test_every_gpu_is_copied_to_or_from_at_once(way: str) -> None:
     assert proven.declared == 2 * 3 * 4 * KIB
     assert proven.work.detail["gpus"] == 3
     gpu.links = EmulatedLinks(gpu, gpus=1)
-    with pytest.raises(Skip, match="needs 2 GPUs, but this process sees only 1"):
+    with pytest.raises(Skip, match="needs 2 GPUs, but membench may use only 1"):
         BENCHES["link/all"].build(gpu, {"size": 4 * KIB, "dir": way})
 
 

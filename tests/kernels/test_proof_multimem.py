@@ -61,7 +61,7 @@ def test_work_that_was_not_done_is_found(op: str) -> None:
 
 def test_without_other_gpus_or_multimem_it_is_skipped() -> None:
     for name, params in (("peer/multimem", {"op": "st"}), ("peer/all", {"dir": "in"})):
-        with pytest.raises(Skip, match="needs 2 GPUs, but this process sees only 1"):
+        with pytest.raises(Skip, match="needs 2 GPUs, but membench may use only 1"):
             registry().benches[name].build(several(1), {"size": SIZE, **params})
     with pytest.raises(Skip, match=r"compute capability 9\.0"):
         MULTIMEM.build(EmulatedGpu(small(1, "89")), {"size": SIZE, "op": "st"})

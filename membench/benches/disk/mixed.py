@@ -144,8 +144,7 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
             os.preadv(fd, [view], offset)
             if storage.content.generation(view[:4096], offset) != generation:
                 raise VerificationFailed(
-                    f"verification failed: a read at offset {offset} did "
-                    "not return the written data"
+                    f"a read at offset {offset} did not return the written data"
                 )
 
     return Observed(

@@ -100,9 +100,7 @@ def cache(storage: StorageBackend, state: str) -> Work:
 
     def verify() -> None:
         if any(offset >= 0 for offset in wrong):
-            raise VerificationFailed(
-                f"verification failed: wrong data was read at offset {max(wrong)}"
-            )
+            raise VerificationFailed(f"wrong data was read at offset {max(wrong)}")
 
     return Observed(
         observe=observe,

@@ -229,10 +229,7 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
                 break
             pace = pace or sorted(rates)[len(rates) // 2]
         else:
-            skip(
-                f"even {share:.0%} of the maximum page rate slows {DECODE} by "
-                f"{100 * (slowed - 1):.0f} %"
-            )
+            skip(f"even {share:.0%} of the maximum page rate slows {DECODE} by {slowed - 1:.0%}")
         return Observation(
             {
                 RATE: rates,

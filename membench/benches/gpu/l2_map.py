@@ -70,10 +70,11 @@ def l2_map(gpu: Gpu, size: int) -> Work:
         cycles = gpu.download(took, np.uint32, LINES * sms).reshape(sms, LINES)
         seen = np.flatnonzero(found[:, 3])
         if not seen.size:
-            wrong.append("l2/map: no SM ran its measurement")
-            return Observation({(Metric.LATENCY, stat): [] for stat in (Stat.MEDIAN, Stat.P95)})
+            raise VerificationFailed("l2/map: no SM ran its measurement")
         wrong.extend(
-            f"SM {numbers[one]}: {found[one, 0]} lines did not contain their address"
+            f"SM {numbers[one]}: {found[one, 0]} of {LINES} lines have wrong contents"
+            if found[one, 0]
+            else f"SM {numbers[one]}: another SM ran the measurement"
             for one in seen
             if found[one, 3] != 1 + numbers[one] or found[one, 0]
         )

@@ -50,7 +50,7 @@ def launch(gpu: Gpu, kind: str) -> Work:
 
     def verify(_iterations: int) -> None:
         if kind == "copy" and int(gpu.download(target, "u4", 1)[0]) != 0x5A5A5A5A:
-            raise VerificationFailed("copy: the four bytes did not arrive at the target")
+            raise VerificationFailed("gpu/launch: the copy differs from its source")
 
     return Timed(
         run=lambda iterations: _repeat(once[kind], iterations),

@@ -9,6 +9,7 @@ from membench.core.case import Needs, axis, bench
 from membench.core.errors import skip
 from membench.core.sizes.reach import CACHE_MULTIPLE
 from membench.core.terms import BytesConvention, Metric, PeakBasis, Stat
+from membench.core.text import counted
 from membench.core.units import KIB, MIB
 from membench.core.work import Observed, Timed, Work
 from membench.gpu.units import LINE, VECTOR
@@ -76,11 +77,11 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
     if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
         skip("bulk copies need compute capability 9.0 or newer")
     if method == "ld" and stages != 1:
-        skip("plain loads have one stage")
+        skip(f"method=ld needs stages=1, not stages={stages}")
     kernel = gpu.kernel(KernelVariant.of("async.cu", STAGES=stages), f"async_{method}")
     shared = tile * stages
     if shared + kernel.shared_bytes > gpu.properties.shared_per_block:
-        skip(f"{stages} tiles of {tile} bytes do not fit in the shared memory of a block")
+        skip(f"the shared memory of a block is too small for {counted(stages, 'tile')} of {tile} B")
     if size % tile:
         skip(f"size {size} B is not a multiple of tile {tile} B")
     blocks = gpu.properties.sms

@@ -300,9 +300,9 @@ class _Scene:
 
     def _check_singles(self, missing: int, still: int) -> None:
         if missing:
-            self._wrong.append(f"{missing} single hops were not timed")
+            self._wrong.append(f"single hops without a time: {missing}")
         if still:
-            self._wrong.append(f"the traffic stopped too early: {still} samples had no traffic")
+            self._wrong.append(f"the traffic stopped too early: samples without traffic: {still}")
 
     def verify(self) -> None:
         import numpy as np
@@ -313,7 +313,7 @@ class _Scene:
         moved = self._gpu.download(self._moved, np.uint64, LINE // 8 * self.blocks)
         if int(moved.sum()) != CHUNK * int(counts.sum(dtype=np.uint64)):
             raise VerificationFailed(
-                "hbm/loaded: the generator did not move the bytes that it counted"
+                "hbm/loaded: the generators did not move the bytes that they counted"
             )
         wrong = np.flatnonzero(sums != self._sums(counts))
         if wrong.size:

@@ -14,6 +14,7 @@ from membench.core.axes import AUTO
 from membench.core.case import Bench, Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention
+from membench.core.text import counted
 from membench.core.units import MIB
 from membench.core.work import Timed, Work
 from membench.host.compiled.pattern import CHUNK
@@ -213,7 +214,7 @@ def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
     count = cpu.threads(threads)
     chunks = size // CHUNK // count
     if not chunks:
-        skip(f"size {size} B is too small: it cannot be divided among {count} threads")
+        skip(f"size {size} B is too small: it cannot be divided among {counted(count, 'thread')}")
     require_mixture(reads, chunks)
     (memory,) = cpu.arrays("thp", [chunks * CHUNK * count], count)
     regions = np.split(memory.view(np.float64), count)

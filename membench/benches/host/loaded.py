@@ -8,6 +8,7 @@ from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import MembenchError, VerificationFailed, skip
 from membench.core.terms import BytesConvention, Metric, Stat
+from membench.core.text import counted
 from membench.core.units import MIB
 from membench.core.work import Observation, Observed, Work
 from membench.host.memory.sharing import PAGE, require_mixture
@@ -84,7 +85,10 @@ class _HostScene:
         self._chunk = CHUNK
         self._chunks = size // CHUNK // self.generators
         if not self._chunks:
-            skip(f"size {size} B is too small: it cannot be divided among {self.generators} CPUs")
+            skip(
+                f"size {size} B is too small: it cannot be divided among "
+                f"{counted(self.generators, 'CPU')}"
+            )
         require_mixture(reads, self._chunks)
         traffic_bytes = self._chunks * CHUNK * self.generators
         memory, traffic = cpu.arrays("thp", [size, traffic_bytes], count)
@@ -176,5 +180,5 @@ def refuse_starved(bandwidths: Sequence[float]) -> None:
     if 2 * still >= len(bandwidths):
         raise MembenchError(
             f"the traffic generators were idle in {still} of {len(bandwidths)} samples",
-            "other processes use these CPUs: 'membench doctor' names the processes",
+            "other processes may use these CPUs: 'membench doctor' names the processes",
         )

@@ -108,7 +108,10 @@ def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
         skip(f"this process may not use any CPU of node {cpu}")
     free = available_bytes(mem)
     if free is not None and free < 2 * size + MIB:
-        skip(f"node {mem} has {about_size(free)} free, but {about_size(2 * size + MIB)} are needed")
+        skip(
+            f"needs {about_size(2 * size + MIB)} of memory, but node {mem} has only "
+            f"{about_size(free)} free"
+        )
     pair = _Pair(backend, size, threads, mem)
     kinds = {node.node: node.kind for node in backend.machine.memory.nodes}
     kind = kinds.get(mem, NodeKind.HOST)
@@ -161,7 +164,7 @@ class _Pair:
 
         backend.each(threads, fill)
         if reason := backend.unpinned(threads):
-            skip(f"threads cannot be bound to the CPUs of a node: {reason}")
+            skip(f"threads cannot be pinned to the CPUs of a node: {reason}")
         huge = huge_bytes(memory) + huge_bytes(self._table)
         self.huge = f"{min(100, 100 * huge / (2 * size)):.0f}%"
         self.placement = self._prove([memory, self._table], node)

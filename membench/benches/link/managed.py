@@ -12,7 +12,7 @@ from membench.core.axes import Value
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed, skip
 from membench.core.terms import BytesConvention, CacheState, Metric, Stat
-from membench.core.units import GIB, MIB
+from membench.core.units import GIB, MIB, about_size
 from membench.core.work import Observation, Observed, Work
 from membench.gpu.units import VECTOR
 from membench.workloads.gpu_streams import ReadPasses
@@ -35,8 +35,10 @@ def _may(gpu: Gpu, size: int) -> None:
     """Raise `Skip` if pages do not migrate on access, or if ``2 * size`` bytes are not free."""
     if not gpu.properties.concurrent_managed:
         skip("pages do not migrate while this GPU works (no concurrent managed access)")
-    if size > FREE_SHARE * gpu.links.free_bytes():
-        skip(f"needs twice as much free GPU memory as its {size} B of managed memory")
+    free = gpu.links.free_bytes()
+    if size > FREE_SHARE * free:
+        least = about_size(size / FREE_SHARE)
+        skip(f"needs {least} of GPU memory, but only {about_size(free)} are free")
 
 
 def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) -> Work:

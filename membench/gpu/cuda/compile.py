@@ -19,6 +19,7 @@ from typing import Any
 
 from membench.core.cache_dir import cache_directory
 from membench.core.errors import BackendUnavailable, MembenchError, RegistersSpilled, Skip
+from membench.core.installing import install_extra
 from membench.gpu.cuda.image_cache import IMAGES, image_key, is_kept, load_image, store_image
 from membench.gpu.cuda.kernel_files import kernel_root, read_kernel
 
@@ -251,7 +252,7 @@ def _explained(file: str, arch: str, compiler: str, log: str, error: Exception) 
     if "invalid value for --gpu-architecture" in log:
         return BackendUnavailable(
             f"NVRTC {compiler} does not support compute capability {arch[:-1]}.{arch[-1]}",
-            "install membench[cuda12]: CUDA 13 needs compute capability 7.5 or newer"
+            install_extra("cuda12")
             if arch.isdigit() and int(arch) < _OLDEST
             else "install a newer CuPy with its CUDA toolkit: 'membench doctor' shows the command",
         )

@@ -174,7 +174,7 @@ class CudaLinks:
     def _others(self) -> list[int]:
         count = cupy.cuda.runtime.getDeviceCount()
         if count < 2:
-            skip("needs 2 GPUs, but this process sees only 1")
+            skip("needs 2 GPUs, but membench may use only 1")
         return [one for one in range(count) if one != self._ordinal]
 
     def _open_both_ways(self, other: int) -> bool:

@@ -119,7 +119,8 @@ class Patterns:
         if wrong:
             number, word = divmod(first - 1, block // 4)
             raise VerificationFailed(
-                f"{what}: {wrong} words are wrong; the first is word {word} of block {number}"
+                f"{what}: {wrong} of {target.size // 4} words are wrong; the first is word {word} "
+                f"of block {number}"
             )
 
     def _check(self, what: str, entry: str, target: Buffer, *more: np.generic) -> None:

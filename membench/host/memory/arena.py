@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import mmap
+import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from membench.core.errors import MembenchError, skip
-from membench.core.units import MIB
+from membench.core.units import MIB, about_size
 from membench.machine.pages import huge_page_bytes, huge_page_size
 
 Bytes = npt.NDArray[np.uint8]
@@ -109,7 +110,7 @@ def _bind(memory: Bytes, node: int) -> None:
         ctypes.c_ulong(0),
     )
     if failed:
-        skip(f"mbind to node {node} is not allowed on this system (errno {ctypes.get_errno()})")
+        skip(f"memory cannot be bound to node {node}: {os.strerror(ctypes.get_errno())}")
 
 
 def huge_bytes(memory: Bytes) -> int:
@@ -194,8 +195,8 @@ class Arenas:
         total = sum(spans)
         if total > self._limit:
             raise MembenchError(
-                f"the case needs {total / MIB:.0f} MiB of memory, but only "
-                f"{self._limit / MIB:.0f} MiB are usable"
+                f"needs {about_size(total)} of memory, but membench may use only "
+                f"{about_size(self._limit)}"
             )
         arena = self._arenas.get(pages)
         moved = arena is not None and self._nodes > 1 and arena.owner != owner

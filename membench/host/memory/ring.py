@@ -58,7 +58,7 @@ class HostRing:
         expected = self.address(hops)
         if address != expected:
             raise VerificationFailed(
-                f"after {hops} loads the pointer chase is at byte {address - self.base} of its "
+                f"after {hops} loads, the pointer chase is at byte {address - self.base} of its "
                 f"ring, not at byte {expected - self.base}"
             )
 

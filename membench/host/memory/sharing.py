@@ -5,6 +5,7 @@ from __future__ import annotations
 from membench.core.axes import Value
 from membench.core.errors import skip
 from membench.core.snapshot import Machine
+from membench.core.text import counted
 from membench.core.units import MIB
 
 PAGE = 4096
@@ -35,7 +36,7 @@ def require_mixture(reads: int, chunks: int) -> None:
     ``reads``.
     """
     if 0 < reads < 100 and chunks < MIXED:
-        skip(f"size is too small: {reads} % of reads need {MIXED} chunks per thread, not {chunks}")
+        skip(f"size is too small: with {reads} % of reads, each thread needs {MIXED} chunks")
 
 
 def parts(size: int, threads: int) -> list[slice]:
@@ -51,8 +52,8 @@ def parts(size: int, threads: int) -> list[slice]:
     # of the next thread.
     grain = HUGE_PAGE if size // threads >= 8 * HUGE_PAGE else PAGE
     if size % PAGE:
-        skip(f"the size must be a multiple of {PAGE} bytes")
+        skip(f"size {size} B is not a multiple of {PAGE} B")
     if size // grain < threads:
-        skip(f"{size} bytes cannot be divided among {threads} threads")
+        skip(f"size {size} B is too small: it cannot be divided among {counted(threads, 'thread')}")
     cuts = [size * n // threads // grain * grain for n in range(threads)]
     return [slice(begin, end) for begin, end in zip(cuts, [*cuts[1:], size], strict=True)]

@@ -226,7 +226,7 @@ class StorageBackend:
             left = max(0, self._ledger.left(scratch.budget))
             skip(
                 f"writes {about_size(size)} in each of {counted(scratch.rounds, 'round')}, "
-                f"but only {about_size(left)} of the disk budget are left (--disk-budget)"
+                f"but the run may write only {about_size(left)} more: use a larger --disk-budget"
             )
 
     def wrote(self, size: int) -> None:

@@ -119,9 +119,7 @@ class Flow:
         for slot in slots.tolist():
             wrong = self._content.wrong(view[slot * block : (slot + 1) * block], int(landed[slot]))
             if wrong != NEVER:
-                raise VerificationFailed(
-                    f"verification failed: wrong data was read at offset {wrong}"
-                )
+                raise VerificationFailed(f"wrong data was read at offset {wrong}")
 
     def _check_file(self, written: Longs) -> None:
         rng = np.random.default_rng()
@@ -133,7 +131,7 @@ class Flow:
             found = self._content.generation(page.data, offset)
             if found != self._generation:
                 raise VerificationFailed(
-                    f"verification failed: the data at offset {offset} differ from the written data"
+                    f"the data at offset {offset} differ from the written data"
                 )
 
     def close(self) -> None:

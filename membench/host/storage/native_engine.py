@@ -242,5 +242,8 @@ def _raise_for(failure: int, value: int, block: int) -> None:
         raise VerificationFailed(f"wrong data was read at offset {value}")
     if failure == aio.IO_FAILED and value >= 0:
         raise MembenchError(f"an I/O moved {value} bytes instead of {block}")
-    call = {aio.SUBMIT_FAILED: "submission", aio.GETEVENTS_FAILED: "the wait for an I/O"}
+    call = {
+        aio.SUBMIT_FAILED: "the submission of I/Os",
+        aio.GETEVENTS_FAILED: "the wait for an I/O",
+    }
     raise MembenchError(f"{call.get(failure, 'an I/O')} failed: {os.strerror(abs(value))}")

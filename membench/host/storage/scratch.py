@@ -177,11 +177,12 @@ def _opened(directory: Path) -> Iterator[int]:
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        what = "is not a directory" if error.errno == errno.ENOTDIR else f": {error.strerror}"
+        missing = error.errno == errno.ENOTDIR
+        what = "is not a directory" if missing else f"cannot be opened: {error.strerror}"
         raise OutputError(
-            f"the scratch path {directory} {what}".replace(" :", ":"),
+            f"the scratch path {directory} {what}",
             "give a directory that you may write to: --scratch DIR; "
-            "devices and existing files are never written to",
+            "membench never writes to devices or existing files",
         ) from error
     try:
         yield fd

@@ -47,7 +47,7 @@ def faults_of(nvml: Any, handle: Any, index: int) -> Iterator[GpuFault]:
     if called(nvml, "nvmlDeviceGetVirtualizationMode", handle) == _VGPU:
         yield GpuFault(
             index,
-            "the GPU is a vGPU: other guests use the same card in turns",
+            "the GPU is a vGPU: other guests may use the same card",
             "compare only with the same vGPU profile; nvidia-smi -q shows profile and licence",
             shown=True,
         )

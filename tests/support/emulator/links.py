@@ -71,7 +71,7 @@ class EmulatedLinks:
     @property
     def pair(self) -> tuple[int, int]:
         if self._gpus < 2:
-            skip("needs 2 GPUs, but this process sees only 1")
+            skip("needs 2 GPUs, but membench may use only 1")
         return 0, 1
 
     def peer(self, size: int) -> Allocation:
