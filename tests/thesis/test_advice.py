@@ -196,6 +196,15 @@ def test_ranks_share_the_cache_but_not_a_latent() -> None:
     assert found.rank_bytes == kv_bytes(latent.shape, 32768)
 
 
+@pytest.mark.parametrize(("name", "copies"), [("deepseek-v3", 16), ("llama-3.1-70b", 2)])
+def test_copies_of_the_cache_on_several_ranks_take_memory_of_each_rank(
+    name: str, copies: int
+) -> None:
+    found = _advise(_box(gemm=700e3), model=models()[name], tp=16)
+    (hbm,) = [held for held in found.capacities if held.tier == "hbm"]
+    assert hbm.contexts == hbm.usable // (copies * found.kv_bytes)
+
+
 def test_without_a_pipeline_the_slower_leg_bounds_the_disk_and_is_named() -> None:
     found = _advise(_box(gemm=700e3, h2d=50.0, read=3.0))
     (ssd,) = [choice for choice in found.choices if choice.name == "ssd"]

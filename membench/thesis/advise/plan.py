@@ -201,7 +201,7 @@ def advise(
     gpus = None
     if memory is not None and held is not None:
         gpus = gpus_needed(held, memory * usable)
-    capacities, unknown = _capacities(question, memory, usable, held, machine, whole)
+    capacities, unknown = _capacities(question, memory, usable, held, machine, whole, rank)
     return Advice(
         question=question,
         machine=name,
@@ -406,12 +406,17 @@ def _capacities(
     weight_bytes: float | None,
     machine: Machine | None,
     whole: float,
+    rank: float,
 ) -> tuple[tuple[Capacity, ...], tuple[str, ...]]:
-    """(capacity of each known tier, lines about missing capacities)."""
+    """(capacity of each known tier, lines about missing capacities).
+
+    Args:
+        whole, rank: bytes of one context: in a tier outside the GPUs, and in the HBM of one rank.
+    """
     found: list[Capacity] = []
     if memory is not None and weight_bytes is not None:
         total = memory * question.tp
-        count = contexts_held(total, whole, weight_bytes, usable)
+        count = contexts_held(total, rank * question.tp, weight_bytes, usable)
         room = max(0.0, total * usable - weight_bytes)
         why = f"{100 * usable:g} % usable, minus weights"
         found.append(Capacity("hbm", total, room, count, why))
