@@ -23,14 +23,14 @@ TILE_PAGES = 251
 
 SIZE: Mapping[str, int] = {"fp16": 2, "fp8": 1}
 CAPABILITY: Mapping[str, int] = {"fp16": 80, "fp8": 89}
-"""Lowest compute capability with matrix products in a KV format, by format; 80 means 8.0."""
+"""Lowest compute capability that the kernel needs, by KV format; 80 means 8.0."""
 
 TOLERANCE = 2.5e-3
 """Maximum error of an element of the result, multiplied by the square root of the context.
 
-Rounding the weights to FP16 changes an element by at most 7e-4 / sqrt(context): the largest change
-among 1024 elements, computed with NumPy for 128 to 131072 tokens. If a kernel reads one page too
-many or too few, an element changes by about 3 / context.
+In a computation with NumPy (1024 elements, 128 to 131072 tokens), rounding the weights to FP16
+changed an element by up to 7e-4 / sqrt(context). If a kernel reads one page too many or too few, an
+element changes by about 3 / context.
 """
 
 QUERY = 1.0
@@ -67,9 +67,9 @@ class AttentionShape:
 
 
 def splits_of(rows: int, pages: int, resident: int) -> int:
-    """The number of thread blocks per row that minimises the total time of all waves.
+    """The number of thread blocks per row that minimises the estimated time of all waves.
 
-    A last wave with few thread blocks takes as long as a full wave.
+    A last wave with few thread blocks counts as a full wave.
 
     Args:
         rows: number of rows; a row is one KV head of one sequence.

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 CLUSTER_CAPABILITY = 90
 
 STATIC_BYTES = 128
-"""Bytes of static shared memory that the sum of a block needs."""
+"""Bytes of static shared memory of a kernel with `add_block_sum` (device.cuh)."""
 
 
 def needs_clusters(gpu: Gpu, cluster: int) -> None:
-    """Skip the case if the GPU cannot run a cluster of ``cluster`` thread blocks."""
+    """Skip the case if the GPU has no clusters, or fewer SMs than ``cluster`` thread blocks."""
     if cluster > 1 and gpu.properties.capability < CLUSTER_CAPABILITY:
         skip("clusters of blocks need compute capability 9.0 or newer")
     if cluster > gpu.properties.sms:

@@ -17,10 +17,7 @@ MODEL, CONTEXT = "llama-3.1-8b", 32768
 """Default model and context of ``decode/attn``. Other benches run the same decode step."""
 
 TOKENS = 131072
-"""Tokens in the KV cache of all sequences.
-
-The batch is this number divided by the context, but at least 1.
-"""
+"""Tokens in the KV cache of all sequences. The batch is this number divided by the context."""
 
 LEAST_CONTEXT = 128
 """Smallest context, in tokens, for which the tolerance of the attention's check is known."""
@@ -33,7 +30,6 @@ def attention_bytes(model: ModelShard, kv: str) -> int:
 
 
 def attention_shape(model: ModelShard, context: int) -> AttentionShape:
-    """The shape of the attention of a decode step with ``context`` tokens per sequence."""
     from membench.workloads.attention import AttentionShape
 
     return AttentionShape(
@@ -115,7 +111,7 @@ def timed_step(
         min_sample_s=0.002,
         samples=10,
         # With single launches, the launch time is part of the result. So the GPU must not wait
-        # until the queue is full.
+        # until a whole sample is queued.
         may_block=launch == "graph",
         launches=1 if launch == "graph" else launches,
         detail={**detail, "launches": launches},

@@ -21,7 +21,7 @@ BLOCK_STEP = 4096  # bytes: alignment for direct I/O, and the unit of verificati
 MOST_IN_FLIGHT = 4096  # requests; IORING_MAX_ENTRIES of the first kernels with io_uring
 OBSERVE_S = 0.2
 LEAST_OBSERVE_S = 0.1
-SECONDS = 0.22  # seconds per round of one case, including set-up and verification
+SECONDS = 0.22  # estimated seconds per round of one case, including set-up and verification
 CLIENT_LIMITED = 0.9  # if the I/O loop uses a larger share of a CPU, it may limit the rate
 
 IOPS = (Metric.IOPS, Stat.MEDIAN)
@@ -90,7 +90,7 @@ def seen(trace: TrafficRecord) -> dict[str, str | int | float]:
     - ``loops``: number of submitting threads
     - ``busy``: largest share (0 to 1) of a CPU that a submitting thread used
     - ``client=limited``: the I/O loop may have limited the rate
-    - ``submit``: share (0 to 1) of the time that the I/O loop spent in submission calls
+    - ``submit``: largest share (0 to 1) of the time that a thread spent in submission calls
     - ``submission=blocked``: submission calls waited for the disk
     - ``registered=yes``: memory and file were registered with the kernel
     """

@@ -26,7 +26,7 @@ _CHUNK = 4 << 20
 class CudaStorage:
     """One backend that combines the backend of a GPU and the backend of a disk.
 
-    A row has the GPU as device. The `detail` of the row names the disk.
+    A row has the GPU as device.
 
     Args:
         storage: the disk; None if the run has no scratch file.
@@ -51,7 +51,7 @@ class CudaStorage:
 
     @property
     def kernel_digest(self) -> str:
-        """Hex SHA-256 digest of the kernel digests of the GPU and of the disk, if there is one."""
+        """Hex SHA-256 digest of the kernel digests of the GPU and of any disk."""
         parts = [self.gpu.kernel_digest]
         parts += [self._storage.kernel_digest] if self._storage is not None else []
         return hashlib.sha256("".join(parts).encode()).hexdigest()

@@ -88,7 +88,8 @@ def kernel_move(
     kernel = gpu.kernel(variant, "kv_bulk" if bulk else "kv_move")
     threads, shared = (32, BULK_SHARED) if bulk else (BLOCK, 0)
     fits = gpu.properties.sms * gpu.occupancy(kernel, threads, shared)
-    # A tile is the work of a warp in kv_move, or of a thread block (a KV block) in kv_bulk.
+    # number of thread blocks with work: in kv_bulk, a thread block copies whole KV blocks; in
+    # kv_move, a warp copies pieces of 512 * UNROLL bytes
     tiles = count if bulk else -(-count * -(-block // (512 * UNROLL)) // (BLOCK // 32))
     chosen = min(grid or fits, tiles, fits)
     number = np.uint32(block if bulk else block // 16)

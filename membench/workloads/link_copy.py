@@ -32,7 +32,8 @@ def copies(
             bulk copies through shared memory (``tma``).
         target, source: addresses that the GPU can access.
         size: a multiple of 16 bytes.
-        grid: number of SMs that a kernel uses; 0 for all SMs. The copy engine uses no SM.
+        grid: number of SMs; 0 for all SMs. The kernel gets one thread block per SM (``sm``), or as
+            many as fit (``tma``).
 
     Raises:
         Skip: the engine is ``tma``, but the GPU has no bulk copies.

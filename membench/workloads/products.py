@@ -14,7 +14,7 @@ from membench.gpu.verify.content import random_numbers, repeat, values
 from membench.gpu.verify.pattern import POISON
 
 TILE = 1_048_583
-"""Number of elements after which an operand repeats; a prime, so that all rows differ."""
+"""Elements (NVFP4: pairs) after which an operand repeats; a prime, so that all rows differ."""
 
 BITS: Mapping[str, int] = {"fp32": 32, "tf32": 32, "bf16": 16, "fp8": 8, "mxfp8": 8, "nvfp4": 4}
 """Bits of one number in memory, by format."""
@@ -23,7 +23,7 @@ STORED: Mapping[str, npt.DTypeLike] = {"fp32": np.uint32, "bf16": np.uint16, "fp
 """NumPy type with as many bits as an element of a result, by the format of the result."""
 
 _ROUNDED = {"fp32": 0.0, "bf16": 2**-8, "fp16": 2**-10}
-"""Maximum relative error of rounding to a format, by the format of a result."""
+"""Upper bound of the relative rounding error, by the format of a result."""
 
 CHECKED = 16
 """Number of elements of a result that the host recomputes for verification."""

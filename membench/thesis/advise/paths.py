@@ -32,7 +32,8 @@ class Rate:
     Attributes:
         low, value, high: minimum, median and maximum.
         shared: whether all ranks share the device that limits the rate.
-        contiguous: whether the rate is of one large copy instead of an engine's blocks.
+        contiguous: whether the host link was measured with one large copy instead of an engine's
+            blocks.
     """
 
     low: float

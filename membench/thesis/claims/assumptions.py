@@ -1,4 +1,4 @@
-"""Reads the assumptions: values with a range and a source that membench does not measure."""
+"""Reads the assumptions: values that membench does not measure, with a range and a source."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ Words = dict[WordKey, ClaimVerdict]
 
 @record
 class VariantDraws:
-    """The [draws] values of a statistic for one variant: a model, a baseline or a trace."""
+    """The [draws] values of a statistic for one variant, such as a model."""
 
     name: str
     draws: Floats

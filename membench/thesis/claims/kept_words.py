@@ -54,7 +54,6 @@ def as_json(scenario: Scenario, words: Words) -> dict[str, Any]:
 
 
 def _inputs(scenario: Scenario) -> str:
-    """A hash of the inputs."""
     digest = hashlib.sha256()
     for name, values in sorted(scenario.values.items()):
         digest.update(f"{name} {values.shape} {name in scenario.dates}\n".encode())

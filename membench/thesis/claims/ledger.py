@@ -112,7 +112,7 @@ class Claim:
 
     Attributes:
         quote: the original sentence (Traditional Chinese).
-        quantity: the claimed quantity, as a number or a rank.
+        quantity: the claimed quantity in words.
         notes: remarks that a report shows with the verdict.
         contrary: published evidence against the claim.
         not_found: facts that no available source gives.
@@ -147,7 +147,7 @@ class Ledger:
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of all assumptions and records of `Part.assumptions`."""
+        """All names in `Part.assumptions`."""
         return frozenset(name for part in self.parts for name in part.assumptions)
 
     @property

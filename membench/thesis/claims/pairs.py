@@ -103,7 +103,7 @@ def find_pair(
 def _rates(
     need: Input, own: Sequence[Row], other: Sequence[Row]
 ) -> dict[str, tuple[EvidenceRows, EvidenceRows]]:
-    """The decode rates that both machines measured: case with metric and statistic -> both rows."""
+    """The decode results that both machines have: case, metric and statistic -> both rows."""
 
     def by_case(rows: Sequence[Row]) -> dict[tuple[object, ...], list[Row]]:
         found: dict[tuple[object, ...], list[Row]] = {}

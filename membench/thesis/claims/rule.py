@@ -1,7 +1,8 @@
-"""The rule that decides every claim.
+"""The rule that derives a verdict from the draws of a statistic.
 
-A part of a claim is supported if the required share of the draws of its statistic is at or beyond
-the supporting threshold, contradicted likewise, and otherwise inconclusive.
+The verdict is `supported` if the required share of the draws is at or beyond the supporting
+threshold, and `contradicted` if the required share is at or beyond the contradicting threshold.
+Otherwise, the verdict is `inconclusive`.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ class Scenario:
         """This scenario with ``name`` multiplied by e^step; a date is moved by ``step`` years."""
         old = self.values[name]
         new = old + step if name in self.dates else old * math.exp(step)
-        moved = copy(self)  # takes a third of the time of `replace`
+        moved = copy(self)  # faster than `replace`
         object.__setattr__(moved, "values", {**self.values, name: new})
         return moved
 
@@ -204,7 +204,7 @@ def subjects(
 def _lent(name: str, scenarios: Mapping[str, Scenario], ledger: Ledger) -> dict[str, Loan]:
     """Measurements of other machines that replace missing measurements of the machine ``name``.
 
-    All GPU measurements are of one GPU: that of ``name``, or else the first measured GPU.
+    All GPU measurements are of one type of GPU: that of ``name``, or else the first measured type.
     """
     own = scenarios[name]
     others = [scenario for other, scenario in scenarios.items() if other != name]

@@ -166,7 +166,7 @@ def disagreeing(strata: Iterable[Stratum]) -> tuple[StratumAxis, ...]:
 def labels(variant: str) -> dict[StratumAxis, str]:
     """Axis -> stratum, from the variant's name and its parameters.
 
-    Without any, the axis is `CASE`, and the stratum is the case id without axes.
+    If these give no axis, the axis is `CASE`, and the stratum is the case id without its axes.
     """
     params = variant.params if isinstance(variant, Message) else {}
     found: dict[StratumAxis, str] = {}
@@ -202,7 +202,7 @@ def generations() -> Mapping[str, str]:
 
 
 _DENSE_YEARS = 2024
-"""Last year in which most open models were dense, with 128 KiB or more of KV cache per token."""
+"""Last year in which most open models were dense."""
 
 
 def _generation(year: int) -> Message:

@@ -51,7 +51,7 @@ def _next(step: float, farther: float = math.inf) -> float:
     the largest size is evaluated first, and then the middle one of the remaining sizes.
 
     Args:
-        farther: the nearest evaluated step beyond ``step``, with other verdicts.
+        farther: the nearest evaluated step beyond ``step``.
     """
     sizes = [size for size in LADDER if abs(step) <= size < abs(farther)]
     if abs(step) not in LADDER or not sizes:

@@ -1,7 +1,7 @@
 """Computes the KV shape of a model from its `config.json` (Hugging Face's format).
 
-If the configuration does not define the KV cache, membench does not guess, because a guess could be
-wrong by a large factor.
+A configuration that does not define the KV cache is an error, because a guess could be wrong by a
+large factor.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def layer_geometry(text: Text, kind: LayerKind) -> tuple[int, int, int]:
 
 
 def _heads_by_layer(text: Text, kinds: tuple[LayerKind, ...]) -> list[int]:
-    """The number of KV heads of each layer (Nemotron NAS).
+    """The number of KV heads of each layer.
 
     Empty if the configuration gives one number for all layers.
     """

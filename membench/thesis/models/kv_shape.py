@@ -1,15 +1,17 @@
 """KV shapes: bytes of a model's KV cache for a context, and sizes of the pieces that engines move.
 
-A KV shape is a list of groups of equal layers. Each group is of one of these kinds::
+A KV shape is a list of groups of equal layers, plus the bytes of a recurrent state. The layers are
+of these kinds::
 
     full attention (MHA, GQA)   parts=2 (K and V), one entry per token
     latent attention (MLA)      parts=1, heads=1: one latent per token, with `rotary` elements
                                 for the rotary embedding
     sliding window, chunked     like full attention, but at most `window` entries
     compressed                  one entry for each `every` tokens
-    linear attention            no entries: a constant `state_bytes`
+    linear attention            no group: a constant `state_bytes`
 
-    kv(s) = sum over groups of  layers * parts * heads * width * entries(s) * bytes per element
+    kv(s) = state_bytes
+          + sum over groups of  layers * parts * heads * width * entries(s) * bytes per element
 
 Sparse attention also stores an index (`LayerRole.INDEX`). Some published sizes omit the index.
 

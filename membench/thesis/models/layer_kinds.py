@@ -10,6 +10,7 @@ these rules for each model_type.
     full last of N, full first of N      one of N layers is "full", the other layers have a window
     chunked, full last of N              one of N layers is "full", the other layers have a chunk
     linear, full last of N               one of N layers is "full", the other layers are recurrent
+                                         (also "full first of N, linear")
     own                                  `_own` computes the kinds from special keys
 """
 
@@ -197,7 +198,7 @@ _READERS = (_of_zeros_and_ones, _of_places, _of_cycle, _of_blocks)
 
 
 def _of_block(block: Any) -> LayerKind:
-    """The kind of the layer of an entry of 'block_configs' (Nemotron NAS)."""
+    """The kind of a layer from its entry in 'block_configs' (Nemotron NAS)."""
     attention = block.get("attention") if isinstance(block, dict) else None
     if not isinstance(attention, dict):
         raise ModelError("'block_configs' of the model has a layer without 'attention'")

@@ -29,7 +29,7 @@ _UNGATED = frozenset(
 
 
 class MatrixRole(StrEnum):
-    """The purpose of a matrix. The role decides the precision and the reads per decode step."""
+    """The purpose of a matrix, which decides how much of it a decode step reads."""
 
     LAYER = "layer"
     """A matrix that multiplies every token."""

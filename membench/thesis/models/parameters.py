@@ -24,7 +24,7 @@ class Parameters:
 
     Attributes:
         total: all weights, including the embedding.
-        matmul: weights that multiply one token (`N_mm`).
+        matmul: weights that multiply one token.
         shared: weights that every decode step reads, without experts and embedding.
         expert: weights of all routed experts.
         experts: number of routed experts in a layer; 0 for a dense model.
@@ -70,7 +70,7 @@ def attention_flops(config: Config) -> float:
 
     - Windows, chunks and linear layers do not count: their FLOPs do not grow quadratically.
     - A layer that reuses the KV cache of another layer counts.
-    - Sparse attention counts as dense attention, so the result is an upper bound.
+    - Sparse attention counts as dense attention, which is an upper bound.
     - A layer of DeepSeek V4 with n tokens per entry counts as 1/n of a layer.
     """
     text = resolved(config)

@@ -1,8 +1,8 @@
 """Bytes of the recurrent state of one layer, per sequence.
 
-A state consists of matrices and of the last inputs of a convolution. The matrices are in float32
-unless the configuration names another type. The convolution inputs (kernel width minus 1) have 16
-bits.
+A state consists of matrices or vectors, and usually of the last inputs of a convolution. Matrices
+and vectors are in float32 unless the configuration names another type. The convolution inputs
+(kernel width minus 1) have 16 bits.
 """
 
 from __future__ import annotations

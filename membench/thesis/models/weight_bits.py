@@ -382,8 +382,8 @@ def _words(value: Any) -> list[str]:
 def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
     """A predicate: whether a matrix name matches an element of ``names``.
 
-    An element is a name, a prefix of dotted names, a glob with ``*``, or ``re:`` and a regular
-    expression.
+    An element is a component or a prefix of a dotted name, a glob with ``*``, or ``re:`` and a
+    regular expression.
     """
     own = [name for name in names if name.startswith("re:")]
     plain = {_canonical(name) for name in names if not name.startswith("re:")}

@@ -343,7 +343,7 @@ def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
         return [None] * ends.size
     known = np.zeros(trace.requests, np.int64)
     np.add.at(known, found.reuse.request, found.reuse.blocks)
-    # a block after a miss cannot hit, so each block after a miss counts as a new block
+    # Each block after a miss counts as new. If ids are hashes of prefixes, it cannot be cached.
     new = np.cumsum(np.maximum(found.blocks - known, 0))
     place = np.searchsorted(new, ends)
     return [

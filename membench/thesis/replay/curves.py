@@ -1,6 +1,6 @@
 """Hit rate as a function of capacity, for the traces that membench contains.
 
-A replay takes seconds, so `curves.json` contains the curves. This command writes the file::
+`curves.json` contains the curves, to save a replay. This command writes the file::
 
     python -m membench.thesis.replay.curves > membench/thesis/replay/curves.json
 """
@@ -66,8 +66,8 @@ class Curve:
     hits: Floats
 
     def hit_rate(self, tokens: Floats) -> Floats:
-        """[k] hit rates at capacities of ``tokens`` ([k]), interpolated over their logarithm."""
-        # As numpy.interp, bit for bit, but three times as fast: bins replace the binary search.
+        """Hit rates at capacities of ``tokens`` (any shape), interpolated over the logarithm."""
+        # Equal to numpy.interp, but faster: bins replace the binary search.
         bins = self._bins
         place = np.log(np.clip(tokens, self.capacity[0], self.capacity[-1]))
         with np.errstate(invalid="ignore"):  # NaN has no bin; the result is NaN

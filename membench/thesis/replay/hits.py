@@ -24,7 +24,7 @@ from membench.thesis.replay.lru_stack.touches import Touches, touches
 from membench.thesis.replay.trace import Trace, TraceError
 
 _MOST_ATOMS = 2**20
-"""Maximum number of atoms (see `lru_stack.stack`) in memory at a time: about 200 MB."""
+"""Usual maximum number of atoms (see `lru_stack.stack`) in memory at a time: about 200 MB."""
 
 
 @record

@@ -111,14 +111,14 @@ def s3fifo(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
 
     The small queue has a tenth of the capacity, and at least one block. The ghost queue has as many
     entries as the main queue. A missing block enters the main queue if it is in the ghost queue,
-    otherwise the small queue. A block that leaves the small queue enters the main queue after two
-    or more hits, otherwise the ghost queue. In the main queue, each hit (up to three) keeps a block
-    for one more round.
+    otherwise the small queue. A block that leaves the small queue enters the main queue if it was
+    used at least twice more, otherwise the ghost queue. In the main queue, each use (up to three)
+    keeps a block for one more round.
 
     Args:
         ids, bounds, hits, written: as in `lru`.
         state: [3, b] int64 zeros. Row 0 is the queue of each block (1 small, 2 main, 3 ghost), row
-            1 the hits, row 2 the last sequence number in the ghost queue.
+            1 the further uses, row 2 the last sequence number in the ghost queue.
         queues: [3, k] int64, ring buffers of the three queues. k is larger than any queue.
     """
     where, used, ghosted = state[0], state[1], state[2]

@@ -65,7 +65,7 @@ class RunLru:
         return taken
 
     def push(self, scope: int, run: Run, time: float, *, reused: bool) -> None:
-        """Insert ``run`` as the most recent blocks, the first block last. None may be cached."""
+        """Insert the new blocks ``run`` as the most recent blocks, the first block last."""
         self._map.insert(scope, *run, self._next)
         self._slots[self._next] = Slot(scope, time, reused, [run[0]])
         self._next += 1

@@ -93,7 +93,8 @@ class TierUse:
 
     Attributes:
         hits, written: number of blocks.
-        mean_blocks, most_blocks: resident blocks, time average and maximum.
+        mean_blocks: resident blocks, averaged over time.
+        most_blocks: maximum of the resident blocks; with one tier per GPU, the sum of the maxima.
         read_bytes: bytes loaded to the GPU; 0 for the first tier.
         read_busy, write_busy: share of the time in which the tier moves data. Above 1, the
             bandwidth is not enough.

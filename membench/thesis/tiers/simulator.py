@@ -199,7 +199,7 @@ class _EventModel:
         return served, sum(served)
 
     def _next_above(self, faster: list[_Store], scope: int, begin: int, last: int) -> int:
-        """The last id before the first one that a tier in ``faster`` has, at most ``last``."""
+        """The last id, up to ``last``, before the first block of a tier in ``faster``."""
         for store in faster:
             found = store.cache.find(scope, begin, last)
             if found:

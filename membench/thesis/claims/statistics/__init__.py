@@ -1,6 +1,6 @@
 """The statistics that decide claims, by name.
 
-A variant is a model, a baseline or a trace for which the claim must be true.
+A variant is one case that a statistic covers, such as a model on a class of GPU.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def all_models() -> AllModels:
 
 @lru_cache(maxsize=32)
 def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
-    """[model, draws] bytes of KV cache for [draws] tokens, given as bytes for the cache."""
+    """`AllModels.kv` for the array of tokens with the bytes ``contexts``."""
     models, tokens = all_models(), np.frombuffer(contexts)
     held: Floats = np.broadcast_to(models.state, (len(models.names), tokens.size))
     for every, window, entry in zip(models.every, models.window, models.entry[dtype], strict=True):
@@ -203,7 +203,10 @@ def touched(model: Known, batch: Floats, element: float | None = None) -> Floats
 
 @lru_cache(maxsize=512)
 def _touched(weights: Parameters, shared: float, expert: float, batches: bytes) -> Floats:
-    """[n] weights that a decode step reads, for [n] tokens per step (as bytes, for the cache)."""
+    """[n] weights that a decode step reads, in the unit of ``shared`` and ``expert``.
+
+    ``batches`` are the bytes of an array: [n] tokens per step.
+    """
     return np.array(
         [
             roofline.touched_weights(shared, expert, weights.experts, weights.active, float(batch))

@@ -29,7 +29,7 @@ Values = dict[str, Floats]
 
 
 def _request(scenario: Scenario, kind: str) -> Floats:
-    """[model, draws] FLOPs for the input of a request that is not cached, and for its output."""
+    """[model, draws] FLOPs of a request: for the part of the input that misses, and the output."""
     given, written = scenario[f"workload.{kind}.input"], scenario[f"workload.{kind}.output"]
     return prefill_flops(given + written, given * (1 - scenario["workload.thinking.miss"]))
 

@@ -33,7 +33,7 @@ from membench.thesis.replay.curves import curves
 Values = dict[str, Floats]
 
 _MARGIN = 1.25
-"""Factor for a capacity. The additional hits give the hits per byte."""
+"""Factor by which a capacity grows, to find the additional hits per byte."""
 
 
 class _Constants(NamedTuple):

@@ -58,7 +58,7 @@ def _usable(scenario: Scenario, rate: Floats) -> Values:
 
 
 def usable_capacity(scenario: Scenario) -> Values:
-    """Flash capacity that a rack's link can fill in the mean time between two uses, over 16 TB."""
+    """Bytes of flash that a rack's link can fill in the mean gap between uses, divided by 16 TB."""
     return _usable(scenario, scenario["system.link"])
 
 

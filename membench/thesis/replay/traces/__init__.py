@@ -75,7 +75,8 @@ def read_trace(source: str, block_tokens: int | None = None, *, nested: bool = F
 
     Raises:
         UsageError: ``source`` looks like a name, but no built-in trace or file has this name.
-        TraceError: the file does not exist, has no blocks, or is invalid.
+        TraceError: the file does not exist, has no blocks or is invalid, or ``block_tokens`` does
+            not fit the trace.
     """
     trace = _read(source, block_tokens)
     return trace if nested else trace.without_nested()
@@ -144,7 +145,7 @@ def _of_folder(path: Path, block_tokens: int | None) -> Trace:
 
 
 def _lines(name: str, content: bytes) -> Lines:
-    """Split ``content`` into lines. A JSON object or an element of a JSON list counts as one."""
+    """Split ``content`` into lines. One JSON object, or each element of a JSON list, is a line."""
     content = as_utf8(content)
     lines = lines_of(content, name)
     if lines and (lines[0].strip() in {b"{", b"["} or content.startswith(b"[")):
