@@ -39,7 +39,7 @@ def beside(victim: Sequence[int] | Stamps, aggressor: Sequence[int] | Stamps) ->
         return None
     first, last = np.flatnonzero(within)[[0, -1]]
     begin, end = int(v[first]), int(v[last + 1])
-    # pieces of the aggressor completed at both ends of the window
+    # pieces of the aggressor completed by the begin and by the end of the window
     done = np.interp([begin, end], a, np.arange(a.size))
     durations = np.diff(v)[within]
     return Beside(

@@ -1,8 +1,7 @@
 """Finds the fastest way to get a KV cache: restore from DDR, restore from SSD, or recompute.
 
-The times follow from measured rates (or a rate that the user assumes), never from the data sheet's
-peak. They are lower bounds if the engine computes in the measured precision and copies with the
-measured method.
+The times follow from the rates in result rows, or from a rate that the user assumes. The times are
+lower bounds if the engine computes in the measured precision and copies with the measured method.
 """
 
 from __future__ import annotations

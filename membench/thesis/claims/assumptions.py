@@ -262,8 +262,6 @@ _KEYS_HINT = f"the keys are {', '.join(_KEYS)}"
 
 
 class _Refused(Exception):
-    """An entry is invalid."""
-
     def __init__(self, message: str, hint: str = "docs/thesis.md shows an entry") -> None:
         super().__init__(message, hint)
 

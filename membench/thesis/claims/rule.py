@@ -1,8 +1,8 @@
 """The rule that derives a verdict from the draws of a statistic.
 
-The verdict is `supported` if the required share of the draws is at or beyond the supporting
-threshold, and `contradicted` if the required share is at or beyond the contradicting threshold.
-Otherwise, the verdict is `inconclusive`.
+- `supported`: the required share of the draws is at or beyond the supporting threshold.
+- `contradicted`: the required share of the draws is at or beyond the contradicting threshold.
+- `inconclusive`: otherwise.
 """
 
 from __future__ import annotations

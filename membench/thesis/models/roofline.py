@@ -66,7 +66,7 @@ SERVED_DECODE = BoundRatios(
         "assumes weights in the served precision, KV cache in FP8 and 92 % of the memory bandwidth."
     ),
 )
-"""Measured decode times of real servers divided by the lower bound. A test recomputes them."""
+"""Measured decode times of real servers divided by the lower bound. A test checks the values."""
 
 
 def prefill_flops(
