@@ -217,7 +217,8 @@ def _link(temporary: Path, path: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # FAT has no hard links: create an empty file with the name, then replace this file.
+        # FAT has no hard links: create an empty file with the name, then replace this file. A kill
+        # between the two steps leaves the empty file.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
         try:
             temporary.replace(path)

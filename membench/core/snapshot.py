@@ -62,9 +62,9 @@ class Cpu:
         affinity: CPUs that the scheduler may run this process on.
         quota: CPU time that the control group grants, as a number of CPUs; None if there is no
             limit.
-        usable: number of CPUs in the affinity, at most the quota.
+        usable: number of CPUs in the affinity, at most the quota (rounded up).
         staircase: pairs (buffer size in bytes, ns per load of a pointer chase in this buffer),
-            ascending, measured on the first usable CPU; empty if not measured.
+            ascending, measured on the first CPU of `placement`; empty if not measured.
     """
 
     model: str
@@ -248,7 +248,7 @@ class Gpus:
     """The GPUs of the machine, and the problem if membench cannot use GPUs.
 
     Attributes:
-        driver: NVIDIA driver version; empty if there is no driver.
+        driver: NVIDIA driver version; empty if there is no driver, or if its version is unknown.
         cuda: newest CUDA version that the driver supports.
         devices: the GPUs that this process may use according to CUDA_VISIBLE_DEVICES.
         problem, remedy: the reason why membench cannot use any GPU, and an action that the user can

@@ -119,7 +119,7 @@ def flat_from(stairs: Staircase) -> int:
 
 
 def of_the_chase(machine: Machine) -> int | None:
-    """Reported bytes of the last-level cache of the first usable CPU; None if unknown.
+    """Reported bytes of the last-level cache of the first CPU of `placement`; None if unknown.
 
     This CPU measures the staircase.
     """
