@@ -25,6 +25,7 @@ from membench.core.snapshot import GpuFault
 from membench.core.terms import Metric, Status, Tier
 from membench.machine.gpus.state import GpuState
 from membench.results.schema import Row
+from membench.results.sidecar import SCHEMA
 from membench.results.table import read_rows, write_rows
 
 HALF = h100_box.scaled(0.5, "link/")
@@ -444,11 +445,25 @@ def test_against_its_own_history(
     assert "GPU 3: host to GPU: fail (50% of the expected value)" in out
     assert "history: 6 runs since 2026-01-01 00:00" in out
     assert "= pass [1]" in out
+    changed = []
+    for row in few:
+        assert row.value is not None
+        values = tuple(value * 0.5 for value in row.round_values)
+        run_id = "20260801T000000Z-bbbb"
+        changed.append(replace(row, value=row.value * 0.5, round_values=values, run_id=run_id))
+    write_rows(tmp_path / "9_b.csv", changed)
+    pair = {"side": "b", "versus": "pages=4k"}
+    sidecar = {"schema": SCHEMA, "plan": {"pair": pair}}
+    (tmp_path / "9_b.json").write_text(json.dumps(sidecar))
+    code, out, err = run(capsys, now, "--expect", "history")
+    assert "history: 6 runs since 2026-01-01 00:00" in out
+    (tmp_path / "copy.csv").write_bytes((tmp_path / "4.csv").read_bytes())
     for number in range(4):
         (tmp_path / f"{number}.csv").unlink()
     code, _, err = run(capsys, now, "--expect", "history")
     assert code == 2
     assert "too few other runs of this machine" in err
+    assert "2 instead of at least 3" in err
 
 
 @pytest.mark.parametrize("form", ["table", "md", "json", "github", "junit"])

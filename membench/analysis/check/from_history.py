@@ -8,7 +8,7 @@ from pathlib import Path
 from membench.analysis.check.expectation import Expectation
 from membench.analysis.check.quantities import QUANTITIES
 from membench.analysis.history.changepoints import LEAST
-from membench.analysis.history.reading import read_history
+from membench.analysis.history.reading import read_record
 from membench.analysis.history.summary import ExpectedRange, history_of
 from membench.core.errors import MembenchError, UsageError
 from membench.core.files import shown
@@ -30,14 +30,14 @@ def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple
     """
     names = frozenset(machines)
     others = [path for path in _beside(paths) if _is_of(path, names)]
-    if len(others) < LEAST:
+    record = read_record([], others)
+    if len(record.runs) < LEAST:
         folders = ", ".join(dict.fromkeys(shown(path.parent) for path in paths))
         raise UsageError(
-            f"too few other runs of this machine in {folders}: {len(others)} instead of at least "
-            f"{LEAST}",
+            f"too few other runs of this machine in {folders}: {len(record.runs)} instead of at "
+            f"least {LEAST}",
             "give one run as the expected values: --expect FILE",
         )
-    record = read_history(others)
     cases = {key.case for key in record.series if any(one.has(key.case) for one in QUANTITIES)}
     if not cases:
         return ()
