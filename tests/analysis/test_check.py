@@ -17,6 +17,7 @@ from membench.analysis.check.expectation import Expectation, expectations
 from membench.analysis.check.expected import expected_of
 from membench.analysis.check.machine import MachineCheck, check_machine
 from membench.analysis.check.preconditions import PreconditionState, preconditions
+from membench.analysis.check.reading import read_checked
 from membench.analysis.check.requirements import failures, parse_requirements
 from membench.analysis.check.rule import CheckVerdict
 from membench.cli import main
@@ -369,6 +370,18 @@ def test_company_excuses_a_low_figure() -> None:
     assert verdict(check, "GPU memory copy") == "not judged"
     assert failures(check, parse_requirements([])) == ()
     assert failures(check, parse_requirements(["gpu=8"])) == ("GPU 0: hbm is not judged",)
+
+
+def test_a_sidecar_with_an_invalid_state_is_not_used(tmp_path: Path) -> None:
+    path = h100_box.written(tmp_path / "a.csv", h100_box.judged(h100_box.rows()))
+    sidecar = path.with_suffix(".json")
+    content = json.loads(sidecar.read_text())
+    content["notes"][0]["data"]["states"][0]["uuid"] = 1
+    sidecar.write_text(json.dumps(content))
+    found = read_checked([path], ["auto"])
+    assert any("the sidecar is not used" in str(one) for one in found.problems)
+    (cpus,) = [one for one in found.check.preconditions if one.name == "CPUs"]
+    assert cpus.state is PreconditionState.UNKNOWN
 
 
 def test_a_pair_of_the_peer_matrix_is_named() -> None:

@@ -58,8 +58,8 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
         try:
             sidecar = _believed(path, found, problems)
             if sidecar is not None:
-                machine = load(Machine, sidecar.machine)
-                states += gpu_states(sidecar)
+                snapshot, seen = load(Machine, sidecar.machine), gpu_states(sidecar)
+                machine, states = snapshot, [*states, *seen]
         except MembenchError as error:
             problems.append(tr("{error}; the sidecar is not used", error=error))
     names = list(dict.fromkeys(row.machine for row in rows))
