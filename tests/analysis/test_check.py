@@ -372,6 +372,26 @@ def test_company_excuses_a_low_figure() -> None:
     assert failures(check, parse_requirements(["gpu=8"])) == ("GPU 0: hbm is not judged",)
 
 
+def test_a_requirement_counts_the_measured_gpus() -> None:
+    def shared(row: Row) -> Row:
+        row = h100_box.scaled(0.6, "hbm/", gpu=3)(row)
+        return replace(row, flags=("busy-gpu",)) if row.case.endswith("/gpu=3") else row
+
+    rows = [
+        row
+        for row in h100_box.judged(h100_box.rows("quick", 8, shared))
+        if not row.case.endswith(("/gpu=0", "/gpu=1"))
+    ]
+    healthy = {number: h100_box.state(number) for number in range(8)}
+    check = check_machine(rows, h100_box.box(8), figures("auto"), healthy)
+    assert failures(check, parse_requirements(["gpu=5"])) == ()
+    assert failures(check, parse_requirements(["gpu=6"])) == ("GPU 3: hbm is not judged",)
+    assert failures(check, parse_requirements(["gpu=7"])) == (
+        "7 GPUs are required; number of measured GPUs: 6",
+        "GPU 3: hbm is not judged",
+    )
+
+
 def test_a_sidecar_with_an_invalid_state_is_not_used(tmp_path: Path) -> None:
     path = h100_box.written(tmp_path / "a.csv", h100_box.judged(h100_box.rows()))
     sidecar = path.with_suffix(".json")

@@ -100,22 +100,23 @@ def gpus(devices: Sequence[int | None]) -> str:
 
 
 def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
-    """Yield a sentence if too few GPUs were measured, and for each required tier not judged.
+    """Yield a sentence for each requirement that is not met.
 
-    A requirement of N GPUs also requires the tiers in `_NEEDED` of each measured GPU below N.
+    A requirement of N GPUs requires a verdict on each tier in `_NEEDED` for any N GPUs.
     """
-    seen = {device.device for line in check.lines for device in line.devices if device.value}
-    found = len(seen - {None})
-    if found < required.gpus:
+    devices = [device for line in check.lines for device in line.devices]
+    seen = sorted({one.device for one in devices if one.device is not None and one.value})
+    if len(seen) < required.gpus:
         yield tr_n(
             "{count} GPU is required; number of measured GPUs: {found}",
             "{count} GPUs are required; number of measured GPUs: {found}",
             required.gpus,
-            found=found,
+            found=len(seen),
         )
-    for number in range(required.gpus):
-        for tier in _NEEDED:
-            if number in seen and not _is_judged(check, tier, number):
+    missing = [[tier for tier in _NEEDED if not _is_judged(check, tier, number)] for number in seen]
+    if sum(not tiers for tiers in missing) < required.gpus:
+        for number, tiers in zip(seen, missing, strict=True):
+            for tier in tiers:
                 yield tr("GPU {number}: {tier} is not judged", number=number, tier=tier)
     for tier in required.tiers:
         if check.tiers.get(tier, CheckVerdict.NOT_JUDGED) is CheckVerdict.NOT_JUDGED:
