@@ -146,7 +146,7 @@ def _distance(figures: Sequence[Measurement], rows: Sequence[Measurement]) -> tu
     found = likeness_of(figures[0], rows[0])
     assert found is not None
     gpu = split_case(rows[0].case)[1].get("gpu", "0")
-    return len(found.others), len(found.harmless), int(gpu) if gpu.isdecimal() else 0
+    return len(found.others), len(found.harmless), int(gpu[:18]) if gpu.isdecimal() else 0
 
 
 def _form(key: Key) -> tuple[object, ...]:

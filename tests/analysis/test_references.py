@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from membench.core.terms import Status
 from membench.results.compact.row import Measurement, of_row
 from membench.results.reference_files import files_of
 from membench.results.schema import Row
+from membench.results.table import write_rows
 
 
 @cache
@@ -103,6 +105,27 @@ def test_the_nearest_case_is_shown_with_what_differs(
     assert code == 0
     assert "n/a (other case)" in out
     assert "the nearest case: size 256MiB, here 1MiB" in out
+
+
+def test_of_equal_rows_the_first_gpu_is_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The number of a GPU in an imported case id may have any number of digits."""
+    (copy,) = [row for row in h100_box.rows("quick", 1) if row.case == "hbm/copy/size=auto/vec=16"]
+    run = tmp_path / "a.csv"
+    numbers = {"1" * 5000: 1000.0, "7": 2000.0, "3": 2900.0}
+    write_rows(
+        run,
+        [
+            replace(copy, case=f"{copy.case}/gpu={number}", value=value, round_values=(value,) * 5)
+            for number, value in numbers.items()
+        ],
+    )
+    code, out, err = run_cli(capsys, run, "--against", "ref:h100-sxm", "--all", "--format", "json")
+    assert (code, err) == (0, "")
+    lines = json.loads(out)["rows"]
+    (line,) = [line for line in lines if line["case"] == "hbm/copy/size=256MiB/vec=16"]
+    assert line["labels"][1]["against_reference"]["ratio"] == pytest.approx(1)
 
 
 def test_either_side_may_be_the_published_one(
