@@ -392,6 +392,15 @@ def test_a_requirement_counts_the_measured_gpus() -> None:
     )
 
 
+def test_a_link_with_an_endless_number_is_unknown() -> None:
+    def odd(row: Row) -> Row:
+        text = "gen" + "1" * 5000 + "x16"
+        return replace(row, detail={**row.detail, "pcie": text} if "pcie" in row.detail else {})
+
+    check = checked(odd, gpus=1)
+    assert all(one.state is not PreconditionState.BAD for one in check.preconditions)
+
+
 def test_a_sidecar_with_an_invalid_state_is_not_used(tmp_path: Path) -> None:
     path = h100_box.written(tmp_path / "a.csv", h100_box.judged(h100_box.rows()))
     sidecar = path.with_suffix(".json")

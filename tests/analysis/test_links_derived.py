@@ -227,6 +227,15 @@ def test_the_front_is_what_nothing_beats() -> None:
     assert [one.aggressor for one in front.others] == ["h2d-sm"]
 
 
+def test_odd_numbers_in_case_ids_are_left_out() -> None:
+    fine = copies("h2d", "ce", 2500.0, 55.0)
+    odd = [row("link/h2d/size=huge/mem=pinned/engine=ce/streams=1", 3.0)]
+    assert link_fits([*fine, *odd]) == link_fits(fine)
+    for count in ("\u00b2", "", "1" * 5000):
+        case = f"kv/h2d/block=4KiB/count={count}/method=sm/order=random"
+        assert moved([row(case, 1.0)], "h2d") == ()
+
+
 # Tests of the output.
 
 

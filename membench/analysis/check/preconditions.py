@@ -14,7 +14,7 @@ from membench.core.terms import Status, Tier
 from membench.machine.gpus.state import GpuState
 from membench.results.schema import Row
 
-_PCIE = re.compile(r"gen(\d+)x(\d+)")
+_PCIE = re.compile(r"gen(\d{1,4})x(\d{1,4})", re.ASCII)
 _WRONG = ("heat", "hardware slowdown", "power brake")
 """Throttle reasons that mean a fault. A power cap is normal at full load, and so no fault."""
 ON_CHIP = GPU_TIERS - {Tier.LINK}

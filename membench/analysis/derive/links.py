@@ -105,7 +105,7 @@ def link_fits(rows: Iterable[Row]) -> tuple[LinkFit, ...]:
                 if params.get("mem") == "pinned"
                 and params.get("engine") == engine
                 and params.get("streams") == "1"
-                and "size" in params
+                and _size(params.get("size", ""))
             ]
             fit = fit_transfer(*zip(*points, strict=True)) if points else None
             if fit is not None:
