@@ -129,6 +129,16 @@ def test_bank_conflicts_are_held_against_stride_one_of_the_same_width() -> None:
     assert (one.times, one.predicted) == (8.0, "8")
 
 
+def test_a_case_without_width_or_stride_has_no_conflict() -> None:
+    rows = [
+        bandwidth("smem/read/width=4/stride=1", 30000.0),
+        bandwidth("smem/read/stride=8", 3750.0),
+        bandwidth("smem/read/width=4", 3750.0),
+        bandwidth("smem/read", 3750.0),
+    ]
+    assert tiers.bank_conflicts(rows) == ()
+
+
 def test_a_case_in_its_parts() -> None:
     name, params = split_case("gpu/gemm/bf16/n=8192")
     assert (name, params) == ("gpu/gemm/bf16", {"n": "8192"})

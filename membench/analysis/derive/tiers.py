@@ -187,14 +187,14 @@ def bank_conflicts(rows: Iterable[Row]) -> tuple[Conflict, ...]:
     for name in ("smem/read", "smem/write"):
         found = list(_good(rows, name, Metric.BANDWIDTH, Stat.MEDIAN))
         straight = {
-            params["width"]: row
+            params.get("width"): row
             for row in found
             if (params := split_case(row.case)[1]).get("stride") == "1"
         }
         for row in found:
             params = split_case(row.case)[1]
-            one = straight.get(params["width"])
-            if params["stride"] != "1" and one is not None:
+            one = straight.get(params.get("width"))
+            if params.get("stride", "1") != "1" and one is not None:
                 times = (one.value or 0.0) / (row.value or 1.0)
                 result.append(Conflict(row.case, one.case, times, row.detail.get("conflict", "")))
     return tuple(result)
