@@ -22,11 +22,14 @@ from membench.analysis.check.requirements import failures, parse_requirements
 from membench.analysis.check.rule import CheckVerdict
 from membench.cli import main
 from membench.core.errors import UsageError
+from membench.core.plain import dump
 from membench.core.snapshot import GpuFault
 from membench.core.terms import Metric, Status, Tier
 from membench.machine.gpus.state import GpuState
+from membench.report.screens import judged
+from membench.results.journal.reading import JournalEvent
 from membench.results.schema import Row
-from membench.results.sidecar import SCHEMA
+from membench.results.sidecar import SCHEMA, Sidecar, write_sidecar
 from membench.results.table import read_rows, write_rows
 
 HALF = h100_box.scaled(0.5, "link/")
@@ -357,6 +360,7 @@ def test_a_gpu_without_known_links_does_not_get_the_links_of_another() -> None:
         h100_box.rows(),
         replace(machine, links=links),
         {number: h100_box.state(number) for number in range(8)},
+        {},
     )
     assert [one.device for one in found if one.state is PreconditionState.BAD] == [1]
 
@@ -411,6 +415,24 @@ def test_a_sidecar_with_an_invalid_state_is_not_used(tmp_path: Path) -> None:
     assert any("the sidecar is not used" in str(one) for one in found.problems)
     (cpus,) = [one for one in found.check.preconditions if one.name == "CPUs"]
     assert cpus.state is PreconditionState.UNKNOWN
+
+
+def test_the_rows_of_a_run_on_one_gpu_belong_to_this_gpu(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = h100_box.judged(h100_box.rows(gpus=1))
+    write_rows(path, rows)
+    states = [dump(h100_box.state(0, ecc_errors=1)), dump(h100_box.state(1))]
+    note = JournalEvent("gpu", {"round": 1, "states": states})
+    plan = replace(h100_box.plan("quick", 1), device="cuda:1")
+    sidecar = Sidecar(plan=plan, machine=dump(h100_box.box()), notes=(note,))
+    write_sidecar(path, sidecar)
+    for check in (
+        read_checked([path], ["auto"]).check,
+        judged.checked(rows, h100_box.box(), sidecar),
+    ):
+        assert check is not None
+        assert failures(check, parse_requirements(["gpu=1"])) == ()
+        assert {one.device for line in check.lines for one in line.devices} == {None, 1}
 
 
 def test_a_pair_of_the_peer_matrix_is_named() -> None:

@@ -62,21 +62,23 @@ def check_machine(
     machine: Machine | None,
     expected: Sequence[Expectation],
     states: Mapping[int, GpuState] | None = None,
+    run_gpus: Mapping[str, int] | None = None,
 ) -> MachineCheck:
     """Check the machine that ``rows`` describe.
 
     Args:
         machine: the snapshot; None if unknown.
         states: for each GPU index, the last state that NVML reported.
+        run_gpus: see `membench.analysis.check.tiers.gpu_of`.
     """
-    rows = tuple(rows)
-    met = preconditions(rows, machine, states or {})
-    lines = judge_tiers(rows, expected, _parts(machine))
+    rows, run_gpus = tuple(rows), run_gpus or {}
+    met = preconditions(rows, machine, states or {}, run_gpus)
+    lines = judge_tiers(rows, expected, _parts(machine), run_gpus)
     return MachineCheck(
         references=tuple(dict.fromkeys(one.reference for one in expected)),
         lines=tuple(_weighed(line, met) for line in lines),
         preconditions=met,
-        stragglers=stragglers(rows),
+        stragglers=stragglers(rows, run_gpus),
     )
 
 

@@ -56,19 +56,23 @@ class Precondition:
 
 
 def preconditions(
-    rows: Sequence[Row], machine: Machine | None, states: Mapping[int, GpuState]
+    rows: Sequence[Row],
+    machine: Machine | None,
+    states: Mapping[int, GpuState],
+    run_gpus: Mapping[str, int],
 ) -> tuple[Precondition, ...]:
     """Find the preconditions for judging ``rows``, each with its state.
 
     Args:
         states: for each GPU index, the last state that NVML reported.
+        run_gpus: see `membench.analysis.check.tiers.gpu_of`.
     """
     ok = [row for row in rows if row.status is Status.OK]
     found: list[Precondition] = []
     if machine is not None:
         found += _faults(machine)
-    for device in sorted({gpu for row in ok if (gpu := gpu_of(row)) is not None}):
-        mine = [row for row in ok if gpu_of(row) == device]
+    for device in sorted({gpu for row in ok if (gpu := gpu_of(row, run_gpus)) is not None}):
+        mine = [row for row in ok if gpu_of(row, run_gpus) == device]
         found += _of_gpu(device, mine, states.get(device), _links_of(device, machine))
     if any(row.tier is Tier.DDR for row in ok):
         found += _of_host([row for row in ok if row.tier is Tier.DDR], machine)

@@ -8,6 +8,7 @@ from pathlib import Path
 from membench.analysis.check.expected import expected_of
 from membench.analysis.check.machine import MachineCheck, check_machine
 from membench.analysis.check.preconditions import states_by_device
+from membench.analysis.check.tiers import run_gpu
 from membench.core.errors import MembenchError, UsageError
 from membench.core.files import shown
 from membench.core.messages import listed, tr
@@ -51,6 +52,7 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
     problems: list[str] = []
     machine: Machine | None = None
     states: list[GpuState] = []
+    run_gpus: dict[str, int] = {}
     for path in paths:
         found = read_rows(path)
         check_magnitude(found)
@@ -60,6 +62,7 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
             if sidecar is not None:
                 snapshot, seen = load(Machine, sidecar.machine), gpu_states(sidecar)
                 machine, states = snapshot, [*states, *seen]
+                run_gpus |= run_gpu(sidecar.plan)
         except MembenchError as error:
             problems.append(tr("{error}; the sidecar is not used", error=error))
     names = list(dict.fromkeys(row.machine for row in rows))
@@ -75,7 +78,7 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
             "give files of one machine; use membench compare for several machines",
         )
     figures = expected_of(expected, rows, machine, paths)
-    check = check_machine(rows, machine, figures, states_by_device(machine, states))
+    check = check_machine(rows, machine, figures, states_by_device(machine, states), run_gpus)
     return CheckedFile(names[0], check, tuple(problems))
 
 

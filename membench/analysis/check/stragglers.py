@@ -6,7 +6,7 @@ that differ only in the GPU are one case.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -40,19 +40,29 @@ class Straggler:
     chance: float
 
 
-def stragglers(rows: Iterable[Row]) -> tuple[Straggler, ...]:
-    """Find the slow GPUs, then the slow pairs; none among fewer than five GPUs or pairs."""
+def stragglers(rows: Iterable[Row], run_gpus: Mapping[str, int]) -> tuple[Straggler, ...]:
+    """Find the slow GPUs, then the slow pairs; none among fewer than five GPUs or pairs.
+
+    ``run_gpus``: see `membench.analysis.check.tiers.gpu_of`.
+    """
+
+    def gpu(row: Row) -> int | None:
+        return gpu_of(row, run_gpus)
+
     ok = [
         row
         for row in rows
         if row.status is Status.OK
         and row.value is not None
-        and gpu_of(row) is not None
+        and gpu(row) is not None
         and OFF_TIER_FLAGS.isdisjoint(row.flags)
     ]
     pairs = [row for row in ok if _is_of_pair(row)]
     own = [row for row in ok if not row.case.startswith(PEER) and "/src=" not in row.case]
-    return (*_found(own, lambda row: f"GPU {gpu_of(row)}"), *_found(pairs, _pair))
+    return (
+        *_found(own, lambda row: f"GPU {gpu(row)}"),
+        *_found(pairs, lambda row: _pair(row, gpu(row))),
+    )
 
 
 def _is_of_pair(row: Row) -> bool:
@@ -61,14 +71,14 @@ def _is_of_pair(row: Row) -> bool:
     return row.case.startswith(PEER) or (matrix and axes.get("src", "") != axes.get("dst", ""))
 
 
-def _pair(row: Row) -> str:
+def _pair(row: Row, gpu: int | None) -> str:
     """The name of the pair, such as ``GPU 0 to GPU 1`` (source, then destination)."""
     said = {**row.detail, **split_case(row.case)[1]}
     ends = said.get("src", ""), said.get("dst", "")
     if all(ends):
         return f"GPU {ends[0]} to GPU {ends[1]}"
     both = said.get("gpus", "")
-    return f"GPUs {both}" if both else f"GPU {gpu_of(row)} and another"
+    return f"GPUs {both}" if both else f"GPU {gpu} and another"
 
 
 def _found(rows: Sequence[Row], name: Callable[[Row], str]) -> list[Straggler]:

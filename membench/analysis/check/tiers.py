@@ -5,7 +5,7 @@ A quantity without an expected value or without a row never passes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from membench.analysis.check.device import judge_device
@@ -13,6 +13,7 @@ from membench.analysis.check.expectation import Expectation
 from membench.analysis.check.lines import TierLine
 from membench.analysis.check.quantities import QUANTITIES, MachinePart, Quantity
 from membench.core.terms import Status, Tier
+from membench.results.plan import Plan
 from membench.results.schema import Row
 from membench.results.staircase import settled
 
@@ -21,24 +22,42 @@ GPU_TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.GPU, Tier.LIN
 
 
 def judge_tiers(
-    rows: Iterable[Row], expected: Sequence[Expectation], parts: Iterable[MachinePart] = ()
+    rows: Iterable[Row],
+    expected: Sequence[Expectation],
+    parts: Iterable[MachinePart],
+    run_gpus: Mapping[str, int],
 ) -> tuple[TierLine, ...]:
-    """Judge each quantity of the hardware in ``parts``, and of the hardware of ``rows``."""
-    found = settled(tuple(rows))
-    has = {*parts, *_parts(found)}
-    gpus = sorted({number for row in found if (number := gpu_of(row)) is not None})
+    """Judge each quantity of the hardware in ``parts``, and of the hardware of ``rows``.
+
+    ``run_gpus``: see `gpu_of`.
+    """
+    found = [(gpu_of(row, run_gpus), row) for row in settled(tuple(rows))]
+    has = {*parts, *_parts([row for _, row in found])}
+    gpus = sorted({number for number, _ in found if number is not None})
     lines = (
         _line(quantity, found, expected, gpus) for quantity in QUANTITIES if quantity.part in has
     )
     return tuple(line for line in lines if line is not None)
 
 
-def gpu_of(row: Row) -> int | None:
-    """The GPU index in the case id, or else 0; None for a case without a GPU."""
+def gpu_of(row: Row, run_gpus: Mapping[str, int]) -> int | None:
+    """The GPU index of the row; None for a case without a GPU.
+
+    If the case id contains no index, the index is that of the row's run in ``run_gpus``, or else 0.
+    """
     if row.tier not in GPU_TIERS:
         return None
     number = row.case.partition("/gpu=")[2].partition("/")[0]
-    return int(number) if number.isascii() and number.isdecimal() and len(number) < 5 else 0
+    if number.isascii() and number.isdecimal() and len(number) < 5:
+        return int(number)
+    return run_gpus.get(row.run_id, 0)
+
+
+def run_gpu(plan: Plan) -> dict[str, int]:
+    """The argument ``run_gpus`` of `gpu_of` for one run; empty unless ``--device cuda:N``."""
+    kind, _, number = plan.device.partition(":")
+    usable = kind == "cuda" and number.isascii() and number.isdecimal() and len(number) < 5
+    return {plan.run_id: int(number)} if usable else {}
 
 
 def _parts(rows: Sequence[Row]) -> set[MachinePart]:
@@ -54,7 +73,10 @@ def _parts(rows: Sequence[Row]) -> set[MachinePart]:
 
 
 def _line(
-    quantity: Quantity, rows: Sequence[Row], expected: Sequence[Expectation], gpus: Sequence[int]
+    quantity: Quantity,
+    rows: Sequence[tuple[int | None, Row]],
+    expected: Sequence[Expectation],
+    gpus: Sequence[int],
 ) -> TierLine | None:
     figures = [
         one
@@ -65,9 +87,9 @@ def _line(
     ]
     stats = {one.stat for one in figures} or {quantity.stats[0]}
     mine: dict[int | None, list[Row]] = {}
-    for row in rows:
+    for gpu, row in rows:
         if row.stat in stats and quantity.takes(row):
-            mine.setdefault(gpu_of(row), []).append(row)
+            mine.setdefault(gpu, []).append(row)
     measured = any(row.status is not Status.SKIPPED for several in mine.values() for row in several)
     if not quantity.main and not (figures and measured):
         return None

@@ -15,6 +15,7 @@ from membench.analysis.check.preconditions import states_by_device
 from membench.analysis.check.quantities import MachinePart
 from membench.analysis.check.reading import gpu_states
 from membench.analysis.check.rule import CheckVerdict
+from membench.analysis.check.tiers import run_gpu
 from membench.analysis.ladder import Rung, ladder
 from membench.core.record import record
 from membench.core.snapshot import Machine
@@ -41,7 +42,8 @@ def checked(
     if not expected:
         return None
     states = gpu_states(sidecar) if sidecar is not None else []
-    return check_machine(rows, machine, expected, states_by_device(machine, states))
+    run_gpus = run_gpu(sidecar.plan) if sidecar is not None else {}
+    return check_machine(rows, machine, expected, states_by_device(machine, states), run_gpus)
 
 
 def _is_of(figure: Expectation, runs: Container[str]) -> bool:
