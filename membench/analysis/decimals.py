@@ -42,11 +42,14 @@ def _powers() -> Any:
 
 
 def _by_integers(text: str) -> Floats | None:
-    """Parse like `numbers`; None if a number has no decimal point or too many digits."""
+    """Parse like `numbers`; None unless each number has one decimal point and not many digits."""
     letters = np.frombuffer(text.encode("ascii"), np.uint8)
     points = np.flatnonzero(letters == _POINT)
     ends = np.append(np.flatnonzero(letters == _END), letters.size)
-    if points.size != ends.size:
+    starts = np.append(0, ends[:-1] + 1)
+    if points.size != ends.size or np.any((points < starts) | (points > ends)):
+        return None
+    if np.any(ends - starts < 2):  # a point alone
         return None
     places = ends - points - 1
     integers = np.fromstring(text.replace(".", ""), np.int64, sep=";")

@@ -43,6 +43,12 @@ def test_each_is_what_float_reads(found: list[str]) -> None:
     assert numbers(";".join(found)).tolist() == list(map(float, found))
 
 
+@pytest.mark.parametrize("text", ["1.5.2;3", "1..5;2", "1.5;.", ".;1.5", "1.5;"])
+def test_what_float_refuses_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="could not"):
+        numbers(text)
+
+
 def test_round_values_need_no_float(monkeypatch: pytest.MonkeyPatch) -> None:
     values = [10.001990074268148, 0.042699325933941865, 34.90841819038651, 149722.0]
     monkeypatch.setattr(decimals, "float", lambda _text: pytest.fail("read alone"), raising=False)
