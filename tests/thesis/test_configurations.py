@@ -236,7 +236,9 @@ def test_layers_and_heads_are_those_of_the_configuration_classes() -> None:
                 kind in {LayerKind.FULL, LayerKind.WINDOW, LayerKind.CHUNK}
                 and "v_head_dim" not in text
             ):
-                assert layer_geometry(text, kind)[:2] == (count, width or head_width(text)), where
+                assert layer_geometry(text, kind, None)[:2] == (count, width or head_width(text)), (
+                    where
+                )
         seen["heads"] += 1
     assert seen["kinds"] > 400
     assert seen["heads"] > 250
@@ -446,10 +448,56 @@ def test_every_row_of_the_table_says_which_layers_attend() -> None:
             },
             4 * 2 * 2 * 256 * 2,
         ),
+        # OpenELM 270M
+        (
+            {
+                "model_type": "openelm",
+                "model_dim": 1280,
+                "num_transformer_layers": 16,
+                "num_query_heads": [12] * 5 + [16] * 7 + [20] * 4,
+                "num_kv_heads": [3] * 5 + [4] * 7 + [5] * 4,
+                "head_dim": 64,
+            },
+            (5 * 3 + 7 * 4 + 4 * 5) * 2 * 64 * 2,
+        ),
+        # as in Nemotron NAS, without a number for all layers
+        (
+            {
+                "model_type": "nemotron-nas",
+                "hidden_size": 8192,
+                "num_attention_heads": 64,
+                "num_hidden_layers": 3,
+                "block_configs": [
+                    {"attention": {"n_heads_in_group": 8}},
+                    {"attention": {"n_heads_in_group": None, "no_op": True}},
+                    {"attention": {"n_heads_in_group": 16}},
+                ],
+            },
+            (8 + 4) * 2 * 128 * 2,
+        ),
     ],
 )
 def test_older_spellings_are_read(config: dict[str, Any], token: int) -> None:
     assert bytes_per_token(shape_of(config)) == token
+
+
+@pytest.mark.parametrize("key", ["num_key_value_heads_per_layer", "num_key_value_heads"])
+def test_heads_that_are_listed_layer_by_layer_are_counted(key: str) -> None:
+    """DeciLM has such a list, with or without one number for all layers."""
+    config: dict[str, Any] = {
+        "model_type": "deci",
+        "hidden_size": 4096,
+        "intermediate_size": 14_336,
+        "vocab_size": 32_000,
+        "num_attention_heads": 32,
+        "num_hidden_layers": 3,
+        key: [4, 1, 2],
+    }
+    assert bytes_per_token(shape_of(config)) == 7 * 2 * 128 * 2
+    weights = 3 * (2 * 4096**2 + 3 * 4096 * 14_336) + 7 * 2 * 4096 * 128 + 2 * 4096 * 32_000
+    assert parameters.count(config).total == weights
+    with pytest.raises(ModelError, match="one whole number for each of 3 layers"):
+        shape_of({**config, key: [4, 1, -2]})
 
 
 # The first 10 layers of Gemma 3n E4B. One of 5 layers has full attention.

@@ -7,6 +7,7 @@ large factor.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from membench.thesis.models.configuration import Config, ModelError, Text, number, resolved
 from membench.thesis.models.kv_shape import KvShape, LayerGroup, LayerRole
@@ -85,12 +86,11 @@ def kv_heads(text: Text) -> int:
 
 def _heads(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
     found: Counter[tuple[LayerKind, int, int, int, int]] = Counter()
-    by_layer = _heads_by_layer(text, kinds)
+    by_layer = heads_by_layer(text, kinds)
     for place, kind in enumerate(kinds):
         held = LayerKind.FULL if kind is LayerKind.BOTH else kind
         if held in _GROWS:
-            heads, width, values = layer_geometry(text, held)
-            heads = by_layer[place] if by_layer else heads
+            heads, width, values = layer_geometry(text, held, by_layer[place])
             found[held, heads, width, values, _window(text, held)] += 1
     order = sorted(found, key=lambda one: _GROWS.index(one[0]))
     groups = [
@@ -108,9 +108,12 @@ def _heads(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
     return (*groups, *_sparse_index(text, kinds))
 
 
-def layer_geometry(text: Text, kind: LayerKind) -> tuple[int, int, int]:
-    """(number of KV heads, elements of K per head, elements of V per head) of a ``kind`` layer."""
-    heads, width = kv_heads(text), head_width(text)
+def layer_geometry(text: Text, kind: LayerKind, listed: int | None) -> tuple[int, int, int]:
+    """(number of KV heads, elements of K per head, elements of V per head) of a ``kind`` layer.
+
+    ``listed`` is the layer's entry of `heads_by_layer`.
+    """
+    heads, width = kv_heads(text) if listed is None else listed, head_width(text)
     values = number(text, "v_head_dim", default=width)
     if kind is LayerKind.WINDOW:  # window layers of MiMo V2 and Step have another number of heads
         other = text.get("attention_other_setting")
@@ -126,17 +129,17 @@ def layer_geometry(text: Text, kind: LayerKind) -> tuple[int, int, int]:
         if text.get("attention_k_eq_v") is True:
             heads = number(text, "num_global_key_value_heads", default=heads)
         width = values = number(text, "global_head_dim", default=width)
-    return heads, width, values
+    return heads if listed is None else listed, width, values
 
 
-def _heads_by_layer(text: Text, kinds: tuple[LayerKind, ...]) -> list[int]:
-    """The number of KV heads of each layer.
+def heads_by_layer(text: Text, kinds: tuple[LayerKind, ...]) -> Sequence[int | None]:
+    """The number of KV heads of each layer, if the configuration lists them.
 
-    Empty if the configuration gives one number for all layers.
+    Nemotron NAS, DeciLM and OpenELM list the numbers. Otherwise, each entry is None.
     """
     if isinstance(blocks := text.get("block_configs"), list):
         heads = number(text, "num_attention_heads")
-        found = []
+        found: list[int | None] = []
         for block, kind in zip(blocks, kinds, strict=True):
             shared = number(block["attention"], "n_heads_in_group") if kind is LayerKind.FULL else 1
             found.append(heads // max(shared, 1))
@@ -144,13 +147,13 @@ def _heads_by_layer(text: Text, kinds: tuple[LayerKind, ...]) -> list[int]:
     for key in ("num_key_value_heads_per_layer", "num_key_value_heads", "num_kv_heads"):
         named = text.get(key)
         if isinstance(named, list):
-            if len(named) != len(kinds) or not all(type(one) is int for one in named):
+            if len(named) != len(kinds) or not all(type(one) is int and one >= 0 for one in named):
                 raise ModelError(
                     f"'{key}' of the model does not have one whole number for each of "
                     f"{len(kinds)} layers"
                 )
             return named
-    return []
+    return [None] * len(kinds)
 
 
 def _window(text: Text, kind: LayerKind) -> int:

@@ -25,9 +25,9 @@ _MOST_NESTED = 4
 _ANY: Mapping[str, Any] = {"head_dim": "hidden_size / num_attention_heads"}
 # Key that membench uses -> alternative spellings in configurations.
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {
-    "num_hidden_layers": ("n_layer", "n_layers", "num_layers"),
+    "num_hidden_layers": ("n_layer", "n_layers", "num_layers", "num_transformer_layers"),
     "num_attention_heads": ("n_head", "n_heads"),
-    "hidden_size": ("n_embd", "n_embed", "d_model"),
+    "hidden_size": ("n_embd", "n_embed", "d_model", "model_dim"),
     "num_key_value_heads": (
         *("num_kv_heads", "n_head_kv", "num_attention_groups", "multi_query_group_num"),
         *("kv_n_heads", "num_query_groups"),

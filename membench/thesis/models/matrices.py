@@ -13,6 +13,7 @@ from typing import NamedTuple
 from membench.thesis.models.architecture import (
     compress_ratios,
     head_width,
+    heads_by_layer,
     is_compressed,
     is_latent,
     layer_geometry,
@@ -57,9 +58,10 @@ def matrices(text: Text) -> list[WeightMatrix]:
         else (LayerKind.FULL,) * number(text, "num_hidden_layers")
     )
     found: list[WeightMatrix] = []
+    by_layer = heads_by_layer(text, kinds)
     for place, kind in enumerate(kinds):
         under = f"layers.{place}"
-        for name, weights in _mixer(text, place, kind, hidden):
+        for name, weights in _mixer(text, place, kind, hidden, by_layer[place]):
             found.append(WeightMatrix(f"{under}.{name}", MatrixRole.LAYER, weights))
         if _has_mlp(text, place, kind):
             found += _mlp(text, under, place, hidden)
@@ -86,12 +88,17 @@ def active_experts(text: Config) -> int:
     return number(text, "num_experts_per_tok", default=0) if experts(text) else 0
 
 
-def _mixer(text: Text, place: int, kind: LayerKind, hidden: int) -> Iterator[tuple[str, float]]:
+def _mixer(
+    text: Text, place: int, kind: LayerKind, hidden: int, listed: int | None
+) -> Iterator[tuple[str, float]]:
     """(name, number of weights) of each matrix of one layer, without the MLP."""
     if is_compressed(text):
         yield from _compressed(text, compress_ratios(text)[place], hidden)
     elif kind in {LayerKind.FULL, LayerKind.WINDOW, LayerKind.CHUNK, LayerKind.BOTH}:
-        yield from _latent(text, hidden) if is_latent(text) else _heads(text, place, kind, hidden)
+        if is_latent(text):
+            yield from _latent(text, hidden)
+        else:
+            yield from _heads(text, place, kind, hidden, listed)
     if kind in {LayerKind.STATE, LayerKind.BOTH}:
         yield from _state(text, hidden)
     if kind is LayerKind.CONV:
@@ -99,8 +106,11 @@ def _mixer(text: Text, place: int, kind: LayerKind, hidden: int) -> Iterator[tup
         yield "conv.out_proj", hidden * hidden
 
 
-def _heads(text: Text, place: int, kind: LayerKind, hidden: int) -> Iterator[tuple[str, float]]:
-    groups, width, values = layer_geometry(text, LayerKind.FULL if kind is LayerKind.BOTH else kind)
+def _heads(
+    text: Text, place: int, kind: LayerKind, hidden: int, listed: int | None
+) -> Iterator[tuple[str, float]]:
+    held = LayerKind.FULL if kind is LayerKind.BOTH else kind
+    groups, width, values = layer_geometry(text, held, listed)
     heads = number(text, "num_attention_heads")
     step = text.get("attention_other_setting")
     if kind is LayerKind.WINDOW and isinstance(step, dict):
