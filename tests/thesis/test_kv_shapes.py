@@ -288,6 +288,14 @@ def test_a_model_that_is_not_known_gets_a_hint() -> None:
         find_model("nowhere/config.json")
 
 
+def test_an_empty_name_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(models()["llama-3.1-8b"].config))
+    monkeypatch.chdir(tmp_path)
+    assert find_model(".").shape == models()["llama-3.1-8b"].shape
+    with pytest.raises(UsageError, match="'' is not a known model"):
+        find_model("")
+
+
 @pytest.mark.parametrize("key", ["slug", "name", "ids", "source", "date", "config"])
 def test_a_shipped_model_says_where_it_is_from(key: str) -> None:
     entry = {

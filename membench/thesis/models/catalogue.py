@@ -224,7 +224,7 @@ def find_model(name: str) -> Model:
     if name in known:
         return _shipped(name)
     path = Path(name)
-    if path.is_dir() and (path / "config.json").is_file():
+    if name and path.is_dir() and (path / "config.json").is_file():
         path /= "config.json"
     if path.is_file() or path.is_fifo():
         return _from_file(path)
