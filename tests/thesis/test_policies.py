@@ -16,6 +16,7 @@ from traces import PREFIXES, RUNS, of_prefixes, shipped, trace_of
 
 from membench.core.errors import UsageError
 from membench.thesis.replay import policy_kernels
+from membench.thesis.replay.answer import replay_source
 from membench.thesis.replay.hits import replay
 from membench.thesis.replay.policies import (
     CachePolicy,
@@ -314,3 +315,9 @@ def test_a_time_to_live_needs_times_in_order() -> None:
     back = requests._replace(arrival=np.array([1.0, 0.0]))
     with pytest.raises(UsageError, match="order of arrival"):
         serve(back, CachePolicy(EvictionRule.TTL, 60.0), 100)
+
+
+@pytest.mark.parametrize("capacity", [0, -1])
+def test_a_cache_without_a_block_is_refused(capacity: int) -> None:
+    with pytest.raises(UsageError, match=f"cache of {capacity} blocks"):
+        replay_source("conversation", capacities=[10, capacity])

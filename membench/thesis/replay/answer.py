@@ -181,7 +181,7 @@ def replay_source(
     Without ``capacities``, ``sizes`` and ``shares``, the capacities are the knees of the hit curve.
 
     Args:
-        capacities: capacities in blocks.
+        capacities: capacities in blocks, at least 1.
         sizes: capacities in bytes; require ``model``.
         shares: shares of all hits, above 0 and at most 1. Each share adds the smallest capacity
             that reaches this share.
@@ -196,9 +196,14 @@ def replay_source(
 
     Raises:
         UsageError: an argument needs a model, a common clock or tokens, but there is none. Or a
-            size or tier is smaller than a block, or the trace ends during the warm-up.
+            capacity, size or tier is smaller than a block, or the trace ends during the warm-up.
         TraceError: the trace cannot be read or replayed.
     """
+    if min(capacities, default=1) < 1:
+        raise UsageError(
+            f"a cache of {min(capacities)} blocks cannot be replayed",
+            "use a capacity of at least 1",
+        )
     trace = read_trace(source, block_tokens)
     trace = with_shared_prefix(trace, shared_prefix)
     if rate is not None:
