@@ -10,7 +10,7 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -145,8 +145,11 @@ def _from_gzip(packed: bytes) -> Iterator[bytes]:
             yield data
 
 
-def parse_json(data: bytes) -> Any:
+def parse_json(data: bytes, *, constant: Callable[[str], Any] | None = None) -> Any:
     """Parse JSON; every text becomes one printable line.
+
+    Args:
+        constant: replaces ``Infinity``, ``-Infinity`` and ``NaN``; None raises ValueError.
 
     Raises:
         ValueError: the data are not JSON, are nested too deeply, or contain a number that is not
@@ -154,7 +157,7 @@ def parse_json(data: bytes) -> Any:
     """
     try:
         found = json.loads(
-            data, parse_constant=_refuse, parse_float=_finite, parse_int=_whole_number
+            data, parse_constant=constant or _refuse, parse_float=_finite, parse_int=_whole_number
         )
         return found if _plain(data) else one_lines(found)
     except RecursionError:

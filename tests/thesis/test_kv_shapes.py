@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -213,6 +214,12 @@ def test_a_model_is_read_from_its_configuration(tmp_path: Path) -> None:
     assert model.parameters.total == pytest.approx(6.74e9, rel=1e-3)
     path.write_text(json.dumps({**llama2, "model_type": "mistral", "sliding_window": 4096}))
     assert kv_bytes(find_model(str(path)).shape, 10**6) == 4096 * bytes_per_token(model.shape)
+    limits = {"time_step_limit": [0.0, math.inf]}  # as in the configuration of Nemotron-H
+    path.write_text(json.dumps({**llama2, **limits}))
+    assert find_model(str(path)).shape == model.shape
+    path.write_text(json.dumps({**llama2, "num_hidden_layers": math.inf}))
+    with pytest.raises(ModelError, match="num_hidden_layers"):
+        find_model(str(path))
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,8 @@ def _from_file(path: Path) -> Model:
     except SchemaError as error:
         raise ModelError(f"{shown(path)}: {error}", error.hint or _PUBLISHED) from None
     try:
-        config = parse_json(content)
+        # Nemotron-H has "time_step_limit": [0.0, Infinity]
+        config = parse_json(content, constant=str)
     except ValueError:
         raise _no_json(path, content) from None
     if not isinstance(config, dict):
