@@ -160,6 +160,26 @@ def test_two_machines_decide_the_elasticity(
         assert {row.machine for row in found.rows["pair-rate"]} == {"box", "other"}
 
 
+def test_of_several_common_versions_of_a_case_the_latest_counts() -> None:
+    ratio = 4.8 / 3.35
+    there = {"machine": "other", "run_id": "r-2", "device": "NVIDIA H200"}
+    case = "decode/attn/model=llama-3.1-8b/batch=8"
+    gains = {10: ratio**0.9, 9: ratio**0.1, 11: 1.0}
+    rows = [
+        *make_box({}),
+        *make_box({"hbm-read": ratio}, **there),
+        *(make_row(case, Metric.RATE, 100.0, case_version=version) for version in (9, 10)),
+        *(
+            make_row(case, Metric.RATE, 100.0 * gain, case_version=version, **there)
+            for version, gain in gains.items()
+        ),
+    ]
+    scenario = subjects(ledger(), shipped(), rows, DRAWS, SEED)["box"]
+    found = judge_part(PARTS["C13a"], scenario, shipped())
+    assert found.word is ClaimVerdict.SUPPORTED
+    assert {row.case_version for row in found.rows["pair-rate"]} == {10}
+
+
 RECORDS = {
     part.id: part for part in PARTS.values() if part.cls is ClaimClass.RECORD and not part.waits_for
 }

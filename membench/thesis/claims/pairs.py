@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from membench.core.globs import matches
 from membench.core.messages import clauses, tr
 from membench.core.record import record
-from membench.core.terms import Better
+from membench.core.terms import Better, Metric, Stat
 from membench.results.schema import Row
 from membench.thesis.claims.evidence import EvidenceRows, find, origin, trusted
 from membench.thesis.claims.ledger import Input
@@ -103,10 +103,13 @@ def find_pair(
 def _rates(
     need: Input, own: Sequence[Row], other: Sequence[Row]
 ) -> dict[str, tuple[EvidenceRows, EvidenceRows]]:
-    """The decode results that both machines have: case, metric and statistic -> both rows."""
+    """The decode results that both machines have: case, metric and statistic -> both rows.
 
-    def by_case(rows: Sequence[Row]) -> dict[tuple[object, ...], list[Row]]:
-        found: dict[tuple[object, ...], list[Row]] = {}
+    If both machines measured several versions of a case, only the latest of these versions counts.
+    """
+
+    def by_case(rows: Sequence[Row]) -> dict[tuple[str, int, Metric, Stat], list[Row]]:
+        found: dict[tuple[str, int, Metric, Stat], list[Row]] = {}
         asked = [row for row in rows if any(matches(row.case, glob) for glob in need.select)]
         for row in trusted(asked):
             key = (row.case, row.case_version, row.metric, row.stat)
@@ -122,7 +125,7 @@ def _rates(
             EvidenceRows(tuple(here[key])),
             EvidenceRows(tuple(there[key])),
         )
-        for key in sorted(here.keys() & there.keys(), key=str)
+        for key in sorted(here.keys() & there.keys())  # a later version replaces an earlier one
         if here[key][0].unit != "pJ/B"
     }
 
