@@ -216,5 +216,6 @@ def test_no_claim_stands_twice() -> None:
 def test_a_claim_is_found_by_its_id_or_that_of_a_part() -> None:
     told = ledger()
     assert told.claim("c13").id == told.claim("C13a").id == "C13"
-    with pytest.raises(UsageError, match="no claim 'C99'"):
-        told.claim("C99")
+    for name in ("C99", "C01h", "C13A1", ""):
+        with pytest.raises(UsageError, match=f"no claim '{name}'"):
+            told.claim(name)

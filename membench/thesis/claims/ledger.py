@@ -160,9 +160,9 @@ class Ledger:
         Raises:
             UsageError: there is no such claim.
         """
-        wanted = re.sub(r"(?<=\d)[A-H]$", "", name.upper())
+        wanted = name.upper()
         for claim in self.claims:
-            if claim.id == wanted:
+            if wanted in (claim.id, *(part.id.upper() for part in claim.parts)):
                 return claim
         last = self.claims[-1].id
         raise UsageError(
