@@ -22,7 +22,6 @@ class Slot:
 
     scope: int
     time: float
-    reused: bool
     starts: list[int] = field(default_factory=list)
 
 
@@ -34,7 +33,6 @@ class Dropped:
     first: int
     last: int
     time: float
-    reused: bool
 
     @property
     def blocks(self) -> int:
@@ -64,10 +62,10 @@ class RunLru:
             taken += piece.last - piece.first + 1
         return taken
 
-    def push(self, scope: int, run: Run, time: float, *, reused: bool) -> None:
-        """Insert the new blocks ``run`` as the most recent blocks, the first block last."""
+    def push(self, scope: int, run: Run, time: float) -> None:
+        """Insert ``run`` as the most recent blocks, the first block last. None may be cached."""
         self._map.insert(scope, *run, self._next)
-        self._slots[self._next] = Slot(scope, time, reused, [run[0]])
+        self._slots[self._next] = Slot(scope, time, [run[0]])
         self._next += 1
         self._ordered = self._ordered and time >= self._latest
         self._latest = max(self._latest, time)
@@ -82,7 +80,7 @@ class RunLru:
             last = self._map.last(slot.scope, start)
             first = max(start, last - int(self.blocks - capacity) + 1)
             self._remove(slot.scope, number, first, last)
-            dropped.append(Dropped(slot.scope, first, last, slot.time, slot.reused))
+            dropped.append(Dropped(slot.scope, first, last, slot.time))
         return dropped
 
     def expire(self, before: float) -> list[Dropped]:
@@ -98,7 +96,7 @@ class RunLru:
             for start in reversed(slot.starts.copy()):
                 last = self._map.last(slot.scope, start)
                 self._remove(slot.scope, number, start, last)
-                dropped.append(Dropped(slot.scope, start, last, slot.time, slot.reused))
+                dropped.append(Dropped(slot.scope, start, last, slot.time))
         return dropped
 
     def _remove(self, scope: int, number: int, first: int, last: int) -> None:

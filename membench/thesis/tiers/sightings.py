@@ -19,9 +19,9 @@ class Sightings:
             for piece in self._once.find(scope, *run):
                 part = piece.first, piece.last
                 self._again.take(scope, *part)
-                self._again.push(scope, part, 0.0, reused=True)
+                self._again.push(scope, part, 0.0)
             self._once.take(scope, *run)
-            self._once.push(scope, run, 0.0, reused=False)
+            self._once.push(scope, run, 0.0)
 
     def again(self, scope: int, run: Run) -> list[Run]:
         """The blocks of ``run`` that at least two requests named, as runs in order."""

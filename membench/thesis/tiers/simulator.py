@@ -233,11 +233,11 @@ class _EventModel:
                 for first, last in runs:
                     store.cache.take(scope, first, last)
                 continue
-            for part, reused in ((rest, False), (prefix, True)):
+            for part in (rest, prefix):
                 for run in reversed(self._admitted(depth, scope, part)):
                     held = store.cache.take(scope, *run)
                     store.write(run[1] - run[0] + 1 - held, self.block_bytes)
-                    store.cache.push(scope, run, now, reused=reused)
+                    store.cache.push(scope, run, now)
             dropped = store.cache.trim(store.spec.capacity)
             store.most = max(store.most, store.cache.blocks)
             if self.exclusive:
@@ -259,7 +259,7 @@ class _EventModel:
                     # another GPU may have put the same blocks into a shared tier
                     held = store.cache.take(run.scope, *span)
                     store.write(span[1] - span[0] + 1 - held, self.block_bytes)
-                    store.cache.push(run.scope, span, run.time, reused=run.reused)
+                    store.cache.push(run.scope, span, run.time)
             dropped = store.cache.trim(store.spec.capacity)
             store.most = max(store.most, store.cache.blocks)
             depth += 1
