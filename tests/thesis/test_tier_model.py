@@ -16,6 +16,7 @@ from traces import PREFIXES, RUNS, of_prefixes, shipped, trace_of
 from membench.core.errors import UsageError
 from membench.thesis.replay.hits import replay
 from membench.thesis.replay.trace import Trace
+from membench.thesis.tiers.run_lru import RunLru
 from membench.thesis.tiers.settings import Admission, Inclusion, PrefillGpu, TierOutcome, TierSpec
 from membench.thesis.tiers.simulator import at_request_rate, simulate
 
@@ -195,6 +196,46 @@ def test_a_shared_tier_drops_what_another_gpu_used_earlier_and_evicted_later() -
     tiers[1] = replace(tiers[1], ttl=10.0)
     dropped = simulate(trace, tiers, 1.0, gpus=2, inclusion=Inclusion.EXCLUSIVE)
     assert hits(dropped) == {"hbm": 0, "ssd": 0}
+
+
+@settings(max_examples=examples(60))
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(1, 4)), max_size=200),
+    st.integers(1, 12),
+)
+def test_a_tier_evicts_by_last_use_although_the_blocks_arrive_in_another_order(
+    asked: list[tuple[int, int, int]], capacity: int
+) -> None:
+    """The plain cache is a dict of last uses: (time, order of arrival)."""
+    cache, plain = RunLru(), dict[int, tuple[int, int]]()
+    for number, (delay, first, many) in enumerate(asked):
+        time = number - 2 * delay
+        cache.take(0, first, first + many - 1)
+        cache.push(0, (first, first + many - 1), time)
+        for place, block in enumerate(reversed(range(first, first + many))):
+            plain[block] = time, 10 * number + place
+        if number % 3 == 0:
+            cache.trim(capacity)
+            for block in sorted(plain, key=plain.__getitem__)[: max(len(plain) - capacity, 0)]:
+                del plain[block]
+        if number % 7 == 0:
+            cache.expire(number - 8)
+            plain = {block: used for block, used in plain.items() if used[0] >= number - 8}
+        held = {
+            block for piece in cache.find(0, 0, 99) for block in range(piece.first, piece.last + 1)
+        }
+        assert held == plain.keys()
+        assert cache.blocks == len(plain)
+
+
+def test_a_shared_tier_evicts_what_was_used_earlier_and_evicted_later() -> None:
+    # as above; the tier has room for one of the two blocks, and keeps the one used at 4 s
+    requests: list[list[int]] = [[99], [10], [0], [], [1], [11], [0], [10]]
+    times = np.array([0.0, 0, 4, 4, 5, 6, 11, 11])
+    trace = replace(trace_of(requests), arrival=times)
+    tiers = [replace(HBM, capacity=1), replace(SSD, capacity=1, shared=True)]
+    outcome = simulate(trace, tiers, 1.0, gpus=2, inclusion=Inclusion.EXCLUSIVE)
+    assert hits(outcome) == {"hbm": 0, "ssd": 1}
 
 
 def test_residency_is_the_average_over_time() -> None:

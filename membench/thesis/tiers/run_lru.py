@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 
 from membench.core.record import record
 from membench.thesis.replay.run_parts import Run
@@ -45,10 +46,12 @@ class RunLru:
     def __init__(self) -> None:
         self._map = PieceMap()
         self.find = self._map.find
-        self._slots: dict[int, Slot] = {}  # in the order of insertion, oldest first
+        self._slots: dict[int, Slot] = {}  # in the order of insertion
         self._next = 0
         self._latest = -math.inf
-        self._ordered = True  # whether the times of the slots ascend
+        # (time, number) of each slot and of removed slots; None while the times of inserted slots
+        # ascend. In a tier that several GPUs share, a later insertion may have an earlier last use.
+        self._heap: list[tuple[float, int]] | None = None
         self.blocks = 0
 
     def slot(self, piece: Piece) -> Slot:
@@ -63,11 +66,19 @@ class RunLru:
         return taken
 
     def push(self, scope: int, run: Run, time: float) -> None:
-        """Insert ``run`` as the most recent blocks, the first block last. None may be cached."""
+        """Insert the blocks of ``run``, last used at ``time``. None may be cached.
+
+        Of blocks with the same time, those inserted last are the most recent, and in a run the
+        first block is the most recent.
+        """
         self._map.insert(scope, *run, self._next)
         self._slots[self._next] = Slot(scope, time, [run[0]])
+        if self._heap is not None and len(self._heap) < 2 * len(self._slots) + 64:
+            heappush(self._heap, (time, self._next))
+        elif self._heap is not None or time < self._latest:
+            self._heap = [(slot.time, number) for number, slot in self._slots.items()]
+            heapify(self._heap)
         self._next += 1
-        self._ordered = self._ordered and time >= self._latest
         self._latest = max(self._latest, time)
         self.blocks += run[1] - run[0] + 1
 
@@ -75,7 +86,7 @@ class RunLru:
         """Evict and return the least recently used blocks beyond ``capacity`` blocks."""
         dropped = []
         while self.blocks > capacity:
-            number, slot = next(iter(self._slots.items()))
+            number, slot = self._oldest()
             start = slot.starts[-1]
             last = self._map.last(slot.scope, start)
             first = max(start, last - int(self.blocks - capacity) + 1)
@@ -85,19 +96,24 @@ class RunLru:
 
     def expire(self, before: float) -> list[Dropped]:
         """Evict and return the blocks whose last use is before the time ``before`` (seconds)."""
-        stale = []
-        for number, slot in self._slots.items():
-            if slot.time < before:
-                stale.append((number, slot))
-            elif self._ordered:
-                break
         dropped = []
-        for number, slot in stale:
+        while self._slots:
+            number, slot = self._oldest()
+            if slot.time >= before:
+                break
             for start in reversed(slot.starts.copy()):
                 last = self._map.last(slot.scope, start)
                 self._remove(slot.scope, number, start, last)
                 dropped.append(Dropped(slot.scope, start, last, slot.time))
         return dropped
+
+    def _oldest(self) -> tuple[int, Slot]:
+        if self._heap is None:
+            return next(iter(self._slots.items()))
+        while self._heap[0][1] not in self._slots:
+            heappop(self._heap)
+        number = self._heap[0][1]
+        return number, self._slots[number]
 
     def _remove(self, scope: int, number: int, first: int, last: int) -> None:
         start, left = self._map.cut(scope, first, last)
