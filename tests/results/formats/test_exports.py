@@ -182,6 +182,19 @@ def test_openmetrics_has_base_units_and_each_name_and_labels_once(ours: list[Row
     assert len(set(families)) == len(families)
 
 
+def test_openmetrics_keeps_the_newest_run_to_a_fraction_of_a_second(ours: list[Row]) -> None:
+    times = ("2026-02-01T00:00:00Z", "2026-02-01T00:00:00.5Z", "2026-02-01T00:00:00.25Z")
+    rows = [
+        replace(ours[0], run_id=f"r{number}", started=started, value=10.0 + number)
+        for number, started in enumerate(times)
+    ]
+    text = text_of("openmetrics", rows)
+    assert [line.rpartition(" ")[2] for line in text.splitlines() if line[0] != "#"] == [
+        "11000000000.0",
+        "1769904000.5",
+    ]
+
+
 def test_results_files_open_as_one_dataset(make_row: Callable[..., Row], tmp_path: Path) -> None:
     """The column is of type double, also for a file with only whole numbers."""
     for number, value in enumerate((1610.0, 33.6, 5.0)):

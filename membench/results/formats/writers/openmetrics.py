@@ -32,7 +32,7 @@ def write(rows: Sequence[Row]) -> Mapping[str, str]:
     newest: dict[tuple[object, ...], Row] = {}
     for row in measured(rows):
         key = (row.machine, row.case, row.metric, row.stat)
-        if key not in newest or newest[key].started <= row.started:
+        if key not in newest or _started(newest[key]) <= _started(row):
             newest[key] = row
     lines: list[str] = []
     for metric, (name, factor, text) in _FAMILIES.items():
@@ -60,7 +60,8 @@ def _escaped(text: str) -> str:
 
 
 def _started(row: Row) -> str:
-    return row.started
+    """A sort key: without the Z, ``12`` sorts before ``12.5``."""
+    return row.started.removesuffix("Z")
 
 
 def _stamp(text: str) -> str:
