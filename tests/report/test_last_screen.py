@@ -29,7 +29,7 @@ TIERS = ["smem", "l1", "l2", "hbm", "gpu", "peer", "link", "cache", "ddr", "ssd"
 
 def outcome(folder: Path, rows: list[Row], gpus: int = 8) -> RunOutcome:
     path = h100_box.written(folder / "box.csv", rows, gpus=gpus)
-    plan = replace(h100_box.plan(gpus=gpus), argv=("membench", "run", "--card", "md"))
+    plan = replace(h100_box.plan(gpus=gpus), argv=("membench", "run", "--label=a|b"))
     return RunOutcome(plan, h100_box.box(gpus), rows, path, WALL)
 
 
@@ -85,7 +85,7 @@ def test_the_card_is_six_lines_of_markdown(tmp_path: Path) -> None:
     assert sentence.startswith("- Llama 3.1 70B at 32k tokens on 2 GPUs: restored from DDR in ")
     assert sentence.endswith(": keep it in DDR.")
     digest = hashlib.sha256(shown.csv.read_bytes()).hexdigest()
-    assert command.startswith("- `membench run --card md`, ")
+    assert command.startswith("- `membench run '--label=a|b'`, ")
     assert command.split("`")[-2] == digest[:16]
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from membench.core.terms import Metric, Status, Tier
 from membench.report.page import markdown
 from membench.report.page.compose import compose, measured
+from membench.report.page.document import Code, Column, Document, Line, Paragraph, Section, Table
 from membench.report.page.markdown_text import code, escaped, fence
 from membench.report.page.runs import read_runs
 from membench.report.page.sections import figures
@@ -139,6 +140,15 @@ def test_code_cannot_be_left_from_within(text: str) -> None:
     if text.strip():
         assert done.startswith(ticks)
         assert done.endswith(ticks)
+
+
+def test_the_bars_of_code_are_escaped_only_in_a_table() -> None:
+    bars: Line = (Code("a | b"),)
+    blocks = (Paragraph(bars), Table("t", (Column("c"),), ((bars,),)))
+    document = Document("d", bars, "g", (), (Section("s", "s", blocks),))
+    lines = markdown.render(document, {}).splitlines()
+    assert lines.count("`a | b`") == 2
+    assert lines.count("| `a \\| b` |") == 1
 
 
 def test_what_cannot_be_is_never_the_headline(

@@ -157,7 +157,7 @@ def _table(table: Table, detail: _Detail) -> Iterator[str]:
     lines = [
         _cells([escaped(column.title) for column in table.columns]),
         _cells(["---:" if column.numeric else "---" for column in table.columns]),
-        *(_cells([_line(cell) for cell in row]) for row in shown),
+        *(_cells([_line(cell, in_table=True) for cell in row]) for row in shown),
     ]
     yield "\n".join(lines)
     if len(shown) < len(table.rows):
@@ -176,20 +176,20 @@ def _cells(cells: Sequence[str]) -> str:
 _SIGN = re.compile(r"[^\w\s*]\*\*$")
 
 
-def _line(line: Line) -> str:
+def _line(line: Line, *, in_table: bool = False) -> str:
     text = ""
     for part in line:
-        told = _inline(part)
+        told = _inline(part, in_table=in_table)
         # After emphasis that ends with a sign, a letter needs a space: CommonMark 0.31, 6.2.
         text += " " if _SIGN.search(text) and told[:1].isalnum() else ""
         text += told
     return text.strip()
 
 
-def _inline(part: Inline) -> str:
+def _inline(part: Inline, *, in_table: bool) -> str:
     match part:
         case Code(text):
-            return code(text)
+            return code(text, in_table=in_table)
         case Strong(text):
             inner = escaped(text)
             # The closing ** must not follow a space: "**a: **b" is not strong.

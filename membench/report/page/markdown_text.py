@@ -31,9 +31,10 @@ def _unlinked(match: re.Match[str]) -> str:
     return match[0].replace(":", "&#58;").replace(".", "&#46;")
 
 
-def code(text: str) -> str:
-    """``text`` as inline code; vertical bars are escaped for tables."""
-    text = re.sub(r"\s+", " ", text).replace("|", "\\|")
+def code(text: str, *, in_table: bool = False) -> str:
+    """``text`` as inline code; in a table, vertical bars need a backslash."""
+    text = re.sub(r"\s+", " ", text)
+    text = text.replace("|", "\\|") if in_table else text
     ticks = fence(text, 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{ticks}{pad}{text}{pad}{ticks}" if text else ""
