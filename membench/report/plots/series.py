@@ -11,7 +11,7 @@ from membench.core.terms import Status
 from membench.core.units import parse_size, significant
 from membench.report.page.document import Code, Column, Table
 from membench.report.page.runs import Run
-from membench.report.screens.blocks import split
+from membench.report.screens.blocks import full_name, split
 from membench.results.schema import Row
 
 _LEAST, _MOST = 1e-6, 1e15
@@ -164,7 +164,7 @@ def data_table(caption: str, rows: Sequence[tuple[str, Row]]) -> Table:
         tuple(
             (
                 *(((run,),) if several else ()),
-                (Code(named(row)),),
+                (Code(full_name(row)),),
                 (significant(row.value or 0.0),),
                 (row.unit,),
                 (clauses(significant(value) for value in row.round_values),),
@@ -177,11 +177,6 @@ def data_table(caption: str, rows: Sequence[tuple[str, Row]]) -> Table:
 def of_series(series: Sequence[Series]) -> list[tuple[str, Row]]:
     """Pairs (run, row) of all points, for `data_table`."""
     return [(point.run, point.row) for one in series for point in one.points]
-
-
-def named(row: Row) -> str:
-    """The case id, followed by the statistic if the statistic is not the median."""
-    return row.case if row.stat == "median" else f"{row.case} {row.stat}"
 
 
 def rounds_text(rows: Sequence[Row]) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
+from membench.core.case_id import with_stat
 from membench.core.errors import UsageError
 from membench.core.record import record
-from membench.core.terms import Better, Metric, Stat, Status, Tier
+from membench.core.terms import Better, Metric, Status, Tier
 from membench.core.units import Scale, common_scale, parse_size
 from membench.results.compact.row import Measurement
 from membench.results.schema import Row, is_whole
@@ -83,16 +84,13 @@ def _common(rows: Sequence[Row] | Sequence[Measurement]) -> tuple[str, ...]:
 
 def full_name(row: Row | Measurement) -> str:
     """The case id, followed by a statistic other than the median."""
-    return _with_stat(row, row.case)
+    return with_stat(row.case, row.stat)
 
 
 def _name(row: Row | Measurement, common: tuple[str, ...]) -> str:
     bench, params = split(row.case)
-    return _with_stat(row, "/".join([bench, *(part for part in params if part not in common)]))
-
-
-def _with_stat(row: Row | Measurement, name: str) -> str:
-    return name if row.stat is Stat.MEDIAN else f"{name} {row.stat}"
+    name = "/".join([bench, *(part for part in params if part not in common)])
+    return with_stat(name, row.stat)
 
 
 def natural(case: str) -> tuple[tuple[str, bool, int, str], ...]:

@@ -14,7 +14,7 @@ from membench.analysis.verdict import Verdict
 from membench.core.record import record
 from membench.core.terms import Metric, Stat
 from membench.core.units import Scale, common_scale
-from membench.report.screens.blocks import Block, blocks
+from membench.report.screens.blocks import Block, blocks, full_name
 from membench.results.compact.row import Measurement
 
 
@@ -38,11 +38,7 @@ class CompareBlock:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Full case ids; a statistic other than the median follows the id."""
-        return tuple(
-            line.row.case if line.row.stat is Stat.MEDIAN else f"{line.row.case} {line.row.stat}"
-            for line in self.lines
-        )
+        return tuple(full_name(line.row) for line in self.lines)
 
     @property
     def has_best(self) -> bool:

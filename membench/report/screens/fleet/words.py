@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from membench.analysis.fleet.statistics import CHANCE, MACHINES_NEEDED
 from membench.analysis.fleet.summary import CaseSpread, FleetSummary, MachineLine, SlowCell
+from membench.core.case_id import with_stat
 from membench.core.messages import tr, tr_n
-from membench.core.terms import Metric, Stat, Tier
+from membench.core.terms import Metric, Tier
 from membench.core.units import common_scale, significant
 from membench.report.screens.blocks import natural, split
 from membench.results.fleet_ledger import HostState
@@ -83,9 +84,7 @@ def troubles(summary: FleetSummary) -> Iterator[tuple[str, str, str]]:
 
 def case_name(case: CaseSpread | SlowCell) -> str:
     """The case id with the metric, and with a statistic other than the median."""
-    key = case.key
-    stat = "" if key.stat is Stat.MEDIAN else f" {key.stat}"
-    return f"{key.case} {key.metric}{stat}"
+    return with_stat(f"{case.key.case} {case.key.metric}", case.key.stat)
 
 
 def times_text(times: float) -> str:

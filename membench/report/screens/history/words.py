@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from membench.analysis.history.changepoints import CHANCE
 from membench.analysis.history.summary import BAND, History, HistoryLine, LevelChange
+from membench.core.case_id import with_stat
 from membench.core.messages import listed, span, tr, tr_n
 from membench.core.terms import Stat
 from membench.core.text import shell_word
@@ -40,8 +41,7 @@ def runs_text(count: int) -> str:
 
 def name(line: HistoryLine) -> str:
     """A name such as ``ddr bandwidth``; a statistic other than the median is added."""
-    stat = "" if line.key.stat is Stat.MEDIAN else f" {line.key.stat}"
-    return f"{line.key.tier} {line.key.metric}{stat}"
+    return with_stat(f"{line.key.tier} {line.key.metric}", line.key.stat)
 
 
 def page_name(line: HistoryLine) -> str:

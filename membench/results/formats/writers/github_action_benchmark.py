@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from membench.core.case_id import with_stat
 from membench.core.terms import Better
 from membench.core.text import counted
-from membench.results.formats.exporting import full_name, measured
+from membench.results.formats.exporting import measured
 from membench.results.schema import Row
 
 _ENDING = {Better.HIGHER: ".bigger.json", Better.LOWER: ".smaller.json"}
@@ -31,7 +32,11 @@ def write(rows: Sequence[Row]) -> Mapping[str, str]:
 
 
 def _entry(row: Row) -> dict[str, object]:
-    entry: dict[str, object] = {"name": full_name(row), "value": row.value, "unit": row.unit}
+    entry: dict[str, object] = {
+        "name": with_stat(row.case, row.stat),
+        "value": row.value,
+        "unit": row.unit,
+    }
     if len(row.round_values) > 1:
         half = (max(row.round_values) - min(row.round_values)) / 2
         entry["range"] = f"+-{half:.4g}"

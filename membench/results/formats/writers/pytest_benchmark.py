@@ -11,8 +11,9 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 
+from membench.core.case_id import with_stat
 from membench.core.terms import Metric
-from membench.results.formats.exporting import full_name, measured
+from membench.results.formats.exporting import measured
 from membench.results.schema import Row
 
 _VERSION = "5.1.0"  # version of the format
@@ -52,7 +53,7 @@ def _benchmark(row: Row, to_seconds: Callable[[float], float]) -> dict[str, obje
     }
     if row.metric is Metric.BANDWIDTH:
         extra |= {"bytes": row.bytes_moved, "membench_bytes": row.bytes_convention or ""}
-    name = f"{full_name(row)} {row.metric}"
+    name = f"{with_stat(row.case, row.stat)} {row.metric}"
     return {
         "group": str(row.tier),
         "name": name,
