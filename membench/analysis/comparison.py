@@ -189,7 +189,7 @@ def compare(
 
     Raises:
         NothingMatched: a glob in ``select`` matches no case.
-        SchemaError: the values of a row contradict each other; the message has file and line.
+        SchemaError: the values of a row contradict each other.
     """
     try:
         compared = _compared(sides, tuple(select), thresholds, normalize=normalize)

@@ -58,8 +58,8 @@ class Differences:
     def by_outcome(self, of: Callable[[Difference], T]) -> list[T | None]:
         """Apply ``of`` to each difference, and return one result for each label.
 
-        ``of`` must depend only on verdict, reason, `settle` and offset of a difference: a subclass
-        calls ``of`` once for equal outcomes.
+        Of a difference without an offset, ``of`` must not use ratio, interval or `best`: a
+        subclass calls ``of`` once for equal outcomes.
         """
         return [None if one is None else of(one) for one in self._found]
 

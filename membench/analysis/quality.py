@@ -17,8 +17,6 @@ NOISY = "noisy"
 
 
 class Grade(Enum):
-    """Grade of a run's results, from the share of noisy rows."""
-
     NONE = auto()
     """No row has a value."""
     CITED = auto()

@@ -30,8 +30,6 @@ GATE_CLASSES = (
 
 
 class Reason(Word):
-    """The reason for a verdict."""
-
     BEYOND = "beyond-threshold"  # the whole interval is beyond the threshold
     WITHIN = "within-threshold"  # the whole interval is within the threshold
     WIDE = "interval-wide"  # the interval crosses the threshold

@@ -39,7 +39,7 @@ class Host:
         detail: the last event or message; one line of ASCII.
         csv: results file, relative to the ledger's directory; empty until the file was copied.
         failed_cases: number of `failed` rows.
-        attempts: how often the host was asked since the start or the last resumption.
+        attempts: number of attempts since the start or the last resumption of the fleet run.
     """
 
     name: str

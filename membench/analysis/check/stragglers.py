@@ -31,7 +31,7 @@ class Straggler:
 
     Attributes:
         name: ``GPU 3``, or ``GPU 3 to GPU 4``.
-        slow: the cases in which the GPU was slow, the slowest first.
+        slow: the cases in which the GPU or pair was slow, the slowest first.
         chance: see `membench.analysis.fleet.summary.MachineLine`.
     """
 

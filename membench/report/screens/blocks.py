@@ -21,7 +21,7 @@ class Block(Generic[R]):
     """The `ok` rows of one tier and one metric.
 
     Attributes:
-        common: the ``key=value`` parts that all case ids of the block contain.
+        common: the ``key=value`` parts that all case ids of the block contain; empty for one row.
         names: the case id of each row without the parts in ``common``.
     """
 

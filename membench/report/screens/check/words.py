@@ -111,7 +111,7 @@ def _verdict(line: DeviceLine) -> str:
 
 
 def legend(check: MachineCheck) -> Iterator[str]:
-    """Lines that explain the characters, the share, and each short reason in the table."""
+    """Lines that explain the characters, the share, and the short reasons in the table."""
     yield ", ".join(f"{glyph} {verdict}" for verdict, glyph in GLYPH.items())
     if any(line.worst.share is not None for line in check.lines):
         yield (

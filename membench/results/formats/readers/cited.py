@@ -174,8 +174,7 @@ def _row(figure: dict[str, Any], origin: Origin, device: str, allowed: frozenset
     if isinstance(made, Unplaced):
         raise SchemaError(made.what)
     best = ("best-of",) if figure.get("best", False) else ()
-    # The row has no start time: `seen` is the day of reading, and the day of measuring may be
-    # unknown.
+    # The row has no start time: nobody may know when the value was measured.
     return replace(made, backend="cited", flags=best, started="")
 
 
