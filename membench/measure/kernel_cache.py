@@ -9,7 +9,7 @@ from pathlib import Path
 
 from membench.core.cache_dir import cache_base, cache_problem, private_cache
 from membench.core.text import counted
-from membench.host.compiled.cache_integrity import discard_damaged
+from membench.host.compiled.object_code import discard_damaged
 from membench.measure.events import Observer
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sampling import examples
 
+import membench
 from membench.core.cache_dir import (
     cache_directory,
     cache_problem,
@@ -18,10 +21,12 @@ from membench.core.cache_dir import (
 )
 from membench.doctor.facts import no_kernel_cache
 from membench.gpu.cuda.image_cache import load_image, store_image
-from membench.host.compiled.cache_integrity import (
-    compiling,
+from membench.host.compiled.object_code import (
+    SUFFIX,
+    ObjectCode,
     discard_damaged,
-    record_digests,
+    read_object,
+    write_object,
 )
 from membench.measure.kernel_cache import kernel_cache
 
@@ -109,55 +114,70 @@ def test_a_run_gets_a_cache_of_its_own_instead_and_leaves_nothing(
         assert nothing == {}
 
 
+KEPT = ObjectCode(("i64", "ptr", "i8"), ("", "int64:1", ""), bytes(range(256)) * 4)
+
+
+def test_an_object_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / f"a{SUFFIX}"
+    write_object(path, KEPT)
+    assert read_object(path) == KEPT
+    assert list(tmp_path.iterdir()) == [path]
+    write_object(tmp_path / "missing" / f"a{SUFFIX}", KEPT)  # an unwritable cache is no error
+    assert read_object(tmp_path / "missing" / f"a{SUFFIX}") is None
+
+
+@settings(max_examples=examples(60))
+@given(at=st.integers(0, 10**6), bit=st.integers(0, 7), cut=st.booleans())
+def test_a_changed_bit_or_a_missing_end_is_noticed(
+    tmp_path_factory: pytest.TempPathFactory, at: int, bit: int, cut: bool
+) -> None:
+    path = tmp_path_factory.mktemp("object") / f"a{SUFFIX}"
+    write_object(path, KEPT)
+    whole = path.read_bytes()
+    at %= len(whole)
+    changed = bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :]
+    path.write_bytes(whole[:at] + (b"" if cut else changed))
+    assert read_object(path) is None
+    assert discard_damaged(path.parent) == [path]
+    assert not path.exists()
+
+
 def test_damage_is_told_once_and_discarded(base: Path, tmp_path: Path) -> None:
     kept = base / "abc"
-    for name in ("a.nbi", "a.nbc"):
-        (kept / name).write_bytes(name.encode())
-    record_digests(kept)
+    for name in ("a", "b"):
+        write_object(kept / f"{name}{SUFFIX}", KEPT)
     assert discard_damaged(kept) == []
-    (kept / "a.nbc").write_bytes(b"A.nbc")
-    (kept / "new.nbc").write_bytes(b"not recorded yet")
+    (kept / f"a{SUFFIX}").write_bytes(b"")
     heard = Heard()
     for _ in range(2):
         with kernel_cache(tmp_path, heard) as variables:  # type: ignore[arg-type]
             assert variables == {}
     assert heard.warnings == ["the kernel cache was damaged: 1 file discarded"]
-    assert sorted(path.name for path in kept.iterdir() if path.suffix in {".nbi", ".nbc"}) == [
-        "a.nbi",
-        "new.nbc",
-    ]
+    assert [path.name for path in kept.iterdir()] == [f"b{SUFFIX}"]
 
 
-def test_nothing_is_damage_while_another_process_compiles(base: Path) -> None:
-    kept = base / "abc"
-    (kept / "a.nbi").write_bytes(b"of one signature")
-    record_digests(kept)
-    with compiling(kept), compiling(kept):
-        (kept / "a.nbi").write_bytes(b"of two signatures")
-        assert discard_damaged(kept) == []
-        record_digests(kept)
-    assert discard_damaged(kept) == []
-    (kept / "a.nbi").write_bytes(b"of no signature")
-    assert discard_damaged(kept) == [kept / "a.nbi"]
-
-
-CODE = """
+TWICE = """
 from membench.host.compiled.jit import kernel
 
 @kernel("int64(int64)")
 def twice(value):
     return 2 * value
-
-print(twice.entry(21), sum(twice._dispatcher.stats.cache_misses.values()))
+"""
+PROGRAM = """
+import sys
+from membench.host.compiled.kernels import Kernels
+run = Kernels("twice").twice
+print(run(21), int("numba" in sys.modules))
 """
 
 
-def compiled(directory: Path, script: Path) -> list[str]:
-    if not script.exists():  # Numba compiles again if the source is newer than the cache
-        script.write_text(CODE)
+def compiled(directory: Path, source: Path) -> list[str]:
+    """What the kernel returns for 21, and whether the process imported Numba to compile it."""
+    (source / "twice.py").write_text(TWICE)
+    path = os.pathsep.join([str(source), str(Path(membench.__file__).parents[1])])
     done = subprocess.run(
-        [sys.executable, str(script)],
-        env={**os.environ, "NUMBA_CACHE_DIR": str(directory)},
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(directory), "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=True,
@@ -165,44 +185,29 @@ def compiled(directory: Path, script: Path) -> list[str]:
     return done.stdout.split()
 
 
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a kernel in ``script.py`` and the compiled code in ``cache``."""
-    folder = tmp_path_factory.mktemp("kernel")
-    assert compiled(folder / "cache", folder / "script.py") == ["42", "1"]
-    return folder
-
-
 @pytest.mark.slow
-def test_a_whole_kernel_is_not_compiled_again(warm: Path) -> None:
-    assert compiled(warm / "cache", warm / "script.py") == ["42", "0"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("suffix", "damage"),
-    [
-        (".nbc", "flip"),
-        (".nbi", "cut"),
-        (".nbi", "flip"),
-        (".nbc", "cut"),
-    ],
-)
-def test_a_damaged_kernel_is_compiled_once_more(
-    suffix: str, damage: str, warm: Path, tmp_path: Path
-) -> None:
-    cache = tmp_path / "cache"
-    shutil.copytree(warm / "cache", cache)
-    (file,) = cache.rglob(f"*{suffix}")
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
+def test_a_damaged_kernel_is_compiled_once_more(damage: str, tmp_path: Path) -> None:
+    cache, source = tmp_path / "cache", tmp_path / "source"
+    source.mkdir()
+    assert compiled(cache, source) == ["42", "1"]
+    assert compiled(cache, source) == ["42", "0"]
+    (file,) = cache.rglob(f"*{SUFFIX}")
     whole = file.read_bytes()
     middle = len(whole) // 2
-    file.write_bytes(
-        whole[:middle]
-        if damage == "cut"
-        else whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
-    )
-    assert compiled(cache, warm / "script.py")[0] == "42"
-    assert compiled(cache, warm / "script.py") == ["42", "0"]
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    file.write_bytes({"flip": flipped, "cut": whole[:middle], "empty": b""}[damage])
+    assert compiled(cache, source) == ["42", "1"]
+    assert compiled(cache, source) == ["42", "0"]
+
+
+@pytest.mark.slow
+def test_a_changed_source_is_compiled_again(tmp_path: Path) -> None:
+    cache, source = tmp_path / "cache", tmp_path / "source"
+    source.mkdir()
+    assert compiled(cache, source) == ["42", "1"]
+    (source / "beside.py").write_text("FACTOR = 3")
+    assert compiled(cache, source) == ["42", "1"]
 
 
 def test_a_damaged_image_never_reaches_a_gpu(base: Path) -> None:

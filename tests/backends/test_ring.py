@@ -11,9 +11,9 @@ from scipy import stats
 
 from membench.core.errors import Skip, VerificationFailed
 from membench.host.compiled.pattern import RING_FACTORS
-from membench.host.memory import chase_kernels as host_chase
 from membench.host.memory.arena import map_pages
 from membench.host.memory.backend import CpuBackend
+from membench.host.memory.kernels import host_chase
 from membench.host.memory.ring import HostRing, Walk
 
 LINE = 64
@@ -54,7 +54,7 @@ def test_the_order_is_a_permutation_and_the_compiled_one(bits: int) -> None:
     lines = order(bits)
     assert np.array_equal(np.sort(lines), np.arange(1 << bits))
     sample = np.random.default_rng(bits).integers(0, 1 << bits, 200)
-    place = host_chase.place.entry
+    place = host_chase.place
     assert [place(int(i), bits) for i in sample] == lines[sample].tolist()
 
 
@@ -128,7 +128,7 @@ def test_chains_go_their_own_ways(cpu: CpuBackend, chains: int) -> None:
     ring.link()
     starts = [ring.lines * n // chains for n in range(chains)]
     heads = np.array([ring.address(start) for start in starts])
-    entry = host_chase.chains.entry
+    entry = host_chase.chains
     cpu.launch([lambda slot: entry(*slot.barrier, heads.ctypes.data, chains, 800)])
     assert heads.tolist() == [ring.address(start + 800) for start in starts]
 

@@ -19,7 +19,7 @@ from membench.core.sizes.placement import placement
 from membench.core.snapshot import Core, Machine
 from membench.host.compiled import shared_block as host_layout
 from membench.host.memory.backend import CpuBackend
-from membench.host.memory.chase_kernels import chase
+from membench.host.memory.kernels import host_chase
 from membench.host.memory.thread_pool import ThreadPool, ThreadSlot
 
 
@@ -112,7 +112,7 @@ def test_stamps_are_inside_the_call(team: ThreadPool) -> None:
 
     pointer = np.zeros(1, np.int64)
     pointer[0] = pointer.ctypes.data
-    entry = chase.entry
+    entry = host_chase.chase
     # The jobs take tens of milliseconds, so a thread that waits for a CPU still overlaps.
     before = time.monotonic_ns()
     team.run(

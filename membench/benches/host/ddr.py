@@ -207,9 +207,9 @@ def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
     import numpy as np
 
     from membench.host.compiled.pattern import SALT_A
-    from membench.host.memory import traffic_kernels as host_traffic
+    from membench.host.memory.kernels import host_traffic
 
-    entry, check = host_traffic.mix.entry, host_traffic.check_chunks.entry
+    entry, check = host_traffic.mix, host_traffic.check_chunks
     cpu.streams.prepare("read", "plain")
     count = cpu.threads(threads)
     chunks = size // CHUNK // count

@@ -46,15 +46,15 @@ def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
     import mmap
     import resource
 
-    from membench.host.memory import traffic_kernels as host_traffic
     from membench.host.memory.arena import huge_bytes, map_pages
+    from membench.host.memory.kernels import host_traffic
     from membench.machine.pages import huge_page_size
 
     if pages != "thp" and mmap.PAGESIZE != PAGE:
         skip(f"needs pages of 4 KiB, but this kernel has pages of {mmap.PAGESIZE // 1024} KiB")
     count = cpu.threads(threads)
     cuts = parts(size, count)
-    entry = (host_traffic.populate if pages == "populate" else host_traffic.touch).entry
+    entry = host_traffic.populate if pages == "populate" else host_traffic.touch
     extra = MADV_POPULATE_WRITE if pages == "populate" else mmap.PAGESIZE
     shares: list[float] = []
 

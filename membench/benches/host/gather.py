@@ -41,10 +41,10 @@ def gather(cpu: CpuBackend, size: int, index: str, threads: int | str, pages: st
     import numpy as np
 
     from membench.host.compiled.pattern import SALT_A
-    from membench.host.memory import chase_kernels as host_chase
+    from membench.host.memory.kernels import host_chase
 
     count = cpu.threads(threads)
-    entry = host_chase.gather.entry
+    entry = host_chase.gather
     cpu.streams.prepare("read", "plain")
     each = INDICES // count // 4 * 4
     total = each * count

@@ -72,14 +72,14 @@ class _HostScene:
         import numpy as np
 
         from membench.host.compiled.pattern import CHUNK, SALT_A
-        from membench.host.memory import traffic_kernels as host_traffic
+        from membench.host.memory.kernels import host_traffic
         from membench.host.memory.ring import HostRing, Walk
 
         cpu.streams.prepare("read", "plain")
         self._cpu, self._reads, self._pause = cpu, reads, pause
-        self._generate = host_traffic.generate.entry
-        self._chase = host_traffic.chase_beside.entry
-        self._check = host_traffic.check_chunks.entry
+        self._generate = host_traffic.generate
+        self._chase = host_traffic.chase_beside
+        self._check = host_traffic.check_chunks
         count = len(cpu.cpus)
         self.generators = count - 1
         self._chunk = CHUNK

@@ -39,12 +39,12 @@ def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
     """
     import numpy as np
 
-    from membench.host.memory import chase_kernels as host_chase
+    from membench.host.memory.kernels import host_chase
     from membench.host.memory.ring import HostRing
 
     (memory,) = cpu.arrays(pages, [size])
     ring = HostRing.over(memory, cpu.line_bytes)
-    entry = host_chase.chains.entry
+    entry = host_chase.chains
 
     def prepare(_: int) -> None:
         memory.fill(0)

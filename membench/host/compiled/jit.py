@@ -1,119 +1,107 @@
-"""Kernels for the host: Python functions that Numba compiles and caches on disk.
+"""Declares kernels for the host, and compiles them with Numba to object files.
 
-Numba checks only the file of a kernel, not the files that the kernel depends on. So the name of the
-cache directory contains a digest of all sources in `membench.host`.
+Importing Numba takes a quarter of a second, and every round is a new process. So only modules that
+declare kernels import this module, and `membench.host.compiled.kernels` imports those modules only
+to compile a kernel.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from functools import cached_property
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
+import llvmlite.binding as llvm
 import numba
-from numba.core import config
-from numba.np import linalg
 
-from membench.core.cache_dir import cache_directory
-from membench.host.compiled.cache_integrity import (
-    compiling,
-    discard_all,
-    discard_damaged,
-    record_digests,
-)
-
-_HERE = Path(__file__).parents[1]  # the package `membench.host`
-
-
-def sources_digest() -> str:
-    """Hex SHA-256 digest of all sources in the package `membench.host`."""
-    digest = hashlib.sha256()
-    for path in sorted(_HERE.rglob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-_CACHE = cache_directory(sources_digest()[:16])
-if _CACHE is not None:
-    discard_damaged(_CACHE)
-    setattr(config, "CACHE_DIR", str(_CACHE))  # noqa: B010 - the attribute exists only at run time
-
-
-def _find_blas() -> None:
-    """Raise `ImportError` if SciPy is not installed; replaces Numba's ``ensure_blas``.
-
-    ``ensure_blas`` imports SciPy before the first kernel is loaded, which takes 0.2 s in each
-    round. No kernel of membench uses linear algebra.
-    """
-    if find_spec("scipy") is None:
-        raise ImportError("scipy is not installed")
-
-
-if hasattr(linalg, "ensure_blas"):
-    linalg.ensure_blas = _find_blas
+from membench.host.compiled.object_code import ENTRY, ObjectCode, host_machine
 
 _njit: Callable[..., Any] = numba.njit
-_OPTIONS = {"nogil": True, "cache": _CACHE is not None, "error_model": "numpy"}
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 
 def helper(function: Callable[..., Any]) -> Any:
-    """Declare a function that Numba compiles into the kernels that call it."""
+    """Declare a function that kernels call. Numba compiles the function into each kernel."""
     return _njit(**_OPTIONS)(function)
 
 
-class CompiledFunction:
-    """A compiled function that runs without the interpreter lock.
+class Kernel:
+    """A Python function that Numba can compile. The function must not raise exceptions.
 
     Attributes:
-        signature: types of the result and the arguments in Numba's notation. Addresses are int64.
+        name: name of the function.
+        signature: types of the result (int64 or void) and the arguments in Numba's notation.
+            Addresses are int64.
     """
 
     def __init__(self, function: Callable[..., Any], signature: str) -> None:
         self.name = function.__name__
         self.signature = signature
-        self.__doc__ = function.__doc__
-        self._dispatcher: Any = _njit(**_OPTIONS)(function)
+        self._function = function
 
-    @cached_property
-    def entry(self) -> Callable[..., Any]:
-        """The callable machine code, compiled or loaded from the cache at the first access.
+    def object_code(self) -> ObjectCode:
+        """Compile the function for this machine's CPU."""
+        dispatcher, types = self._compiled()
+        native: str = dispatcher.overloads[types].fndesc.llvm_func_name
+        module = llvm.parse_assembly(dispatcher.inspect_llvm(types))
+        arguments = [str(one.type) for one in module.get_function(native).arguments][2:]
+        module.link_in(llvm.parse_assembly(_entry(native, arguments)))
+        module.verify()
+        arrays = tuple(
+            f"{one.dtype}:{one.ndim}" if isinstance(one, numba.types.Array) else "" for one in types
+        )
+        return ObjectCode(tuple(arguments), arrays, host_machine().emit_object(module))
 
-        The first access must be on one thread, before several threads meet in the kernel's barrier.
-        """
-        if _CACHE is None:
-            self._dispatcher.compile(self.signature)
-        else:
-            with compiling(_CACHE):
-                self._compile_into(_CACHE)
-        self._dispatcher.disable_compile()
-        entry: Callable[..., Any] = self._dispatcher
-        return entry
-
-    def _compile_into(self, cache: Path) -> None:
-        try:
-            self._dispatcher.compile(self.signature)
-        except Exception:
-            # A truncated cache index can raise any error of pickle. If the kernel does not compile,
-            # the second attempt raises the error again.
-            discard_all(cache)
-            self._dispatcher.compile(self.signature)
-        if sum(self._dispatcher.stats.cache_misses.values()):
-            record_digests(cache)
+    def llvm_code(self) -> str:
+        """The optimised LLVM code of the function as text."""
+        dispatcher, types = self._compiled()
+        return str(dispatcher.inspect_llvm(types))
 
     def assembly(self) -> str:
-        """The machine code as assembly text. Each call compiles the function again."""
-        fresh = _njit(nogil=True, error_model="numpy")(self._dispatcher.py_func)
-        fresh.compile(self.signature)
-        return "\n".join(fresh.inspect_asm().values())
+        """The machine code of the function as assembly text."""
+        dispatcher, types = self._compiled()
+        return str(dispatcher.inspect_asm(types))
+
+    def _compiled(self) -> tuple[Any, Any]:
+        """Compile the function. Returns Numba's dispatcher and the types of the arguments."""
+        # Numba's wrappers would call the interpreter, so an object file could not be loaded alone.
+        without = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+        dispatcher = _njit(**_OPTIONS, **without)(self._function)
+        dispatcher.compile(self.signature)
+        (types,) = dispatcher.signatures
+        return dispatcher, types
 
 
-def kernel(signature: str) -> Callable[[Callable[..., Any]], CompiledFunction]:
-    """A decorator for a kernel with Numba's ``signature``, such as ``int64(int64, int64)``."""
+def kernel(signature: str) -> Callable[[Callable[..., Any]], Kernel]:
+    """Return a decorator that makes a function a kernel with the Numba signature ``signature``.
 
-    def declare(function: Callable[..., Any]) -> CompiledFunction:
-        return CompiledFunction(function, signature)
+    An example of a signature is ``int64(int64, int64)``.
+    """
+
+    def declare(function: Callable[..., Any]) -> Kernel:
+        return Kernel(function, signature)
 
     return declare
+
+
+def _entry(native: str, arguments: list[str]) -> str:
+    """LLVM code of the function `ENTRY`, which calls Numba's function ``native``.
+
+    Numba's functions store their result at their first argument, and an exception at their second
+    argument. `ENTRY` has the calling convention of C, and returns the result as an int64. Numba
+    frees an array with ``NRT_MemInfo_call_dtor`` if Numba owns the array. The arrays of kernels
+    belong to their callers.
+    """
+    named = [f"{kind} %a{index}" for index, kind in enumerate(arguments)]
+    return f"""
+declare i32 @"{native}"({", ".join(["ptr", "ptr", *arguments])})
+define void @NRT_MemInfo_call_dtor(ptr %x) {{
+  ret void
+}}
+define i64 @{ENTRY}({", ".join(named)}) {{
+  %result = alloca i64
+  %exception = alloca ptr
+  %status = call i32 @"{native}"({", ".join(["ptr %result", "ptr %exception", *named])})
+  %value = load i64, ptr %result
+  ret i64 %value
+}}
+"""

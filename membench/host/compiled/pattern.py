@@ -21,6 +21,14 @@ CODES = MappingProxyType({"write": WRITE, "copy": COPY, "scale": SCALE, "add": A
 ARRAYS = MappingProxyType({"read": 1, "write": 1, "copy": 2, "scale": 2, "add": 3, "triad": 3})
 """Operation -> number of arrays that the operation reads or writes once."""
 
+STREAM_KERNELS = MappingProxyType(
+    {
+        **{(operation, "plain"): operation for operation in ARRAYS},
+        **{(operation, "nt"): f"{operation}_nt" for operation in CODES},
+    }
+)
+"""(operation, kind of store) -> name of the kernel in `membench.host.memory.stream_kernels`."""
+
 # Odd multipliers below 2**63 with good spectral properties, derived from xorshift64* (Vigna, ACM
 # TOMS 2016), SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) and PCG (O'Neill 2014). The hash has four
 # rounds: with three, some strides occurred 20 times too often in large rings.

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 import llvmlite.binding as llvm
 
 from membench.core.errors import skip
-from membench.host.compiled.pattern import CODES, SALT_A, SALT_B
-from membench.host.memory import stream_kernels as host_streams
-from membench.host.memory.stream_kernels import STREAMS
+from membench.host.compiled.pattern import CODES, SALT_A, SALT_B, STREAM_KERNELS
+from membench.host.memory.kernels import host_streams
 from membench.host.memory.streams import Doubles
 from membench.host.memory.thread_pool import ThreadSlot
 
@@ -32,15 +31,10 @@ class NumbaStreams:
         self.vector_bits = vector_bits(llvm.get_host_cpu_features())
 
     def prepare(self, operation: str, stores: str) -> None:
-        if (operation, stores) not in STREAMS:
+        if (operation, stores) not in STREAM_KERNELS:
             skip(f"{operation} has no variant with {stores} stores")
-        for kernel in (
-            STREAMS[operation, stores],
-            host_streams.fill,
-            host_streams.poison,
-            host_streams.check,
-        ):
-            _ = kernel.entry
+        for name in (STREAM_KERNELS[operation, stores], "fill", "poison", "check"):
+            getattr(host_streams, name)
 
     def run(
         self,
@@ -50,19 +44,19 @@ class NumbaStreams:
         arrays: Sequence[Doubles],
         iterations: int,
     ) -> int:
-        entry = STREAMS[operation, stores].entry
+        entry = getattr(host_streams, STREAM_KERNELS[operation, stores])
         addresses = [array.ctypes.data for array in arrays]
         return int(entry(*slot.barrier, iterations, *addresses, arrays[0].nbytes))
 
     def fill(self, array: Doubles, first: int, salt: int) -> None:
-        host_streams.fill.entry(array.ctypes.data, first, array.size, salt)
+        host_streams.fill(array.ctypes.data, first, array.size, salt)
 
     def poison(self, array: Doubles) -> None:
-        host_streams.poison.entry(array.ctypes.data, array.size)
+        host_streams.poison(array.ctypes.data, array.size)
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
         return int(
-            host_streams.check.entry(
+            host_streams.check(
                 CODES[operation], array.ctypes.data, first, array.size, SALT_A, SALT_B
             )
         )

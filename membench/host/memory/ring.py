@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from membench.core.errors import VerificationFailed, skip
-from membench.host.memory import chase_kernels as host_chase
 from membench.host.memory.arena import Bytes
+from membench.host.memory.kernels import host_chase
 from membench.host.memory.thread_pool import Job, ThreadSlot
 
 
@@ -33,7 +33,7 @@ class HostRing:
                 f"{memory.size} B cannot hold a ring: the number of {stride} B lines must be 2, 4, "
                 "8 or another power of two"
             )
-        _ = host_chase.link.entry  # compile now, on one thread
+        _ = host_chase.link  # compile now, on one thread
         return cls(int(memory.ctypes.data), lines.bit_length() - 1, stride, memory)
 
     @property
@@ -42,7 +42,7 @@ class HostRing:
 
     def address(self, hops: int) -> int:
         """The address of the pointer that a chase reaches after ``hops`` loads."""
-        line = host_chase.place.entry(hops % self.lines, self.bits)
+        line = host_chase.place(hops % self.lines, self.bits)
         return self.base + int(line) * self.stride
 
     def link(self) -> None:
@@ -51,7 +51,7 @@ class HostRing:
         Lines that another CPU wrote may still be dirty in that CPU's caches, and the chase would
         then time transfers between caches.
         """
-        host_chase.link.entry(self.base, self.bits, self.stride, 0, self.lines)
+        host_chase.link(self.base, self.bits, self.stride, 0, self.lines)
 
     def verify(self, address: int, hops: int) -> None:
         """Raise `VerificationFailed` if a chase of ``hops`` loads cannot end at ``address``."""
@@ -75,7 +75,7 @@ class Walk:
         self.ring = ring
         self.at = ring.address(0)
         self.loads = 0
-        self._chase = host_chase.chase.entry
+        self._chase = host_chase.chase
 
     def job(self, loads: int) -> Job:
         """A job that follows ``loads`` pointers (a multiple of 32)."""

@@ -1,6 +1,6 @@
 """Compiled STREAM kernels with plain and non-temporal stores, and kernels that fill and check.
 
-Every kernel in `STREAMS` has the parameters ``(block, slot, parties, iterations, address...,
+Every kernel in `STREAM_KERNELS` has the parameters ``(block, slot, parties, iterations, address...,
 count)``. The first three are for the barrier (`membench.host.compiled.barrier`). The destination
 ``d`` is the first array. The triad is d = a + `SCALAR` b.
 
@@ -10,12 +10,10 @@ multiple of 256.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numba import carray, types
+from numba import types
 from numba.extending import intrinsic as _intrinsic
 
 from membench.host.compiled.barrier import enter, leave
@@ -34,7 +32,7 @@ from membench.host.compiled.instructions import (
     pass_write,
     pass_write_nt,
 )
-from membench.host.compiled.jit import CompiledFunction, helper, kernel
+from membench.host.compiled.jit import helper, kernel
 from membench.host.compiled.pattern import (
     ADD,
     COPY,
@@ -170,24 +168,6 @@ def triad_nt(
     return 0
 
 
-STREAMS: Mapping[tuple[str, str], CompiledFunction] = MappingProxyType(
-    {
-        ("read", "plain"): read,
-        ("write", "plain"): write,
-        ("copy", "plain"): copy,
-        ("scale", "plain"): scale,
-        ("add", "plain"): add,
-        ("triad", "plain"): triad,
-        ("write", "nt"): write_nt,
-        ("copy", "nt"): copy_nt,
-        ("scale", "nt"): scale_nt,
-        ("add", "nt"): add_nt,
-        ("triad", "nt"): triad_nt,
-    }
-)
-"""(operation, stores) -> kernel."""
-
-
 def _view(typing: Any, address: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(types.CPointer(types.float64)))
@@ -210,7 +190,7 @@ def fill(address: Any, first: Any, count: Any, salt: Any) -> Any:
 
     ``first`` is the index of the first written element in the source array.
     """
-    values = carray(doubles(address), count)
+    values = doubles(address)
     for i in range(count):
         values[i] = source_value(first + i, salt)
     return 0
@@ -241,24 +221,24 @@ def _expected(code: Any, index: Any, salt_a: Any, salt_b: Any) -> Any:
 
 
 @helper
-def _count_wrong(code: Any, values: Any, first: Any, salt_a: Any, salt_b: Any) -> Any:
+def _count_wrong(code: Any, values: Any, size: Any, first: Any, salt_a: Any, salt_b: Any) -> Any:
     # LLVM vectorises these loops. It would not vectorise a loop that selects the operation, or a
     # loop over an index that may be negative.
     wrong = 0
     if code == WRITE:
-        for i in range(values.size):
+        for i in range(size):
             wrong += values[i] != SCALAR
     elif code in (COPY, SCALE):
         factor = SCALAR if code == SCALE else 1.0
-        for i in range(values.size):
+        for i in range(size):
             wrong += values[i] != factor * source_value(first + i, salt_a)
     elif code in (ADD, TRIAD):
         factor = SCALAR if code == TRIAD else 1.0
-        for i in range(values.size):
+        for i in range(size):
             a, b = source_value(first + i, salt_a), source_value(first + i, salt_b)
             wrong += values[i] != a + factor * b
     else:
-        wrong = values.size
+        wrong = size
     return wrong
 
 
@@ -269,9 +249,9 @@ def check(code: Any, address: Any, first: Any, count: Any, salt_a: Any, salt_b: 
     ``first`` is the index of the element at ``address``. ``count`` is the number of elements.
     """
     for begin in range(0, count, 4096):
-        values = carray(doubles(address + 8 * begin), min(4096, count - begin))
-        if _count_wrong(code, values, first + begin, salt_a, salt_b):
-            for i in range(values.size):
+        values, size = doubles(address + 8 * begin), min(4096, count - begin)
+        if _count_wrong(code, values, size, first + begin, salt_a, salt_b):
+            for i in range(size):
                 if values[i] != _expected(code, first + begin + i, salt_a, salt_b):
                     return first + begin + i
     return -1

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import carray, types
+from numba import types
 
 from membench.host.compiled.barrier import enter, leave, now
 from membench.host.compiled.instructions import (
@@ -188,7 +188,7 @@ def check_chunks(base: Any, first: Any, chunks: Any, percent: Any, seen: Any) ->
         percent: percentage of the chunks that are read.
         seen: number of chunks, from ``base`` on, that the traffic has processed.
     """
-    values = carray(doubles(base), chunks * _CHUNK_DOUBLES)
+    values = doubles(base)
     for chunk in range(chunks):
         written = chunk < seen and not is_read(chunk, percent)
         begin = chunk * _CHUNK_DOUBLES
@@ -202,8 +202,10 @@ def check_chunks(base: Any, first: Any, chunks: Any, percent: Any, seen: Any) ->
 def touch(block: Any, slot: Any, parties: Any, base: Any, count: Any, page: Any) -> Any:
     """Write one word to each page, of ``page`` bytes, of the ``count`` bytes at ``base``."""
     if enter(block, slot, parties):
-        for offset in range(0, count, page):
+        offset = 0
+        while offset < count:
             store(base + offset, offset + 1)
+            offset += page
         leave(block, slot)
     return 0
 

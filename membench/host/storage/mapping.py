@@ -9,10 +9,11 @@ import resource
 import numpy as np
 
 from membench.core.errors import VerificationFailed
+from membench.host.compiled.kernels import Kernels
 from membench.host.memory.backend import CpuBackend
 from membench.host.memory.thread_pool import ThreadSlot
-from membench.host.storage import touch_loop as storage_touch
 from membench.host.storage.files import evict, resident_share
+from membench.host.storage.loop_block import TOUCH_WRONG
 from membench.host.storage.traffic import Longs, TrafficRecord, joined
 
 _ADVICE = {"rand": mmap.MADV_RANDOM, "seq": mmap.MADV_SEQUENTIAL}
@@ -33,7 +34,7 @@ class Mapping:
         self._cpu, self._fd, self._size = cpu, fd, size
         self._map = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
         self._map.madvise(_ADVICE[pattern])
-        self._entry = storage_touch.touch_pages.entry
+        self._entry = Kernels("membench.host.storage.touch_loop").touch_pages
         self.faults = (0, 0)
 
     def evict(self) -> float:
@@ -84,7 +85,7 @@ class Mapping:
         counts = self._cpu.launch([job] * threads)
         after = _faults()
         self.faults = (after[0] - before[0], after[1] - before[1])
-        if storage_touch.WRONG in counts:
+        if TOUCH_WRONG in counts:
             raise VerificationFailed("a page of the mapped file has the wrong content")
         traces = [
             _trace(room[:, :count], part[:count], span)

@@ -8,9 +8,7 @@ from membench.host.compiled.barrier import enter, leave, now
 from membench.host.compiled.instructions import load, store
 from membench.host.compiled.jit import kernel
 from membench.host.compiled.shared_block import FIRST_SLOT, SCRATCH, SLOT_BYTES
-
-LATE = -1
-WRONG = -2
+from membench.host.storage.loop_block import TOUCH_LATE, TOUCH_WRONG
 
 
 @kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64, int64)")
@@ -34,11 +32,11 @@ def touch_pages(
         finished: address of ``count`` int64 that receive the end time of each load.
 
     Returns:
-        The number of touched pages; `LATE` if the barrier timed out; `WRONG` if a page has wrong
-        content.
+        The number of touched pages; `TOUCH_LATE` if the barrier timed out; `TOUCH_WRONG` if a page
+        has wrong content.
     """
     if not enter(block, slot, parties):
-        return LATE
+        return TOUCH_LATE
     clock = block + FIRST_SLOT + slot * SLOT_BYTES + SCRATCH
     before = now(clock)
     end = before + span
@@ -50,7 +48,7 @@ def touch_pages(
         store(latencies + 8 * done, after - before)
         store(finished + 8 * done, after)
         if found != offset:
-            return WRONG
+            return TOUCH_WRONG
         before = after
         done += 1
     leave(block, slot)

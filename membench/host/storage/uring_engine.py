@@ -11,8 +11,8 @@ import numpy as np
 
 from membench.core.errors import BackendUnavailable
 from membench.host.memory.backend import CpuBackend
-from membench.host.storage import aio_loop as loop_words
-from membench.host.storage import uring_loop as ring
+from membench.host.storage import loop_block as loop_words
+from membench.host.storage import ring_block as ring
 from membench.host.storage.native_engine import NativeAio
 from membench.host.storage.traffic import Bytes, Longs
 

@@ -13,22 +13,21 @@ from numba import types
 
 from membench.host.compiled.instructions import intrinsic, load, store
 from membench.host.compiled.jit import helper
+from membench.host.storage.ring_block import (
+    CQ_HEAD,
+    CQ_MASK,
+    CQ_TAIL,
+    CQE_BYTES,
+    CQES,
+    ENTER,
+    FIXED,
+    RING_FD,
+    SQ_MASK,
+    SQ_TAIL,
+    SQE_BYTES,
+    SQES,
+)
 
-# Parameters, as byte offsets into a separate block of int64 words.
-RING_FD = 0
-SQ_TAIL = 8  # addresses of the kernel's indices, in this and the next names
-CQ_HEAD = 16
-CQ_TAIL = 24
-SQ_MASK = 32
-CQ_MASK = 40
-SQES = 48  # addresses of the entries, in this and the next name
-CQES = 56
-FIXED = 64  # 1 if the memory and the file are registered
-ENTER = 72  # number of the system call io_uring_enter
-RING_WORDS = 10
-
-SQE_BYTES = 64
-CQE_BYTES = 16
 GETEVENTS = 1  # IORING_ENTER_GETEVENTS
 _READ, _WRITE = 22, 23  # IORING_OP_READ
 _READ_FIXED, _WRITE_FIXED = 4, 5  # IORING_OP_READ_FIXED

@@ -91,7 +91,7 @@ def main(argv: list[str]) -> None:
     finally:
         for opened in reversed(backends.values()):
             opened.close()
-    # The end of the interpreter would take up to 0.4 s, mainly for the objects of the compiler.
+    # After a compilation, the end of the interpreter would take up to 0.4 s.
     sys.stderr.flush()
     os._exit(0)
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from enum import StrEnum
 from functools import cache
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -150,12 +151,12 @@ def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlock
         queues = np.zeros((3, 2 * blocks + requests.ids.size // max(count, 1) + 2), np.int64)
         compiled("s3fifo")(
             *(requests.ids, requests.bounds, np.zeros((3, blocks), np.int64), queues),
-            *(capacity, hits, written),
+            *(np.zeros((2, 3), np.int64), capacity, hits, written),
         )
     else:
         compiled("lru")(
             *(requests.ids, requests.bounds, requests.arrival, parents(requests)),
-            *(np.zeros((5, blocks + 1), np.int64), capacity, policy.ttl),
+            *(np.zeros((5, blocks + 1), np.int64), np.zeros(blocks), capacity, policy.ttl),
             *(
                 policy.rule is EvictionRule.SECOND,
                 policy.rule is EvictionRule.LEAF,
@@ -199,13 +200,9 @@ def parents(requests: Requests) -> Ints:
 def compiled(name: str) -> Callable[..., None]:
     """The loop ``name`` of `policy_kernels`, compiled if Numba is available."""
     plain: Callable[..., None] = getattr(policy_kernels, name)
-    try:
-        from membench.host.compiled.jit import helper
-    except ImportError:
+    if find_spec("numba") is None:
         return plain
-    fast: Any = helper(plain)
+    from membench.host.compiled.kernels import Kernels
 
-    def run(*arguments: Any) -> None:
-        fast(*arguments)
-
-    return run
+    fast: Callable[..., Any] = getattr(Kernels("membench.thesis.replay.policy_loops"), name)
+    return fast

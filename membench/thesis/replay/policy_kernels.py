@@ -20,6 +20,7 @@ def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
     arrival: Any,
     parent: Any,
     state: Any,
+    touched: Any,
     capacity: int,
     ttl: float,
     second: bool,
@@ -34,6 +35,7 @@ def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
         ids, bounds, arrival: as in `policies.Requests`.
         parent: as from `policies.parents`.
         state: [5, b + 1] int64 zeros, working memory.
+        touched: [b] working memory, the time of the last use of each block in seconds.
         ttl: seconds without use after which the cache drops a block.
         second: whether the cache admits a block only on the second use.
         leaf: whether the cache evicts only blocks that are not the ``parent`` of a cached block, as
@@ -47,7 +49,6 @@ def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
     before[end] = end
     after[end] = end
     count = 0
-    touched = [0.0] * end
     for number in range(bounds.size - 1):
         now = arrival[number]
         while count and now - touched[before[end]] > ttl:
@@ -105,7 +106,14 @@ def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
 
 
 def s3fifo(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
-    ids: Any, bounds: Any, state: Any, queues: Any, capacity: int, hits: Any, written: Any
+    ids: Any,
+    bounds: Any,
+    state: Any,
+    queues: Any,
+    ends: Any,
+    capacity: int,
+    hits: Any,
+    written: Any,
 ) -> None:
     """S3-FIFO (Yang and others, SOSP 2023) with a small, a main and a ghost queue.
 
@@ -120,14 +128,14 @@ def s3fifo(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
         state: [3, b] int64 zeros. Row 0 is the queue of each block (1 small, 2 main, 3 ghost), row
             1 the further uses, row 2 the last sequence number in the ghost queue.
         queues: [3, k] int64, ring buffers of the three queues. k is larger than any queue.
+        ends: [2, 3] int64 zeros, the numbers of blocks that entered and left each queue.
     """
     where, used, ghosted = state[0], state[1], state[2]
     small, main, ghost = queues[0], queues[1], queues[2]
     size = queues.shape[1]
     least = max(1, capacity // 10)
     most = max(1, capacity - least)
-    heads = [0, 0, 0]
-    tails = [0, 0, 0]
+    heads, tails = ends[0], ends[1]
     for number in range(bounds.size - 1):
         begin, stop = bounds[number], bounds[number + 1]
         found = 0

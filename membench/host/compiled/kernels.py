@@ -1,0 +1,81 @@
+"""Compiled kernels by name. A process compiles a kernel only if the cache does not have it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable, Iterable
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from membench.core.cache_dir import cache_directory
+from membench.host.compiled.object_code import SUFFIX, ObjectCode, read_object, write_object
+
+if TYPE_CHECKING:
+    from membench.host.compiled.jit import Kernel
+
+_HOST = Path(__file__).parents[1]  # the package `membench.host`
+_COMPILING = Lock()
+
+
+class Kernels:
+    """The kernels that the module ``module`` declares with `membench.host.compiled.jit.kernel`.
+
+    Each kernel is an attribute: a function that runs the machine code. The first access compiles
+    the machine code or loads it from the cache. The first access must be on one thread, before
+    several threads meet in the kernel's barrier.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Callable[..., int]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        with _COMPILING:
+            run = _object_code(self._module, name).load()
+        setattr(self, name, run)
+        return run
+
+
+def _object_code(module: str, name: str) -> ObjectCode:
+    directory = cache_directory(_digest())
+    path = directory / f"{module}.{name}-{_sources_digest(module)}{SUFFIX}" if directory else None
+    if path and (kept := read_object(path)):
+        return kept
+    kernel: Kernel = getattr(importlib.import_module(module), name)
+    compiled = kernel.object_code()
+    if path:
+        write_object(path, compiled)
+    return compiled
+
+
+@cache
+def _digest() -> str:
+    """16 hex digits: a digest of all that a kernel depends on, except its own module."""
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features().flatten()
+    parts = [version("numba"), version("llvmlite"), llvm.get_host_cpu_name(), features]
+    digest = _digest_of(_HOST.rglob("*.py"))
+    digest.update("\0".join(parts).encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _sources_digest(module: str) -> str:
+    """12 hex digits: a digest of the modules in the directory of ``module``."""
+    found = find_spec(module)
+    files = Path(found.origin).parent.glob("*.py") if found and found.origin else ()
+    return _digest_of(files).hexdigest()[:12]
+
+
+def _digest_of(files: Iterable[Path]) -> hashlib._Hash:
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest

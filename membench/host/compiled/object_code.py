@@ -1,0 +1,140 @@
+"""Machine code of one kernel, how it is stored in a file, and how it is loaded.
+
+LLVM loads the code without Numba.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ENTRY = "membench_kernel"
+"""Name of the function that each object file exports."""
+
+SUFFIX = ".kernel"
+
+_C_TYPES: dict[str, Any] = {
+    "i8": ctypes.c_int8,
+    "i64": ctypes.c_int64,
+    "double": ctypes.c_double,
+    "ptr": ctypes.c_void_p,
+}
+
+
+@dataclass(frozen=True)
+class ObjectCode:
+    """A compiled kernel.
+
+    Attributes:
+        arguments: LLVM types of the arguments of the machine code.
+        arrays: for each argument of the kernel, ``dtype:dimensions`` for an array, ``""`` for a
+            number. An array is several arguments of the machine code.
+        code: an object file with the function `ENTRY`.
+    """
+
+    arguments: tuple[str, ...]
+    arrays: tuple[str, ...]
+    code: bytes
+
+    def load(self) -> Callable[..., int]:
+        """Load the code into this process.
+
+        The returned function runs without the interpreter lock. It does not check numbers. It
+        raises `TypeError` if an array has another dtype or number of dimensions, or is not
+        contiguous.
+        """
+        import llvmlite.binding as llvm
+
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), host_machine())
+        engine.add_object_file(llvm.ObjectFileRef.from_data(self.code))
+        engine.finalize_object()
+        _ENGINES.append(engine)
+        types = [_C_TYPES[kind] for kind in self.arguments]
+        address = engine.get_function_address(ENTRY)
+        native: Callable[..., int] = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(address)
+        if not any(self.arrays):
+            return native
+
+        def run(*values: Any) -> int:
+            spread: list[Any] = []
+            for value, array in zip(values, self.arrays, strict=True):
+                spread += _of_array(value, array) if array else [value]
+            return native(*spread)
+
+        return run
+
+
+_ENGINES: list[Any] = []  # an engine frees its code when it is collected
+
+
+def _of_array(value: Any, array: str) -> list[Any]:
+    """The fields of ``value`` in Numba's order (``numba.core.types.Array``)."""
+    if f"{value.dtype}:{value.ndim}" != array or not value.flags.c_contiguous:
+        raise TypeError(
+            f"a kernel needs a contiguous array {array}, not {value.dtype}:{value.ndim}"
+        )
+    fields = [None, None, value.size, value.itemsize, value.ctypes.data]
+    return [*fields, *value.shape, *value.strides]
+
+
+@cache
+def host_machine() -> Any:
+    """LLVM's target machine for this machine's CPU."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=3,
+        codemodel="jitdefault",
+        jit=True,
+    )
+
+
+def write_object(path: Path, compiled: ObjectCode) -> None:
+    """Write ``compiled`` to ``path``, completely or not at all. A failure is not an error."""
+    head = json.dumps([compiled.arguments, compiled.arrays]).encode() + b"\n"
+    body = head + compiled.code
+    partial = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+    with suppress(OSError):
+        partial.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        partial.replace(path)
+    with suppress(OSError):
+        partial.unlink(missing_ok=True)
+
+
+def read_object(path: Path) -> ObjectCode | None:
+    """The compiled kernel in ``path``; None if the file is missing, unreadable or damaged."""
+    try:
+        digest, _, body = path.read_bytes().partition(b"\n")
+        if hashlib.sha256(body).hexdigest().encode() != digest:
+            return None
+        head, _, code = body.partition(b"\n")
+        arguments, arrays = json.loads(head)
+    except (OSError, ValueError):
+        return None
+    return ObjectCode(tuple(arguments), tuple(arrays), code)
+
+
+def discard_damaged(directory: Path) -> list[Path]:
+    """Remove damaged files of compiled kernels from ``directory``. Returns the removed files."""
+    return list(_discarded(directory))
+
+
+def _discarded(directory: Path) -> Iterator[Path]:
+    for path in sorted(directory.glob(f"*{SUFFIX}")):
+        if read_object(path) is None:
+            with suppress(OSError):
+                path.unlink()
+                yield path
