@@ -119,16 +119,24 @@ def test_an_unresolved_quantile_prevents_a_shorter_observation() -> None:
     assert found.error == 1.0
 
 
-@pytest.mark.parametrize("count", [50, 400, 5000])
+@pytest.mark.parametrize("count", [4, 7, 50, 400, 5000])
 def test_the_standard_error_of_a_median(count: int) -> None:
     rng = np.random.default_rng(count)
     errors = [
         standard_error(reading(Metric.LATENCY, Stat.MEDIAN, rng.normal(100, 1, count).tolist()))
         for _ in range(200)
     ]
+    assert None not in errors
     assert np.mean([one for one in errors if one is not None]) == pytest.approx(
-        math.sqrt(math.pi / 2 / count), rel=0.1
+        math.sqrt(math.pi / 2 / count), rel=0.15
     )
+
+
+@pytest.mark.parametrize(("stat", "count"), [(Stat.MEDIAN, 3), (Stat.P95, 79), (Stat.P99, 399)])
+def test_the_standard_error_of_too_few_samples_is_unknown(stat: Stat, count: int) -> None:
+    samples = [1.0 + n for n in range(count + 1)]
+    assert standard_error(reading(Metric.LATENCY, stat, samples[:-1])) is None
+    assert standard_error(reading(Metric.LATENCY, stat, samples)) is not None
 
 
 def observed(least_seconds: float | None) -> Observed:

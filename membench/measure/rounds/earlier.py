@@ -17,15 +17,16 @@ from membench.results.case_result import CaseResult, Reading
 LEAST_ROUNDS = 2
 """Minimum number of earlier rounds."""
 
-FIRST_SHARE = 0.75
+FIRST_SHARE = 2 / 3
 """Share of the usual samples, or of the usual seconds, in rounds before the scatter is known.
 
-In two of five rounds, this share widens the interval of a row by at most 7 %, because the variance
+In two of five rounds, this share widens the interval of a row by at most 10 %, because the variance
 of a round value is at most inversely proportional to the number of samples.
 """
 
 RESOLVED = 4
-"""Minimum number of samples above a quantile; with fewer, its standard error counts as unknown."""
+"""Minimum number of samples for a standard error. A quantile above the median needs as many
+samples above it."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,19 @@ def sampling_share(earlier: EarlierRounds | None, rounds: int) -> float:
 def standard_error(reading: Reading) -> float | None:
     """Standard error of the value of ``reading``, in its unit.
 
-    The result is None if fewer than `RESOLVED` samples are above the value. The number of samples
-    below a quantile q of n samples has the standard deviation sqrt(n q (1 - q)). So the standard
-    error is half the distance between the quantiles that are sqrt(q (1 - q) / n) below and above q.
+    The result is None for fewer than `RESOLVED` samples, and for a quantile above the median with
+    fewer than `RESOLVED` samples above it.
+
+    The number of samples below a quantile q of n samples has the standard deviation
+    sqrt(n q (1 - q)). So the standard error is half the distance between the quantiles that are
+    sqrt(q (1 - q) / n) below and above q. A median of few samples has the standard error
+    s sqrt(pi / (2 n)), as if the samples were normal with the standard deviation s.
     """
     share = QUANTILE[reading.stat]
     if reading.n * (1 - share) < RESOLVED:
-        return None
+        if share != 0.5 or reading.n < RESOLVED:
+            return None
+        return stdev(reading.samples) * math.sqrt(math.pi / 2 / reading.n)
     step = math.sqrt(share * (1 - share) / reading.n)
     ordered = sorted(reading.samples)
     return (_quantile(ordered, share + step) - _quantile(ordered, share - step)) / 2

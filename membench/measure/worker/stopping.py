@@ -69,7 +69,7 @@ class Agreement:
         return Stop("agreed") if error <= self.limit else None
 
 
-ROUND_SHARE = 0.6
+ROUND_SHARE = 0.7
 """Largest accepted standard error of a round value, as a share of the scatter of the rounds.
 
 At this limit, the sampling error within the rounds causes 36 % of the variance between rounds.
