@@ -153,7 +153,7 @@ def test_an_observation_is_as_long_as_its_error_needs() -> None:
     work = observed(0.1)
     assert observation_seconds(work, None) == 0.2
     assert observation_seconds(work, EarlierRounds(0.1, 1.0)) == 0.2
-    assert observation_seconds(work, EarlierRounds(0.1, 0.48)) == pytest.approx(0.128)
+    assert observation_seconds(work, EarlierRounds(0.1, 0.56)) == pytest.approx(0.128)
     assert observation_seconds(work, EarlierRounds(0.1, 0.01)) == 0.1
     assert observation_seconds(observed(None), EarlierRounds(0.1, 0.01)) == 0.2
 

@@ -72,8 +72,8 @@ class Agreement:
 ROUND_SHARE = 0.7
 """Largest accepted standard error of a round value, as a share of the scatter of the rounds.
 
-At this limit, the sampling error within the rounds causes 36 % of the variance between rounds.
-Twice as many samples would narrow the confidence interval over the rounds by about a tenth.
+At this limit, the sampling error within the rounds causes half of the variance between rounds.
+Twice as many samples would narrow the confidence interval over the rounds by about an eighth.
 """
 
 
