@@ -7,7 +7,7 @@ from the process's group up to the mount point.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from membench.core.record import record
@@ -60,13 +60,18 @@ def read_limits(root: Path = Path("/")) -> Limits:
     return Limits(min(quotas, default=None), limit, used)
 
 
-def throttled_count(root: Path = Path("/")) -> int:
-    """Number of times that a CPU quota made the kernel throttle this process's control groups.
+def cpu_groups(root: Path = Path("/")) -> tuple[Path, ...]:
+    """The directories of this process's control groups that may limit its CPU time."""
+    return _hierarchy(root, "cpu").groups
+
+
+def throttled_count(groups: Iterable[Path]) -> int:
+    """Number of times that a CPU quota made the kernel throttle ``groups`` (see `cpu_groups`).
 
     Each group has its own quota and counter; this is the sum over all levels.
     """
     total = 0
-    for group in _hierarchy(root, "cpu").groups:
+    for group in groups:
         for line in read(group / "cpu.stat").splitlines():
             key, _, value = line.partition(" ")
             if key == "nr_throttled":

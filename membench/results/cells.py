@@ -114,6 +114,8 @@ def _with_point(text: str) -> str:
 
 def is_number(value: Any) -> bool:
     """Whether ``value`` is a finite number of at least 0."""
+    if type(value) is float:  # a fast path for millions of samples
+        return 0.0 <= value < math.inf
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)

@@ -372,7 +372,7 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Callable[..., CaseResult]:
         case = planned(BANDWIDTH, tier, "cpu").cases[0]
         eyes = EnvironmentMonitor(MACHINE, Silent())
         before = EnvironmentSample(0.0, 3, {"00": STATE}, pinned=pinned)
-        monkeypatch.setattr(monitor, "throttled_count", lambda: 3 + pauses)
+        monkeypatch.setattr(monitor, "throttled_count", lambda _: 3 + pauses)
         monkeypatch.setattr(monitor, "cpu_ticks", lambda _: ticks)
         monkeypatch.setattr(eyes, "_gpus", lambda _: {"00": replace(STATE, **now)})
         return eyes.after(before, case, 7, unit)

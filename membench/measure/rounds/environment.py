@@ -14,7 +14,7 @@ from pathlib import Path
 
 from membench.core.snapshot import Machine
 from membench.core.terms import Status, Tier
-from membench.machine.cgroup import throttled_count
+from membench.machine.cgroup import cpu_groups, throttled_count
 from membench.machine.cpu_time import LEAST_TICKS, MOST_STEAL, CpuTicks, busy_bound, cpu_ticks
 from membench.machine.cpus.topology import online_cpus
 from membench.machine.gpus.state import GpuReader, GpuState, NoAnswer
@@ -60,6 +60,7 @@ class EnvironmentMonitor:
         self._silent = False
         self._contexts: set[int] = set()  # process ids of workers that have opened the device
         self._cpus = len(online_cpus(Path("/"))) or 1
+        self._groups = cpu_groups()
         self._round = CpuTicks()  # CPU time during the cases of the round
 
     def before(self, case: PlannedCase, worker: int) -> EnvironmentSample:
@@ -126,7 +127,9 @@ class EnvironmentMonitor:
         self, gpus: Mapping[str, GpuState], worker: int, *, pinned: bool = True
     ) -> EnvironmentSample:
         ticks = cpu_ticks((os.getpid(), worker))
-        return EnvironmentSample(time.monotonic(), throttled_count(), gpus, ticks, pinned)
+        return EnvironmentSample(
+            time.monotonic(), throttled_count(self._groups), gpus, ticks, pinned
+        )
 
     def states(self) -> list[GpuState]:
         """The state of each used GPU at the last reading."""

@@ -23,6 +23,8 @@ from membench.measure.rounds.protocol import Answer, Hello, RoundRequest, decode
 START_SECONDS = 60.0
 """Maximum seconds for the start of a worker. A first import from a cold disk is slow."""
 
+QUIT_SECONDS = 5.0
+
 
 class WorkerLost(Exception):
     """The worker died or was killed during a request. The message gives the cause."""
@@ -118,10 +120,14 @@ class Worker:
             ) from None
 
     def quit(self) -> None:
-        """End the worker cleanly. Kill the worker if it has not ended after 5 s."""
+        """End the worker cleanly. Kill the worker if it does not end within `QUIT_SECONDS`."""
         with suppress(WorkerLost, subprocess.TimeoutExpired):
             self._say(b"\n")
-            self._process.wait(timeout=5)
+            # `Popen.wait` sleeps between its checks. The pipe closes as soon as the worker ends.
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._reader, selectors.EVENT_READ)
+                selector.select(QUIT_SECONDS)
+            self._process.wait(timeout=QUIT_SECONDS)
         self.kill()
 
     def kill(self) -> None:
