@@ -43,6 +43,7 @@ def fd() -> Iterator[int]:
 def ask_one_that_is_killed(worker: Worker) -> None:
     """Kill a stopped worker, so that it cannot answer before its death."""
     plan = make_plan(RunOptions(select=("ddr/read",)), registry(), MACHINE)
+    worker.ready()
     os.kill(worker.pid, signal.SIGSTOP)
     killer = threading.Timer(0.2, os.kill, (worker.pid, signal.SIGKILL))
     killer.start()

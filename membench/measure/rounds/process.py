@@ -31,7 +31,7 @@ class WorkerLost(Exception):
 
 
 class Worker:
-    """One worker process.
+    """One worker process. `ready` must be called before the first `ask`.
 
     Args:
         variables: additional environment variables for the worker.
@@ -40,8 +40,7 @@ class Worker:
         verbose: whether to show the worker's standard error.
 
     Raises:
-        WorkerError: the worker cannot be started.
-        Interrupted: a signal arrived before the worker was ready.
+        WorkerError: the process cannot be created.
     """
 
     def __init__(
@@ -79,8 +78,20 @@ class Worker:
         _offer(self._process.pid)
         self._reader = reader
         self._buffer = b""
+        self._hello = encode(Hello(machine, scratch, benches, hold))
+
+    def ready(self) -> None:
+        """Wait until the worker can answer. A second call does nothing.
+
+        Raises:
+            WorkerError: the worker cannot be started.
+            Interrupted: a signal arrived before the worker was ready.
+        """
+        if not self._hello:
+            return
         try:
-            self._say(encode(Hello(machine, scratch, benches, hold)))
+            self._say(self._hello)
+            self._hello = b""
             self._line(START_SECONDS)
         except WorkerLost as lost:
             self.kill()

@@ -62,8 +62,11 @@ def run_rounds(
     rounds = Rounds(setting, journal, done, observer)
     observer.started(setting.plan, len(done.units))
     rounds.tune()
-    for round_ in range(1, setting.plan.rounds + 1):
-        rounds.measure(round_)
+    try:
+        for round_ in range(1, setting.plan.rounds + 1):
+            rounds.measure(round_, then=round_ + 1 if round_ < setting.plan.rounds else None)
+    finally:
+        rounds.close()
     return tuple(rounds.units)
 
 
@@ -91,6 +94,7 @@ class Rounds:
         self._measured: set[tuple[int, str]] = set()
         self._settled: set[str] = set()
         self._batches: dict[str, int] = {}
+        self._next: Worker | None = None
         for unit in done.units:
             self._add(unit)
 
@@ -128,15 +132,21 @@ class Rounds:
             if (round_, case.id) not in self._measured and case.id not in self._settled
         ]
 
-    def measure(self, round_: int) -> None:
-        """Measure the missing cases of ``round_`` in a fresh worker."""
+    def measure(self, round_: int, then: int | None = None) -> None:
+        """Measure the missing cases of ``round_`` in a fresh worker.
+
+        Args:
+            then: the round that follows at once. Its worker starts while this round's worker ends
+                and frees its memory.
+        """
         setting, observer, journal = self._setting, self._observer, self._journal
         todo = self.todo(round_)
         if not todo:
             return
         cases = [case.id for case in order(setting.plan, round_)]
         journal.note("round", {"round": round_, "order": [case.id for case in todo]})
-        with _Round(setting, round_) as worker:
+        ahead, self._next = self._next, None
+        with _Round(setting, round_, ahead) as worker:
             for case in todo:
                 place = Place(round_, setting.plan.rounds, cases.index(case.id) + 1, len(cases))
                 observer.case_started(case, place)
@@ -154,11 +164,18 @@ class Rounds:
                 self._keep(unit)
                 observer.case_ended(unit, place, time.monotonic() - begin)
                 setting.interrupt.check()
+            if then is not None and self.todo(then):
+                self._next = _launch(setting)
         if cpu := setting.monitor.cpu_time():
             journal.note("cpu", {"round": round_, **cpu})
         if gpus := setting.monitor.states():
             journal.note("gpu", {"round": round_, "states": gpus})
         observer.round_ended(round_, lambda: results(setting.plan, self.units, setting.machine))
+
+    def close(self) -> None:
+        """Kill the worker that was started for a round that will not be measured, if any."""
+        if self._next is not None:
+            self._next.kill()
 
     def _keep(self, unit: CaseResult) -> None:
         self._journal.append(unit)
@@ -177,10 +194,10 @@ class Rounds:
 class _Round:
     """A context that has the worker of one round, or its replacement if the worker is lost."""
 
-    def __init__(self, setting: Setting, round_: int) -> None:
+    def __init__(self, setting: Setting, round_: int, worker: Worker | None = None) -> None:
         self._setting = setting
         self._round = round_
-        self._worker: Worker | None = None
+        self._worker = worker
 
     def __enter__(self) -> Self:
         self._start()
@@ -231,14 +248,18 @@ class _Round:
         )
 
     def _start(self) -> Worker:
-        setting = self._setting
-        runnable = {case.bench for case in setting.plan.cases if not case.skipped}
-        self._worker = Worker(
-            *(setting.machine, setting.layout.scratch, setting.interrupt),
-            variables=setting.environment,
-            python=setting.python,
-            benches=tuple(sorted(runnable)),
-            hold=setting.plan.hold,
-            verbose=setting.verbose,
-        )
+        self._worker = self._worker or _launch(self._setting)
+        self._worker.ready()
         return self._worker
+
+
+def _launch(setting: Setting) -> Worker:
+    runnable = {case.bench for case in setting.plan.cases if not case.skipped}
+    return Worker(
+        *(setting.machine, setting.layout.scratch, setting.interrupt),
+        variables=setting.environment,
+        python=setting.python,
+        benches=tuple(sorted(runnable)),
+        hold=setting.plan.hold,
+        verbose=setting.verbose,
+    )

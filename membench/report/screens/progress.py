@@ -18,7 +18,7 @@ from membench.core.terms import Stat, Status
 from membench.core.text import counted
 from membench.core.units import format_seconds, format_value
 from membench.measure.events import Place
-from membench.report.screens.console import console, is_terminal, say, warn
+from membench.report.screens.console import console, is_terminal, say, screen, warn
 from membench.results.case_result import CaseResult
 from membench.results.plan import Plan, PlannedCase
 from membench.results.schema import Row
@@ -93,6 +93,7 @@ class ProgressLines(Watcher):
 
     def __init__(self) -> None:
         super().__init__()
+        self._lines = screen()  # prints simple text without Rich
         self._provisional: RenderableType | None = None
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
@@ -101,7 +102,7 @@ class ProgressLines(Watcher):
         if (table := self._provisional) is not None:
             self._provisional = None
             self.draw(lambda: self.console.print(table))
-        self.draw(lambda: self.console.print(line, soft_wrap=True))
+        self.draw(lambda: self._lines.print(line))
 
     def show_provisional(self, table: RenderableType) -> None:
         """Keep the table for the next case, because the final table follows the last case."""
