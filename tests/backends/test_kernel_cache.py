@@ -165,8 +165,8 @@ def twice(value):
 """
 PROGRAM = """
 import sys
-from membench.host.compiled.kernels import Kernels
-run = Kernels("twice").twice
+from membench.host.compiled.kernels import HostKernels
+run = HostKernels("twice").twice
 print(run(21), int("numba" in sys.modules))
 """
 

@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from membench.host.compiled import instructions as host_ir
-from membench.host.compiled.jit import Kernel
+from membench.host.compiled.jit import HostKernel
 from membench.host.compiled.pattern import STREAM_KERNELS
 from membench.host.memory import chase_kernels as host_chase
 from membench.host.memory import stream_kernels as host_streams
@@ -26,14 +26,14 @@ CALL = re.compile(r"^\s+call\w*\s+(\S+)", re.MULTILINE)
 
 
 @cache
-def assembly(kernel: Kernel) -> str:
+def assembly(kernel: HostKernel) -> str:
     """The assembly of the kernel itself, without the functions that it calls."""
     text = kernel.assembly()
     return text[: text.index(".Lfunc_end0")]
 
 
-def stream(operation: str, stores: str) -> Kernel:
-    found: Kernel = getattr(host_streams, STREAM_KERNELS[operation, stores])
+def stream(operation: str, stores: str) -> HostKernel:
+    found: HostKernel = getattr(host_streams, STREAM_KERNELS[operation, stores])
     return found
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sampling import examples
 
-from membench.host.compiled.jit import Kernel, kernel
+from membench.host.compiled.jit import HostKernel, kernel
 from membench.host.compiled.object_code import ObjectCode
 
 MODULES = (
@@ -33,7 +33,7 @@ def kernels() -> list[tuple[str, str]]:
         (module, name)
         for module in MODULES
         for name, found in vars(importlib.import_module(module)).items()
-        if isinstance(found, Kernel)
+        if isinstance(found, HostKernel)
     ]
 
 

@@ -24,7 +24,7 @@ def helper(function: Callable[..., Any]) -> Any:
     return _njit(**_OPTIONS)(function)
 
 
-class Kernel:
+class HostKernel:
     """A Python function that Numba can compile. The function must not raise exceptions.
 
     Attributes:
@@ -71,14 +71,14 @@ class Kernel:
         return dispatcher, types
 
 
-def kernel(signature: str) -> Callable[[Callable[..., Any]], Kernel]:
+def kernel(signature: str) -> Callable[[Callable[..., Any]], HostKernel]:
     """Return a decorator that makes a function a kernel with the Numba signature ``signature``.
 
     An example of a signature is ``int64(int64, int64)``.
     """
 
-    def declare(function: Callable[..., Any]) -> Kernel:
-        return Kernel(function, signature)
+    def declare(function: Callable[..., Any]) -> HostKernel:
+        return HostKernel(function, signature)
 
     return declare
 

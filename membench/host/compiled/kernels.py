@@ -16,13 +16,13 @@ from membench.core.cache_dir import cache_directory
 from membench.host.compiled.object_code import SUFFIX, ObjectCode, read_object, write_object
 
 if TYPE_CHECKING:
-    from membench.host.compiled.jit import Kernel
+    from membench.host.compiled.jit import HostKernel
 
 _HOST = Path(__file__).parents[1]  # the package `membench.host`
 _COMPILING = Lock()
 
 
-class Kernels:
+class HostKernels:
     """The kernels that the module ``module`` declares with `membench.host.compiled.jit.kernel`.
 
     Each kernel is an attribute: a function that runs the machine code. The first access compiles
@@ -47,7 +47,7 @@ def _object_code(module: str, name: str) -> ObjectCode:
     path = directory / f"{module}.{name}-{_sources_digest(module)}{SUFFIX}" if directory else None
     if path and (kept := read_object(path)):
         return kept
-    kernel: Kernel = getattr(importlib.import_module(module), name)
+    kernel: HostKernel = getattr(importlib.import_module(module), name)
     compiled = kernel.object_code()
     if path:
         write_object(path, compiled)

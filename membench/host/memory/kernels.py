@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from membench.host.compiled.kernels import Kernels
+from membench.host.compiled.kernels import HostKernels
 
-host_chase = Kernels("membench.host.memory.chase_kernels")
-host_streams = Kernels("membench.host.memory.stream_kernels")
-host_traffic = Kernels("membench.host.memory.traffic_kernels")
+host_chase = HostKernels("membench.host.memory.chase_kernels")
+host_streams = HostKernels("membench.host.memory.stream_kernels")
+host_traffic = HostKernels("membench.host.memory.traffic_kernels")

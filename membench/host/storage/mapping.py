@@ -9,7 +9,7 @@ import resource
 import numpy as np
 
 from membench.core.errors import VerificationFailed
-from membench.host.compiled.kernels import Kernels
+from membench.host.compiled.kernels import HostKernels
 from membench.host.memory.backend import CpuBackend
 from membench.host.memory.thread_pool import ThreadSlot
 from membench.host.storage.files import evict, resident_share
@@ -34,7 +34,7 @@ class Mapping:
         self._cpu, self._fd, self._size = cpu, fd, size
         self._map = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
         self._map.madvise(_ADVICE[pattern])
-        self._entry = Kernels("membench.host.storage.touch_loop").touch_pages
+        self._entry = HostKernels("membench.host.storage.touch_loop").touch_pages
         self.faults = (0, 0)
 
     def evict(self) -> float:

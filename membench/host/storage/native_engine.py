@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from membench.core.errors import BackendUnavailable, MembenchError, VerificationFailed
-from membench.host.compiled.kernels import Kernels
+from membench.host.compiled.kernels import HostKernels
 from membench.host.compiled.shared_block import FIRST_SLOT, SLOT_BYTES
 from membench.host.memory.backend import CpuBackend
 from membench.host.memory.thread_pool import ThreadSlot
@@ -45,7 +45,7 @@ class NativeAio:
         self._libc.syscall.restype = ctypes.c_long
         self._contexts: dict[tuple[int, int], int] = {}
         self._open()
-        self._entry = Kernels("membench.host.storage.aio_loop").drive
+        self._entry = HostKernels("membench.host.storage.aio_loop").drive
         self._alone = np.zeros((FIRST_SLOT + SLOT_BYTES) // 8, np.int64)
 
     def _open(self) -> None:

@@ -16,9 +16,8 @@ import resource
 import secrets
 import stat
 import struct
-import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -156,9 +155,9 @@ class ScratchFile:
 
     def close(self) -> None:
         """Close the file. The kernel frees its space when the last worker has ended."""
-        # Freeing a gigabyte takes about 0.1 s, in which the run can publish its results.
-        still_open = [fd for fd in (self._fd, self._ledger_fd) if fd >= 0]
-        threading.Thread(target=_close, args=(still_open,), name="close").start()
+        for fd in (self._fd, self._ledger_fd):
+            if fd >= 0:
+                os.close(fd)
         self._fd = self._ledger_fd = -1
 
     def __enter__(self) -> Self:
@@ -171,11 +170,6 @@ class ScratchFile:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _close(descriptors: Iterable[int]) -> None:
-    for fd in descriptors:
-        os.close(fd)
 
 
 @contextlib.contextmanager

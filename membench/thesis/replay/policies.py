@@ -202,7 +202,7 @@ def compiled(name: str) -> Callable[..., None]:
     plain: Callable[..., None] = getattr(policy_kernels, name)
     if find_spec("numba") is None:
         return plain
-    from membench.host.compiled.kernels import Kernels
+    from membench.host.compiled.kernels import HostKernels
 
-    fast: Callable[..., Any] = getattr(Kernels("membench.thesis.replay.policy_loops"), name)
+    fast: Callable[..., Any] = getattr(HostKernels("membench.thesis.replay.policy_loops"), name)
     return fast
