@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 SLOW_Z = 3.5
 """Robust z-score above which a machine counts as slow."""
 FAR_Z = 10.0
-"""Robust z-score above which one case makes a machine of `FAR_MACHINES` or more a straggler."""
+"""Robust z-score above which one case makes a straggler, in fleets of at least `FAR_MACHINES`."""
 FAR_MACHINES = 20
 MACHINES_NEEDED = 5
 """Minimum number of machines to find outliers.
