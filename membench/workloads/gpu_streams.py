@@ -182,7 +182,6 @@ def stream_work(gpu: Gpu, operation: str, size: int, config: Config) -> Timed:
 
 
 def _fill(patterns: Patterns, operation: str, arrays: Sequence[Buffer]) -> None:
-    """Fill input arrays with known contents, and output arrays with the poison byte."""
     for number, array in enumerate(arrays):
         if number == 0 and operation not in ("read", "nstream"):
             patterns.poison(array)

@@ -45,7 +45,6 @@ class Assumed:
 
     @property
     def command(self) -> str:
-        """The command that computes the changed verdict."""
         options = "".join(f" --assume '{option}'" for option in self.options)
         return f"membench report mybox.csv -o verdicts.json{options}"
 

@@ -61,7 +61,7 @@ def _of_axis(strata: Iterable[Stratum], axis: StratumAxis) -> str:
 
 
 def few(names: list[str]) -> str:
-    """The first six of ``names`` as text, and the number of further names."""
+    """The first `_MOST_NAMES` of ``names`` as text, and the number of further names."""
     more = len(names) - _MOST_NAMES
     first = listed(names[:_MOST_NAMES])
     return tr("{names} and {count} more", names=first, count=more) if more > 0 else first

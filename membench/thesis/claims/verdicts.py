@@ -78,8 +78,6 @@ class Subject:
 
 @record
 class Verdicts:
-    """The verdicts for every machine, and the inputs of the verdicts."""
-
     ledger: Ledger
     entries: Assumptions
     seed: int

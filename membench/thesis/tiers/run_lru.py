@@ -41,8 +41,6 @@ class Dropped:
 
 
 class RunLru:
-    """A cache that evicts the least recently used blocks."""
-
     def __init__(self) -> None:
         self._map = PieceMap()
         self.find = self._map.find
