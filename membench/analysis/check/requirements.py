@@ -20,14 +20,14 @@ WORDS = {"look": CheckVerdict.LOOK, "not-judged": CheckVerdict.NOT_JUDGED}
 
 _MOST_GPUS = 1024
 _NEEDED = (Tier.HBM, Tier.LINK)
-"""Tiers for which every required GPU needs a verdict."""
+"""Tiers on which each required GPU needs a verdict."""
 
 
 @record
 class Requirements:
     """The GPUs and the tiers on which a check must give a verdict.
 
-    ``gpus`` is the number of GPUs; 0 requires none.
+    ``gpus`` is the required number of GPUs.
     """
 
     gpus: int = 0
