@@ -9,7 +9,7 @@ from pathlib import Path
 
 from membench.core.errors import SchemaError
 from membench.core.files import atomic_write
-from membench.core.text import one_line
+from membench.core.text import counted, one_line
 from membench.core.untrusted import NotText, open_file, read_bytes
 from membench.results.records import records
 from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, checked_cells
@@ -155,7 +155,7 @@ def _rows(text: str) -> Iterator[Row]:
             continue
         if len(record) != len(header):
             raise SchemaError(
-                f"line {line}: {len(record)} cells, but the header has {len(header)}",
+                f"line {line} has {counted(len(record), 'cell')}, but the header has {len(header)}",
                 "the file was cut off or edited: give the file that the run wrote",
             )
         yield _row(dict(zip(header, record, strict=True)), line)

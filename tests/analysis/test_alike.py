@@ -110,7 +110,7 @@ def test_auto_is_compared_with_auto_and_other_bytes_are_named(
     b = write(tmp_path / "b.csv", *of_run("other", [small]))
     _, out, _ = run_cli(capsys, a, b)
     assert "^ better" in out
-    assert "size=auto has different sizes in 1 row" in out
+    assert "size=auto means different sizes in 1 row" in out
     assert f"{AUTO} 3.00 GiB | 768 MiB" in " ".join(out.split())
     _, out, _ = run_cli(capsys, a, write(tmp_path / "c.csv", *of_run("third", [auto(100)])))
     assert "different sizes" not in out

@@ -111,6 +111,16 @@ def test_half_a_link_ends_in_3_and_names_the_gpu(
     assert "GPU 3 is an outlier: 2.00 times slower than its peers" in out
 
 
+def test_a_slow_latency_is_more_than_the_expected_value() -> None:
+    def slow(row: Row) -> Row:
+        if not row.case.startswith("host/chase") or row.value is None:
+            return row
+        return replace(row, value=2 * row.value, round_values=(), samples=(), min=None, max=None)
+
+    (failure,) = failures(checked(slow), parse_requirements([]))
+    assert failure == "DDR latency: fail (200% of the expected value)"
+
+
 def test_a_link_of_half_its_width_is_named_although_its_copies_would_pass() -> None:
     def narrow(row: Row) -> Row:
         there = row.case.startswith("link/") and row.case.endswith("/gpu=3")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from fleet_files import make_fleet
+from rich.console import Console
 
 from membench import cli
 from membench.analysis.fleet.reading import Values, read_fleet
@@ -25,6 +26,7 @@ from membench.core.errors import OutputError, SchemaError
 from membench.core.terms import Status
 from membench.fleet import exchange
 from membench.fleet.exchange import read_parquet, write_parquet
+from membench.report.screens.fleet import screen
 from membench.results.fleet_ledger import FleetLedger, Host, HostState, write_ledger
 from membench.results.table import read_rows, write_rows
 
@@ -134,6 +136,17 @@ def test_what_is_missing_failed_or_hostile_is_named(fleet: Path) -> None:
     assert summary.lacking == {"node-00002": 1}
     assert [host.name for host in summary.absent(HostState.MISSING)] == ["node-x"]
     assert (summary.missing, summary.failed) == (2, 3)
+
+
+def test_rows_that_are_not_shown_are_counted(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts = [Host(f"node-{letter}", HostState.MISSING, "no worker") for letter in "xyz"]
+    write_ledger(fleet, FleetLedger("20261125T010349Z-6ba2", (), tuple(hosts)))
+    monkeypatch.setattr(screen, "SHOWN", 2)
+    stream = io.StringIO()
+    screen.print_fleet(Console(file=stream, width=150), summary_of(fleet), everything=False)
+    troubles = stream.getvalue().partition("missing, failed, incomplete\n")[2].splitlines()[:3]
+    assert [line.split()[0] for line in troubles] == ["node-x", "node-y", "1"]
+    assert troubles[2] == "1 more row: --format json prints all"
 
 
 def test_the_newest_run_of_a_machine_counts(fleet: Path) -> None:

@@ -41,7 +41,7 @@ def test_from_another_tool_to_a_third(membench: Membench) -> None:
         (
             ["import", "babelstream", "b", "-o", "o.csv"],
             2,
-            "does not say which memory",
+            "does not name the memory tier",
             "--set tier=ddr",
         ),
         (["import", "babelstream", "b", "-o", "o.csv", "--set", "x=1"], 2, "known KEY", "tier"),

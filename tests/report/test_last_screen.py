@@ -66,7 +66,7 @@ def test_a_link_of_half_its_speed_is_named_and_comes_next(tmp_path: Path) -> Non
     slow = h100_box.rows(change=h100_box.scaled(0.5, "link/"))
     lines = printed(outcome(tmp_path, slow))
     assert table_of(lines)["link"].split()[-2:] == ["50%", "fail"]
-    assert any(line.startswith("Too slow: GPU 3: host to GPU") for line in lines)
+    assert any(line.startswith("The check failed: GPU 3: host to GPU") for line in lines)
     assert any(line.startswith("Next: membench check ") for line in lines)
 
 

@@ -228,6 +228,37 @@ def test_the_plots_of_the_models_are_the_same_bytes_and_tell_measured_from_assum
     assert missing.reason == "no path from DDR or SSD was measured"
 
 
+def test_series_and_runs_beyond_the_sixth_are_counted_in_the_caption(
+    make_result: Callable[..., Row], make_run: Callable[..., Run]
+) -> None:
+    chases = [
+        make_result(
+            Tier.DDR,
+            f"host/chase/pages={pages}/size={size}",
+            Metric.LATENCY,
+            100.0,
+            size_bytes=2 ** (15 + place),
+        )
+        for pages in range(8)
+        for place, size in enumerate(("32KiB", "64KiB"))
+    ]
+    drawn = staircase.draw([make_run(chases)])
+    assert isinstance(drawn, Figure)
+    assert drawn.caption.endswith("2 more series are only in the table.")
+    assert len(drawn.table.rows) == len(chases)
+    read = make_result(Tier.DDR, "ddr/read/threads=all", Metric.BANDWIDTH, 40.0)
+    rungs = ladder.draw([make_run([read], f"box-{number}") for number in range(7)])
+    assert isinstance(rungs, Figure)
+    assert rungs.caption.endswith("1 more run is not in this plot.")
+
+
+def test_a_year_has_two_decimals(judged: Verdicts) -> None:
+    parts = {one.part.id: one for claim in judged.subjects[0].claims for one in claim.parts}
+    shown = strip.draw(parts["C14b"], "draws-c14b", {})
+    assert shown is not None
+    assert "supported at 2026.99 and contradicted at 2026.50" in shown.description
+
+
 def test_a_strip_shows_the_draws_between_both_thresholds(judged: Verdicts) -> None:
     parts = {one.part.id: one for claim in judged.subjects[0].claims for one in claim.parts}
     shown = strip.draw(parts["C13b"], "draws-c13b", {})

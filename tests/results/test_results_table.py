@@ -216,7 +216,7 @@ def line(row: Row, **changes: str) -> str:
         (b"hello\nworld\n", "the file is not a results file of membench: no column 'schema'"),
         (b"# a comment\n", "the file is not a results file of membench: no column 'schema'"),
         (b'schema,case\n"torn', "line 2 is not CSV: unexpected end of data"),
-        (b"schema,case\nmembench.results/1\n", "line 2: 1 cells, but the header has 2"),
+        (b"schema,case\nmembench.results/1\n", "line 2 has 1 cell, but the header has 2"),
         (b"schema,case\nmembench.results/1,x\n", "the file has no column run_id, machine, tier"),
         (b"schema,schema\n", "two columns have the same name"),
         (b"schema\nsomething/1\n", "line 2: 'something/1' is not a schema"),

@@ -617,7 +617,7 @@ def test_a_name_with_a_precision_that_the_configuration_lacks_is_told(tmp_path: 
     path = tmp_path / "owner--Model-NVFP4_config.json"
     path.write_text(json.dumps(_DENSE))
     model = find_model(str(path))
-    assert any("the name says NVFP4" in note for note in model.notes)
+    assert any("the name contains NVFP4" in note for note in model.notes)
     assert not model.held_as(WeightType.NVFP4).notes
 
 

@@ -91,7 +91,7 @@ def test_why_nothing_is_there_is_said() -> None:
     )
     assert find(need, [skipped]).missing.endswith(": no GPU")
     flagged = make_row("hbm/read/a=1", Metric.BANDWIDTH, 1, flags=("above-peak",))
-    assert "all rows have a flag: above-peak" in find(need, [flagged]).missing
+    assert "every row has a flag: above-peak" in find(need, [flagged]).missing
 
 
 def test_a_missing_measurement_is_no_data_and_never_a_specification() -> None:

@@ -6,7 +6,7 @@ from membench.analysis.check.quantities import MachinePart
 from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.likeness import AxisDifference
 from membench.core.record import record
-from membench.core.terms import Metric, Tier
+from membench.core.terms import BETTER, Better, Metric, Tier
 
 _SEVERITY = {verdict: place for place, verdict in enumerate(CheckVerdict)}
 
@@ -78,6 +78,14 @@ class TierLine:
     metric: Metric
     part: MachinePart
     devices: tuple[DeviceLine, ...]
+
+    def of_expected(self, share: float) -> str:
+        """``share`` as the measured value in percent of the expected value: above 100 % if larger.
+
+        For a latency, the result is the reciprocal of ``share``.
+        """
+        higher = BETTER[self.metric] is Better.HIGHER
+        return f"{share if higher else 1 / share:.0%}"
 
     @property
     def worst(self) -> DeviceLine:

@@ -85,7 +85,7 @@ def _always(check: MachineCheck) -> Iterator[str]:
             much = (
                 ""
                 if share is None
-                else tr(" ({share} of the expected value)", share=f"{share:.0%}")
+                else tr(" ({share} of the expected value)", share=line.of_expected(share))
             )
             about = f", {why}" if why else ""
             yield f"{gpus([one.device for one in devices])}{line.name}: {verdict}{much}{about}"

@@ -114,6 +114,10 @@ def _lead(runs: Sequence[Run]) -> Line:
         )
         if all(row.cited for row in run.rows):
             origin = tr("cited, not measured here")
+        elif all(row.imported for row in run.rows):
+            origin = tr("measured by another tool, in a file of {start} UTC", start=run.started)
+        elif not rounds:
+            origin = tr("started {start} UTC, but nothing was measured", start=run.started)
         told = listed([*devices, origin])
         parts.append(tr("{run}: {told}", run=run.label, told=told) if len(runs) > 1 else told)
     return (sentence(clauses(parts)),)

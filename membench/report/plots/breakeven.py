@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from membench.core.messages import sentences, tr
+from membench.core.messages import sentences, tr, tr_n
 from membench.core.units import significant
 from membench.report.page.document import Column, Figure, Line, Table
 from membench.report.page.supply import compute, spec, supplies
@@ -112,6 +112,14 @@ def draw(found: Verdicts) -> Figure:
         )
         for one in supply[:_TOLD]
     ]
+    if (more := len(supply) - style.SERIES) > 0:
+        told.append(
+            tr_n(
+                "{count} more path is not in this plot.",
+                "{count} more paths are not in this plot.",
+                more,
+            )
+        )
     rows: list[tuple[Line, ...]] = [
         (
             (model.name,),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import TYPE_CHECKING
 
 from membench.core.messages import sentences, tr_n
@@ -99,13 +99,25 @@ def paint_lines(
         style.size_axis(axes, places)
 
 
-def left_out(series: Sequence[object]) -> str:
-    """A sentence on the number of series that the plot leaves out; empty if none."""
-    more = len(series) - style.SERIES
+def left_out(series: Sequence[object], most: int = style.SERIES) -> str:
+    """A sentence on the number of series beyond ``most``; empty if none."""
+    more = len(series) - most
     if more < 1:
         return ""
     return tr_n(
         "{count} more series is only in the table.",
         "{count} more series are only in the table.",
+        more,
+    )
+
+
+def runs_left_out(runs: Sized) -> str:
+    """A sentence on the number of runs that a plot leaves out; empty if none."""
+    more = len(runs) - style.SERIES
+    if more < 1:
+        return ""
+    return tr_n(
+        "{count} more run is not in this plot.",
+        "{count} more runs are not in this plot.",
         more,
     )

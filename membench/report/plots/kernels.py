@@ -12,6 +12,7 @@ from membench.core.units import significant
 from membench.report.page.document import Figure
 from membench.report.page.runs import Run
 from membench.report.plots import style
+from membench.report.plots.curve import left_out
 from membench.report.plots.series import bench, data_table, measured, parameter, rounds_text
 from membench.report.plots.style import NotDrawn
 from membench.report.screens.blocks import split
@@ -31,8 +32,8 @@ _STORES = {"nt": tr("non-temporal stores"), "plain": tr("plain stores")}
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     chosen = _chosen(runs)
-    names = sorted({name for _, name, _ in chosen}, key=_order)[: style.SERIES]
-    chosen = [one for one in chosen if one[1] in names]
+    every = sorted({name for _, name, _ in chosen}, key=_order)
+    names = every[: style.SERIES]
     kernels = list(dict.fromkeys(bench(row) for _, _, row in chosen))
     if not chosen:
         return NotDrawn(_TITLE, tr("no ddr kernel was measured with one or with all threads"))
@@ -58,7 +59,14 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
                 **style.mark(index, cited=all(row.cited for _, row in rows)),
             )
         style.zero_axis(
-            axes, "x", [v for *_, row in chosen for v in (row.value or 0.0, *row.round_values)]
+            axes,
+            "x",
+            [
+                value
+                for _, name, row in chosen
+                if name in names
+                for value in (row.value or 0.0, *row.round_values)
+            ],
         )
         axes.set_yticks(range(len(kernels)), kernels)
         axes.set_ylim(len(kernels) - 0.4, -0.6)
@@ -72,7 +80,9 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     return Figure(
         slug="kernels",
         title=_TITLE,
-        caption=sentences((_finding(chosen), rounds_text([row for _, row in rows]))),
+        caption=sentences(
+            (_finding(chosen), rounds_text([row for _, row in rows]), left_out(every))
+        ),
         description=_DESCRIPTION,
         drawing=style.plot("kernels", _TITLE, _DESCRIPTION, height, paint),
         table=data_table(tr("Bandwidth by kernel, threads and stores"), rows),

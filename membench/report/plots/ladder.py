@@ -14,6 +14,7 @@ from membench.report.page.document import Figure
 from membench.report.page.runs import Run
 from membench.report.page.sections.words import tier_name
 from membench.report.plots import style
+from membench.report.plots.curve import runs_left_out
 from membench.report.plots.series import bench, data_table, measured, rounds_text
 from membench.report.plots.style import NotDrawn
 from membench.results.schema import Row
@@ -46,6 +47,7 @@ class _Rung:
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
+    more = runs_left_out(runs)
     runs = runs[: style.SERIES]
     rungs = _rungs(runs)
     if not rungs:
@@ -72,7 +74,9 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     return Figure(
         slug="ladder",
         title=_TITLE,
-        caption=sentences((_finding(rungs, len(labels)), rounds_text([row for _, row in rows]))),
+        caption=sentences(
+            (_finding(rungs, len(labels)), rounds_text([row for _, row in rows]), more)
+        ),
         description=_DESCRIPTION,
         drawing=style.plot("ladder", _TITLE, _DESCRIPTION, 62 + lanes.height, paint),
         table=data_table(tr("The best case of every bench"), rows),

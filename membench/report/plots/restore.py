@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from membench.core.messages import clauses, tr
+from membench.core.messages import clauses, sentences, tr
 from membench.core.units import significant
 from membench.report.page.document import Column, Figure, Line, Table
 from membench.report.page.supply import compute, supplies
 from membench.report.plots import style
+from membench.report.plots.curve import left_out
 from membench.report.plots.style import NotDrawn
 from membench.thesis.claims.verdicts import Verdicts
 from membench.thesis.models.breakeven import load_seconds
@@ -29,11 +30,12 @@ _DESCRIPTION = tr(
 )
 MODEL = "llama-3.1-70b"
 _PREFIXES = 1024.0 * 2 ** np.arange(9)
+_MOST = style.SERIES - 1  # one further line shows the time to recompute
 _TIERS = ("ddr-read", "h2d", "kv-h2d", "ssd-hbm", "ssd-read")
 
 
 def draw(found: Verdicts) -> Figure | NotDrawn:
-    shown = [one for one in supplies(found) if one.key in _TIERS][: style.SERIES - 1]
+    shown = [one for one in supplies(found) if one.key in _TIERS]
     if not shown:
         return NotDrawn(_TITLE, tr("no path from DDR or SSD was measured"))
     model = models()[MODEL]
@@ -52,11 +54,11 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         label = tr("recompute ({rate})", rate=rate.label)
         look = style.ASSUMED if rate.assumed else {"color": style.INK}
         axes.plot(_PREFIXES, again, label=label, marker="x", **look)
-        for place, (one, times) in enumerate(lines):
+        for place, (one, times) in enumerate(lines[:_MOST]):
             axes.plot(_PREFIXES, times, label=one.name, **style.line(place, cited=one.cited))
         axes.set_xscale("log", base=2)
         axes.set_xticks([1024, 4096, 16384, 65536, 262144], ["1k", "4k", "16k", "64k", "256k"])
-        style.log_axis(axes, "y", [*again, *(t for _, times in lines for t in times)])
+        style.log_axis(axes, "y", [*again, *(t for _, times in lines[:_MOST] for t in times)])
         axes.set_xlabel(tr("prefix [tokens]"))
         axes.set_ylabel(tr("time [s]"))
         style.legend(canvas, axes)
@@ -68,7 +70,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
             path=one.name,
             seconds=significant(times[place], 3),
         )
-        for one, times in lines
+        for one, times in lines[:_MOST]
     ]
     caption = tr(
         "{model}, KV in fp16, {tokens} tokens: recomputing takes {seconds} s ({rate}); restoring "
@@ -91,7 +93,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
     return Figure(
         slug="restore",
         title=tr("Restore or recompute: {model}", model=model.name),
-        caption=caption,
+        caption=sentences((caption, left_out(lines, _MOST))),
         description=_DESCRIPTION,
         drawing=style.plot("restore", _TITLE, _DESCRIPTION, 320, paint),
         table=Table(

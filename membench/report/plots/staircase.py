@@ -11,6 +11,7 @@ from membench.core.units import format_size, format_value, significant
 from membench.report.page.document import Figure
 from membench.report.page.runs import Run
 from membench.report.plots import style
+from membench.report.plots.curve import left_out
 from membench.report.plots.series import (
     Series,
     SweepPoint,
@@ -50,31 +51,33 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     )
     if not series or len(series[0].points) < 2:
         return NotDrawn(_TITLE, tr("no pointer chase was measured at two sizes or more"))
-    series = series[: style.SERIES]
+    plotted = series[: style.SERIES]
     caches = cache_sizes(runs)
 
     def paint(canvas: Canvas) -> None:
         axes = canvas.subplots()
-        shown = [y for one in series for point in one.points for y in point.values]
+        shown = [y for one in plotted for point in one.points for y in point.values]
         style.log_axis(axes, "y", shown, room=1.5)
-        for index, one in enumerate(series):
+        for index, one in enumerate(plotted):
             for point in one.points:
                 values = point.row.round_values
                 axes.plot([point.x] * len(values), values, **style.rounds(index))
             axes.plot(one.x, one.y, label=one.label, **style.line(index, cited=one.cited))
-        style.size_axis(axes, [x for one in series for x in one.x])
+        style.size_axis(axes, [x for one in plotted for x in one.x])
         paint_caches(axes, caches)
         told = tr("working set (caches as reported by the system)")
         axes.set_xlabel(told if caches else tr("working set"))
         axes.set_ylabel(tr("latency of a load [ns]"))
-        if len(series) > 1:
+        if len(plotted) > 1:
             style.legend(canvas, axes)
 
     rows = of_series(series)
     return Figure(
         slug="staircase",
         title=_TITLE,
-        caption=sentences((_finding(series[:_NAMED]), rounds_text([row for _, row in rows]))),
+        caption=sentences(
+            (_finding(series[:_NAMED]), rounds_text([row for _, row in rows]), left_out(series))
+        ),
         description=_DESCRIPTION,
         drawing=style.plot("staircase", _TITLE, _DESCRIPTION, 275, paint),
         table=data_table(tr("Latency by working set"), rows),

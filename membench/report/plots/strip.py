@@ -15,10 +15,9 @@ import numpy as np
 from membench.core.messages import span, tr
 from membench.core.record import record
 from membench.core.terms import ClaimVerdict
-from membench.core.units import significant
 from membench.report.plots.style import LIGHT, WIDTH
 from membench.report.plots.widths import shortened
-from membench.thesis.claims.amounts import amount
+from membench.thesis.claims.amounts import amount, rounded_number
 from membench.thesis.claims.judging import PartVerdict
 from membench.thesis.claims.rule import VerdictThresholds
 from membench.thesis.claims.tornado import Bar
@@ -122,14 +121,14 @@ def draw(verdict: PartVerdict, slug: str, names: dict[str, str]) -> Strip | None
     description = tr(
         "The values from the 5th to the 95th percentile are {range}, with the median {median}. The "
         "proposition is supported at {supports} and contradicted at {contradicts}",
-        range=span(_number(low), amount(_number(high), unit)),
-        median=_number(middle),
-        supports=_number(rule.supports),
-        contradicts=_number(rule.contradicts),
+        range=span(_number(low, unit), amount(_number(high, unit), unit)),
+        median=_number(middle, unit),
+        supports=_number(rule.supports, unit),
+        contradicts=_number(rule.contradicts, unit),
     )
     height = _TOP + _ROW * (1 + len(bars)) + 18
     marks = (
-        *_thresholds(axis, rule, height),
+        *_thresholds(axis, rule, height, unit),
         *_draws(axis, low, middle, high),
         *_bars(axis, bars, names),
         *_ends(axis, height, unit),
@@ -162,7 +161,9 @@ def _bars(axis: _Axis, bars: Sequence[Bar], names: dict[str, str]) -> Iterator[L
         )
 
 
-def _thresholds(axis: _Axis, rule: VerdictThresholds, height: float) -> Iterator[Label | str]:
+def _thresholds(
+    axis: _Axis, rule: VerdictThresholds, height: float, unit: str
+) -> Iterator[Label | str]:
     supports, contradicts = axis.place(rule.supports), axis.place(rule.contradicts)
     for y, place, word, colour, extra in (
         (10, supports, ClaimVerdict.SUPPORTED, "plot-3", ""),
@@ -172,14 +173,14 @@ def _thresholds(axis: _Axis, rule: VerdictThresholds, height: float) -> Iterator
         yield _line(place, y - 8, place, height - 16, colour, f'stroke-width="1.4" {extra}'.strip())
         value = rule.supports if colour == "plot-3" else rule.contradicts
         anchor, shift = ("end", -3) if place > WIDTH - 100 else ("start", 3)
-        text = tr("{verdict} {value}", verdict=VERDICTS[word], value=_number(value))
+        text = tr("{verdict} {value}", verdict=VERDICTS[word], value=_number(value, unit))
         yield Label(place + shift, y, text, anchor, "plot-ink")
 
 
 def _ends(axis: _Axis, height: float, unit: str) -> Iterator[Label | str]:
     yield _line(_LEFT, height - 15, WIDTH - _RIGHT, height - 15, "plot-grid", 'stroke-width="1"')
-    yield Label(_LEFT, height - 3, _number(axis.low), "start", "plot-muted")
-    high: str = amount(_number(axis.high), unit)
+    yield Label(_LEFT, height - 3, _number(axis.low, unit), "start", "plot-muted")
+    high: str = amount(_number(axis.high, unit), unit)
     if axis.log:
         high = tr("{end}, logarithmic", end=high)
     yield Label(WIDTH - _RIGHT, height - 3, high, "end", "plot-muted")
@@ -196,5 +197,5 @@ def _var(name: str) -> str:
     return f"var(--{name}, {LIGHT[name]})"
 
 
-def _number(value: float) -> str:
-    return significant(value, 3) if abs(value) < 1e6 else f"{value:.3g}"
+def _number(value: float, unit: str) -> str:
+    return rounded_number(value, unit) if abs(value) < 1e6 else f"{value:.3g}"

@@ -12,6 +12,7 @@ from membench.core.units import format_value, rounded
 from membench.report.page.document import Figure
 from membench.report.page.sections.words import rung_name
 from membench.report.plots import style
+from membench.report.plots.curve import runs_left_out
 from membench.report.plots.series import data_table, rounds_text
 from membench.report.screens.judged import JudgedRung
 from membench.results.schema import Row
@@ -77,7 +78,8 @@ _KINDS = (
 def draw(ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[Figure, ...]:
     """Both plots for ``ladders`` (run -> tiers); a plot without any value is left out."""
     shown = dict(list(ladders.items())[: style.SERIES])
-    drawn = (_draw(kind, [*shown], _marks(kind.metric, shown)) for kind in _KINDS)
+    more = runs_left_out(ladders)
+    drawn = (_draw(kind, [*shown], _marks(kind.metric, shown), more) for kind in _KINDS)
     return tuple(figure for figure in drawn if figure is not None)
 
 
@@ -94,7 +96,7 @@ def _marks(metric: Metric, ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple
     return tuple(mark for _, mark in found)
 
 
-def _draw(kind: _Plot, runs: Sequence[str], marks: Sequence[_Mark]) -> Figure | None:
+def _draw(kind: _Plot, runs: Sequence[str], marks: Sequence[_Mark], more: str) -> Figure | None:
     if not marks:
         return None
     tiers = [*dict.fromkeys(mark.tier for mark in marks)]
@@ -130,6 +132,7 @@ def _draw(kind: _Plot, runs: Sequence[str], marks: Sequence[_Mark]) -> Figure | 
         tr("Wide bars are the ranges in the reference.")
         if any(mark.band for mark in marks)
         else "",
+        more,
     )
     return Figure(
         slug=kind.slug,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from membench.core.messages import listed, tr
+from membench.core.messages import listed, tr, tr_n
 from membench.core.terms import ClaimVerdict
 from membench.report.page.document import Column, Figure, Line, Table
 from membench.report.plots import style
@@ -63,14 +63,16 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         style.legend(canvas, axes)
 
     differ = [name for name, words in rows.items() if len(set(words.values())) > 1]
-    caption = tr(
+    caption = tr_n(
+        "{count} proposition is judged model by model; all models agree.",
         "{count} propositions are judged model by model; all models agree on every proposition.",
-        count=len(rows),
+        len(rows),
     )
     if differ:
-        caption = tr(
+        caption = tr_n(
+            "{count} proposition is judged model by model; models disagree on {parts}.",
             "{count} propositions are judged model by model; models disagree on {parts}.",
-            count=len(rows),
+            len(rows),
             parts=listed(differ),
         )
     cells: list[tuple[Line, ...]] = [

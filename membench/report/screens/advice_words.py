@@ -88,7 +88,7 @@ def unfit(found: Advice) -> str:
 def crossover(choice: Choice) -> str:
     """The prefix length from which restoring is faster, and the break-even bandwidth."""
     if choice.flips_at is None:
-        return tr("unknown: the rate of recomputing was not measured")
+        return tr("unknown, because the time to recompute is unknown")
     if choice.crossover is None:
         where = tr("never faster than recomputing")
     elif choice.crossover == 1:

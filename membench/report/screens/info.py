@@ -16,6 +16,7 @@ from membench.core.snapshot import (
     Node,
     NodeKind,
 )
+from membench.core.text import counted
 from membench.core.units import about_size, format_size
 from membench.report.screens.console import Screen
 from membench.report.screens.text_table import print_facts
@@ -214,7 +215,7 @@ def _links(gpu: GpuIdentity, links: GpuLinks) -> str:
     )
     parts = [
         f"PCIe {links.generation_max}.0 x{links.width_max}" if links.generation_max else "",
-        f"{links.nvlinks} NVLinks" if links.nvlinks else "",
+        counted(links.nvlinks, "NVLink") if links.nvlinks else "",
         tr("C2C: chip-to-chip link to the CPU") if links.c2c else "",
         tr("in one package with the CPU") if gpu.integrated and not links.c2c else "",
         node,

@@ -95,7 +95,7 @@ def _print_judged(
     if check is not None:
         console.print(Text(_held(check), "dim"))
         for failure in failures(check, Requirements())[:_FAILURES]:
-            console.print(Text(f"Too slow: {failure}", "bold red"))
+            console.print(Text(f"The check failed: {failure}", "bold red"))
     console.print()
 
 
@@ -171,7 +171,7 @@ def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> tu
     if failed is not None:
         return f"membench -v run --rounds 1 --select {shell_word(failed.case)}", ""
     if check is not None and failures(check, Requirements()):
-        return f"membench check {shell_word(outcome.csv)}", "shows the slow parts"
+        return f"membench check {shell_word(outcome.csv)}", "lists all failures"
     noisy = found.flags.get(NOISY, 0)
     if noisy > NOISY_SHARE * found.rows:
         return "membench doctor", "many rows are noisy: doctor looks for causes"

@@ -55,7 +55,7 @@ class Origin:
             raise UsageError(
                 f"{self.tool} does not measure the tier '{name}'"
                 if name
-                else f"a file of {self.tool} does not say which memory tier was measured",
+                else f"a file of {self.tool} does not name the memory tier that was measured",
                 " or ".join(f"--set tier={tier}" for tier in of),
             )
         return Tier(name)

@@ -437,7 +437,7 @@ def _capacities(
             why = f"{100 - 100 * DISK_SHARE:.0f} % of the free space is left free"
             found.append(Capacity("ssd", free, room, contexts_held(room, whole), why))
         else:
-            lacks = tr("the free space of a disk: no filesystem supports direct reads")
+            lacks = tr("the free space of a disk: no filesystem with direct reads has free space")
             return tuple(found), (lacks,)
     else:
         lacks = tr("the capacity of DDR and SSD: no sidecar describes the machine")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from membench.core.messages import Message, span, tr
+from membench.core.units import significant
 from membench.thesis.claims.assumptions import Assumption
 
 _AMOUNTS = {
     "x": tr("{number} x"),
     "x a year": tr("{number} x a year"),
-    "year": tr("{number} year"),
     "years": tr("{number} years"),
     "tokens": tr("{number} tokens"),
     "1e6": tr("{number} million"),
@@ -22,12 +22,17 @@ _WORKLOADS = {"conversation": tr("conversation"), "agent": tr("agent")}
 
 
 def amount(number: str, unit: str) -> str:
-    """``number`` with ``unit``; only ``number`` if ``unit`` is empty, "1" or "share"."""
-    if unit in ("", "1", "share"):
+    """``number`` with ``unit``; only ``number`` if ``unit`` is empty, "1", "share" or "year"."""
+    if unit in ("", "1", "share", "year"):
         return number
     if unit in _AMOUNTS:
         return tr(_AMOUNTS[unit], number=number)
     return tr("{number} {unit}", number=number, unit=unit)
+
+
+def rounded_number(value: float, unit: str) -> str:
+    """``value`` with three significant digits; a year with two decimals."""
+    return f"{value:.2f}" if unit == "year" else significant(value, 3)
 
 
 def entry_range(entry: Assumption) -> str:

@@ -269,8 +269,8 @@ def _of_name(path: Path, config: Config) -> Iterator[str]:
     found = next((match for name in names if (match := _PRECISION.search(name))), None)
     if found is not None and not says_precision(config):
         yield (
-            f"the name says {found[1]}, but the configuration gives no weight precision and the "
-            "weights are counted as not quantized: "
+            f"the name contains {found[1]}, but the configuration gives no weight precision, so "
+            "membench counts the weights as not quantized: "
             f"use --weights {_MEANS[found[1].lower()]} to count quantized weights"
         )
 

@@ -129,7 +129,7 @@ def resolved(config: Config) -> Text:
         text[key] = value
         if row is None:
             text.taken.append(
-                f"'{key}' is absent, and membench knows no default for '{kind}', so "
+                f"'{key}' is absent, and membench has no default for '{kind}', so "
                 f"{_ANY[key]} = {value} is assumed, as in vLLM"
             )
     _null_heads(text)

@@ -132,7 +132,7 @@ class LayerGroup:
         if self.parts != 1 or not self.rotary:
             raise UsageError(
                 "fp8_ds_mla requires latents with rotary elements, but this model has none",
-                "use fp8",
+                "use fp8 (--kv-dtype)",
             )
         plain = self.width - self.rotary
         if self.compressed:
@@ -251,7 +251,7 @@ def piece_sizes(
             raise UsageError(
                 f"a block of {counted(block_tokens, 'token')} would contain a part of an entry, "
                 f"because each entry of this KV cache covers {group.every} tokens",
-                f"use a multiple of {group.every} tokens",
+                f"use a multiple of {group.every} tokens (--block-tokens)",
             )
         held = _heads_per_rank(group.heads, tp) * (block_tokens // group.every)
         parts = group.part_bytes(dtype)
@@ -279,12 +279,12 @@ def _heads_per_rank(heads: int, tp: int) -> int:
         if tp % heads:
             raise UsageError(
                 f"{counted(heads, 'KV head')} cannot be copied evenly to {counted(tp, 'rank')}",
-                f"use a multiple of {counted(heads, 'rank')}",
+                f"use a multiple of {counted(heads, 'rank')} (--tp)",
             )
         return 1
     if heads % tp:
         raise UsageError(
             f"{counted(heads, 'KV head')} cannot be divided by {counted(tp, 'rank')}",
-            f"use a divisor of {heads}",
+            f"use a number of ranks (--tp) that divides {heads}",
         )
     return heads // tp

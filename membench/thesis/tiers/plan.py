@@ -128,7 +128,7 @@ def plan_of_trace(
     outcome = simulate(trace, tier_specs(tiers, block), block)
     if not outcome.seconds:
         raise UsageError(
-            f"{trace.name}: all requests have an equal time",
+            f"{trace.name}: all requests have the same time",
             "use a trace whose requests have different times",
         )
     found = [

@@ -105,7 +105,9 @@ def simulate(
             arrival.
     """
     if not tiers or gpus < 1:
-        raise UsageError("a simulation needs at least one tier and one GPU")
+        raise UsageError(
+            "a simulation needs at least one tier and one GPU", "give tiers, and gpus of 1 or more"
+        )
     if (np.diff(trace.arrival) < 0).any():
         raise UsageError(
             "the requests are not in the order of arrival",

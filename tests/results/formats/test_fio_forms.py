@@ -81,7 +81,7 @@ def test_syncs_are_timed_apart_and_writes_that_sync_are_not_ours() -> None:
 def test_terse_and_text_of_a_job_that_failed() -> None:
     text = (FIO / "3.42.txt").read_text().replace("err= 0: pid", "err=28 (file:x, line 1): pid", 1)
     failed = imported("fio", text)[0]
-    assert (failed.status, failed.reason) == ("failed", "fio says: error 28")
+    assert (failed.status, failed.reason) == ("failed", "fio reports: error 28")
     line = (FIO / "3.42.terse5").read_text().replace(";r4k;0;0;", ";r4k;0;5;")
     failed = imported("fio", line)[0]
-    assert (failed.status, failed.reason) == ("failed", "fio says: error 5")
+    assert (failed.status, failed.reason) == ("failed", "fio reports: error 5")

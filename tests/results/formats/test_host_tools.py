@@ -66,7 +66,7 @@ def test_mlc_says_what_it_could_not_do_and_lines_with_a_figure_are_counted() -> 
     found = imported("mlc", f"{head}ERROR: no huge pages\n{peak}")
     (row,) = found
     assert (row.case, row.value) == ("ddr/mlc/test=peak/traffic=all-reads", 214.0305)
-    assert found.notes == ("mlc says: ERROR: no huge pages",)
+    assert found.notes == ("mlc reports: ERROR: no huge pages",)
     assert sum(found.unplaced.values()) == 1
 
 

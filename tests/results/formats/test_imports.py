@@ -131,7 +131,7 @@ def test_babelstream_units_are_those_of_the_header(name: str, copy: float) -> No
 
 
 def test_babelstream_says_what_it_does_not_know() -> None:
-    with pytest.raises(UsageError, match="does not say which memory") as error:
+    with pytest.raises(UsageError, match="does not name the memory tier") as error:
         rows("babelstream", "babelstream.csv")
     assert "--set tier=hbm" in error.value.hint
     with pytest.raises(UsageError, match="does not measure the tier 'ssd'"):
@@ -188,7 +188,7 @@ def test_fio_a_job_with_an_error_failed() -> None:
     content["jobs"][0]["error"] = 5
     found = rows("fio", json.dumps(content).encode())
     row = found["ssd/read/pattern=rand/block=4KiB/qd=32/pages=4k", "iops", "median"]
-    assert (row.status, row.reason) == (Status.FAILED, "fio says: error 5")
+    assert (row.status, row.reason) == (Status.FAILED, "fio reports: error 5")
 
 
 def test_nvbench_text_is_read_and_what_was_skipped_stays() -> None:

@@ -32,7 +32,7 @@ from membench.report.page.document import (
 from membench.report.page.sections.words import origin
 from membench.report.plots import verdict_matrix
 from membench.report.plots.strip import draw as draw_strip
-from membench.thesis.claims.amounts import amount, entry_range
+from membench.thesis.claims.amounts import amount, entry_range, rounded_number
 from membench.thesis.claims.assumptions import Assumption, EntryKind, is_old
 from membench.thesis.claims.badge_words import BADGE_MEANING
 from membench.thesis.claims.judging import PartVerdict
@@ -335,7 +335,10 @@ def _details(verdict: PartVerdict, found: Verdicts) -> list[tuple[str, Line]]:
             tr(
                 "{value} ({range})",
                 value=flip_name(bar.name, found),
-                range=span(_number(bar.at_low), _number(bar.at_high)),
+                range=span(
+                    rounded_number(bar.at_low, verdict.part.unit),
+                    rounded_number(bar.at_high, verdict.part.unit),
+                ),
             )
             for bar in verdict.bars[:5]
         )
@@ -347,10 +350,11 @@ def _draws(verdict: PartVerdict) -> str:
     """Median and 5th to 95th percentile of all draws, and the verdicts on the variants."""
     grid = np.concatenate([variant.draws for variant in verdict.variants])
     low, middle, high = (float(value) for value in np.percentile(grid, (5, 50, 95)))
+    unit = verdict.part.unit
     text = tr(
         "median {median}, 5 to 95 %: {range}",
-        median=amount(_number(middle), verdict.part.unit),
-        range=span(_number(low), _number(high)),
+        median=amount(rounded_number(middle, unit), unit),
+        range=span(rounded_number(low, unit), rounded_number(high, unit)),
     )
     if len(verdict.variants) == 1:
         return text

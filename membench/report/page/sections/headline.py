@@ -47,6 +47,12 @@ _NO_BEST = tr(
 )
 
 
+_SHARE = tr(
+    "The share is the measured value divided by the low end of the expected range. For a latency, "
+    "the share is the high end of the range divided by the measured value."
+)
+
+
 def _of_peak(share: str, basis: PeakBasis | None) -> str:
     match basis:
         case PeakBasis.SPEC:
@@ -88,6 +94,8 @@ def section(judged: Sequence[JudgedRun]) -> Section:
     if any(one.rungs for one in judged):
         ladders = {one.run.label: one.rungs for one in judged}
         blocks += [*tier_plots.draw(ladders), _table(ladders)]
+        if any(share_text(one) for found in ladders.values() for one in found):
+            blocks.append(Paragraph((_SHARE,)))
         behind = (_behind(ladders),)
     else:
         blocks.append(_nothing([one.run for one in judged]))

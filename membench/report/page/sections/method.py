@@ -38,8 +38,8 @@ _POINTS = {
         "cache adds is not counted."
     ),
     tr("Nothing is emulated. "): tr(
-        "Every value was measured on hardware. Cases that could not be measured are listed with "
-        "the reason."
+        "Every value that membench measured is from hardware. Cases that could not be measured "
+        "are listed with the reason."
     ),
 }
 

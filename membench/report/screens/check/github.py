@@ -36,7 +36,8 @@ def _annotations(name: str, check: MachineCheck, failures: Sequence[str]) -> Ite
     for line in check.lines:
         for one in line.devices:
             if one.verdict is CheckVerdict.LOOK and one.share is not None:
-                text = f"{gpus([one.device])}{line.name}: {one.share:.0%} of the expected value"
+                share = line.of_expected(one.share)
+                text = f"{gpus([one.device])}{line.name}: {share} of the expected value"
                 yield f"::warning title={title}::{_escaped(text)}"
 
 

@@ -173,8 +173,8 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
         case, found = differing[0]
         shown = " | ".join(", ".join(map(about_size, several)) or "?" for several in found)
         yield (
-            f"size=auto has different sizes in {counted(len(differing), 'row')}, because the size "
-            f"depends on the caches: {case} {shown}"
+            f"size=auto means different sizes in {counted(len(differing), 'row')}, because the "
+            f"size depends on the caches: {case} {shown}"
         )
 
 
@@ -194,8 +194,8 @@ def _runs(comparison: Comparison) -> Iterator[str]:
         yield from _offsets(comparison)
     elif single:
         yield (
-            f"only one run of {', '.join(single)}: the comparison cannot show how much this run "
-            "differs from other runs of the machine"
+            f"only one run of {', '.join(single)}, so the comparison cannot show how much runs of "
+            "the same machine differ from one another"
         )
     if shared := shared_runs(comparison.sides):
         yield f"the same run appears under several labels: {', '.join(shared)}"

@@ -45,7 +45,7 @@ def compose(summary: FleetSummary) -> Document:
                 tr("Read this first"),
                 (
                     tr(
-                        "Failed or missing: {link}.",
+                        "Missing, failed or incomplete: {link}.",
                         link=Link(tr("{count} in all", count=len(missing)), "missing"),
                     ),
                 ),
@@ -137,8 +137,8 @@ def _rest(count: int) -> tuple[Block, ...]:
     if count <= _ROWS:
         return ()
     text = tr_n(
-        "{count} more row: membench fleet report --format csv prints all.",
-        "{count} more rows: membench fleet report --format csv prints all.",
+        "{count} more row: membench fleet report --format json prints all.",
+        "{count} more rows: membench fleet report --format json prints all.",
         count - _ROWS,
     )
     return (Paragraph((text,)),)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from membench.analysis.fleet.summary import FleetSummary
+from membench.core.text import counted
 from membench.report.screens.fleet.words import (
     case_name,
     chance_text,
@@ -71,14 +72,18 @@ def _print_troubles(console: Console, summary: FleetSummary, limit: int | None) 
     if not groups:
         return
     console.print(Text("missing, failed, incomplete", "bold"))
+    rows = [
+        (name, kind, reason)
+        for (kind, reason), names in groups.items()
+        for name in ([_several(names)] if len(names) > LISTED else names)
+    ]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    for (kind, reason), names in [*groups.items()][:limit]:
-        for name in [_several(names)] if len(names) > LISTED else names:
-            table.add_row(
-                Text(name, overflow="fold"), Text(kind, "bold red"), Text(reason, overflow="fold")
-            )
+    for name, kind, reason in rows[:limit]:
+        table.add_row(
+            Text(name, overflow="fold"), Text(kind, "bold red"), Text(reason, overflow="fold")
+        )
     console.print(table)
-    _print_rest(console, len(groups), limit)
+    _print_rest(console, len(rows), limit)
     console.print()
 
 
@@ -107,4 +112,5 @@ def _print_cases(console: Console, summary: FleetSummary, limit: int | None) -> 
 
 def _print_rest(console: Console, count: int, limit: int | None) -> None:
     if limit is not None and count > limit:
-        console.print(Text(f"{count - limit} more rows: --format csv prints all", "dim"))
+        more = counted(count - limit, "more row")
+        console.print(Text(f"{more}: --format json prints all", "dim"))

@@ -31,7 +31,7 @@ def headline(summary: FleetSummary) -> str:
         cases=cases_text(len(summary.cases)),
         stragglers=stragglers_text(len(summary.stragglers)),
         missing=tr_n("{count} host missing", "{count} hosts missing", missing),
-        failed=tr("{count} failed", count=summary.failed)
+        failed=tr("{count} failed or unfinished", count=summary.failed)
         if summary.failed
         else tr("nothing failed"),
     )

@@ -137,7 +137,11 @@ def surroundings_texts(change: LevelChange) -> list[str]:
             )
         texts.append(known)
     more = len(change.surroundings) - _CHANGES_SHOWN
-    return [*texts, tr("{count} more: --json prints all", count=more)] if more > 0 else texts
+    return (
+        [*texts, tr("{count} more: membench history --json prints all", count=more)]
+        if more > 0
+        else texts
+    )
 
 
 def newest_first(history: History) -> list[tuple[HistoryLine, int]]:
@@ -181,8 +185,8 @@ def notes(history: History) -> Iterator[str]:
     if earlier:
         runs = max(line.earlier for line in earlier)
         yield tr(
-            "{lines} without the numbers of up to {runs}: these older numbers have another "
-            "version, unit or backend, so they cannot be compared with the newer numbers",
+            "left out of {lines}: older values of up to {runs}, because they have another version, "
+            "unit or backend than the newer values",
             lines=tr_n("{count} line", "{count} lines", len(earlier)),
             runs=runs_text(runs),
         )

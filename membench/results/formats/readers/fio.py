@@ -156,7 +156,7 @@ def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
         for op, case in job.cases.items()
     }
     if error := job.entry.get("error"):
-        reason = f"fio says: error {error}" if isinstance(error, int) else "fio says: error"
+        reason = f"fio reports: error {error}" if isinstance(error, int) else "fio reports: error"
         for case in names.values():
             yield row(job.origin, Tier.SSD, case, Metric.IOPS, reason=reason, failed=True)
         return

@@ -62,7 +62,7 @@ def _job(fields: Sequence[str], origin: Origin) -> Iterator[Item]:
     name, error = fields[start - 3], fields[start - 1]
     if error != "0":
         case = own_case(name, "read")
-        reason = f"fio says: error {error}"
+        reason = f"fio reports: error {error}"
         yield row(origin, Tier.SSD, case, Metric.IOPS, reason=reason, failed=True)
         return
     width = _FIELDS[version]

@@ -77,7 +77,7 @@ def text_records(text: str, origin: Origin) -> Iterator[Record]:
 def _rows(job: _TextJob, engine: str, origin: Origin) -> Iterator[Item]:
     if job.error != "0":
         case = own_case(job.name, next(iter(job.sides), "read"))
-        reason = f"fio says: error {job.error}"
+        reason = f"fio reports: error {job.error}"
         yield row(origin, Tier.SSD, case, Metric.IOPS, reason=reason, failed=True)
         return
     if not job.sides:

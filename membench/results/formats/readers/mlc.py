@@ -75,7 +75,7 @@ def _figures(line: str, section: _Section, origin: Origin) -> Iterator[Record]:
     elif section.columns and line[:1].isdigit():
         yield (Unplaced("an incomplete row of a matrix"),)
     elif match := _COMPLAINT.match(line):
-        yield (ReaderNote(f"mlc says: {match[0]}"),)
+        yield (ReaderNote(f"mlc reports: {match[0]}"),)
     elif section.test and (match := _FIGURE.search(line)):
         yield (
             Unplaced(
