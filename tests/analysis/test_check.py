@@ -654,7 +654,7 @@ def test_data_sheets_are_compared_at_their_depth_alone(tmp_path: Path) -> None:
     )
     for depth, trust, verdict_, brief in (
         ("", "b", CheckVerdict.NOT_JUDGED, "data sheet"),
-        ("64", "b", CheckVerdict.NOT_JUDGED, "another queue depth"),
+        ("64", "b", CheckVerdict.NOT_JUDGED, "other queue depth"),
         ("32", "b", CheckVerdict.GOOD, ""),
         ("32", "c", CheckVerdict.NOT_JUDGED, "doubtful figure"),
     ):
@@ -682,10 +682,9 @@ def test_a_size_that_was_asked_for_is_beside_auto_without_a_verdict(
     _, out, _ = run(capsys, mine, "--expect", tmp_path / "older.csv")
     (line,) = [one for one in out.splitlines() if one.startswith("ddr   DDR copy ")]
     assert "430.0 GB/s" in line
-    assert "100%  - another size [1]" in line
+    assert "100%  - other size [1]" in line
     assert (
-        "another size: the nearest expected value is for another case: size 256MiB, here auto"
-        in out
+        "other size: the nearest expected value is for another case: size 256MiB, here auto" in out
     )
     cached = [replace(row, flags=(*row.flags, "cache-served")) for row in older]
     write_rows(tmp_path / "older.csv", cached)

@@ -35,7 +35,7 @@ def test_on_a_pipe_a_finding_and_its_fix_are_a_line_each(on_a_pipe: io.StringIO)
         "OK    numa         2 memory nodes",
         "      numactl membench run",
         "OK    gpu          none",
-        "4 checks: 1 failed, 1 warnings, 2 fine",
+        "4 checks: 1 failed, 1 warning, 2 fine",
     ]
 
 

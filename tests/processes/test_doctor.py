@@ -101,9 +101,8 @@ def test_the_table_on_a_pipe_is_plain_and_ends_with_the_sum(membench: Membench) 
     assert "\x1b" not in done.stdout
     heads = [line[:4].strip() for line in lines if line[:4].strip()]
     counts = [heads.count(level) for level in ("FAIL", "WARN", "OK")]
-    assert (
-        last == f"{len(heads)} checks: {counts[0]} failed, {counts[1]} warnings, {counts[2]} fine"
-    )
+    warnings = "1 warning" if counts[1] == 1 else f"{counts[1]} warnings"
+    assert last == f"{len(heads)} checks: {counts[0]} failed, {warnings}, {counts[2]} fine"
 
 
 def test_it_loads_no_numerical_library(membench: Membench) -> None:

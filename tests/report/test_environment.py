@@ -133,6 +133,12 @@ def test_beside_a_reference_the_page_names_the_nearest_case_and_how_it_differs(
     assert made is not None
     (table,) = [block for block in made.blocks if isinstance(block, Table)]
     assert "nearest" not in str(table.columns)
+    assert "Each file contains only one run" in str(made.blocks[-1])
+    both = [*rows("256MiB", run_id="one"), *rows("256MiB", run_id="two")]
+    sources, _ = read_runs([mine, make_file(tmp_path / "both.csv", both, sidecar=False)])
+    made = comparison.section(comparison.compared(sources))
+    assert made is not None
+    assert "Each file contains only one run" not in str(made.blocks[-1])
 
 
 def test_a_table_of_results_has_the_runs_that_have_values_and_the_sources_of_figures(

@@ -119,7 +119,7 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
                 depth=figure.depth,
                 qd=here,
             )
-            brief = tr("another queue depth")
+            brief = tr("other queue depth")
         case "datasheet" if not figure.depth:
             why = tr("the data sheet gives no queue depth: only the ratio is shown")
             brief = tr("data sheet")
@@ -153,7 +153,7 @@ def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
     expected = _expected([nearest])
     share = share_of(_value(row), expected.low, expected.high, row.better)
     why = tr("the nearest expected value is for another case: {differs}", differs=differs)
-    brief = tr("another size") if nearest[1].but_for_auto else ""
+    brief = tr("other size") if nearest[1].but_for_auto else ""
     judgement = TierJudgement(CheckVerdict.NOT_JUDGED, share, why, brief)
     return _line(row, judgement, expected)
 

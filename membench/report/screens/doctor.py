@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from membench.core.text import counted
 from membench.doctor import Finding, Severity
 
 _STYLES = {Severity.FAIL: "bold red", Severity.WARN: "yellow", Severity.OK: "green"}
@@ -56,6 +57,6 @@ def _printable(text: str) -> str:
 def _summary(findings: Iterable[Finding]) -> str:
     counts = Counter(finding.level for finding in findings)
     return (
-        f"{sum(counts.values())} checks: {counts[Severity.FAIL]} failed, "
-        f"{counts[Severity.WARN]} warnings, {counts[Severity.OK]} fine"
+        f"{counted(sum(counts.values()), 'check')}: {counts[Severity.FAIL]} failed, "
+        f"{counted(counts[Severity.WARN], 'warning')}, {counts[Severity.OK]} fine"
     )

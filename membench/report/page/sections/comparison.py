@@ -77,7 +77,8 @@ def section(comparison: Comparison | None) -> Section | None:
     plots = [forest.draw(comparison, place) for place in range(1, len(others) + 1)[:_MOST_PLOTS]]
     blocks += [plot for plot in plots if isinstance(plot, Figure)]
     blocks += [_table(comparison, block) for block in arrange(comparison)]
-    blocks.append(Paragraph((_RULE,) if comparison.in_turns else (_RULE, " ", _ONE_RUN)))
+    alone = not comparison.in_turns and all(len(side.runs) == 1 for side in comparison.sides)
+    blocks.append(Paragraph((_RULE, " ", _ONE_RUN) if alone else (_RULE,)))
     return Section("comparison", tr("Comparison"), tuple(blocks))
 
 
