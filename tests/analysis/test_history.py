@@ -27,6 +27,7 @@ from membench.analysis.verdict import Verdict
 from membench.cli import main
 from membench.core.errors import NothingMatched, SchemaError, UsageError
 from membench.core.terms import Metric, Stat, Status, Tier
+from membench.report.screens.history import plots
 from membench.report.screens.history.screen import print_history
 from membench.results.compact.row import of_row
 from membench.results.table import read_rows, write_rows
@@ -296,6 +297,15 @@ def test_json_page_and_gate(box: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert call(capsys, "history", box, "-o", tmp_path / "mine.html")[0] == 1
     assert call(capsys, "history", box, "-o", tmp_path / "page.md")[0] == 2
     assert call(capsys, "history", box, "--fail-on", "unclear")[0] == 2
+
+
+def test_the_plot_names_the_number_of_drawn_runs(
+    box: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(plots, "_DOTS", 50)
+    page = tmp_path / "box.html"
+    assert call(capsys, "history", box, "-o", page)[0] == 0
+    assert "The plot has circles for 50 of 60 runs." in page.read_text(encoding="utf-8")
 
 
 def test_an_improvement_passes_the_gate_on_worse(

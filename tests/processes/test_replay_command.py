@@ -51,9 +51,12 @@ def test_a_file_of_the_mooncake_form_on_a_pipe(membench: Membench) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
-    assert "2 requests, 6 references to blocks of 16 tokens, 3 runs" in done.stdout
+    assert (
+        "2 requests, 6 references to blocks of 16 tokens in 3 runs of consecutive ids"
+        in done.stdout
+    )
     assert "     2      32               0.00524  0.333333   0.333333 " in done.stdout
-    assert "<= 1 min               100.0 %    100.0 %\n" in done.stdout
+    assert "30 s to 1 min               100.0 %    100.0 %\n" in done.stdout
 
 
 def test_json_holds_what_was_asked_and_found(membench: Membench) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from membench.core.messages import clauses, sentence, sentences, tr
+from membench.core.messages import clauses, sentence, span, tr
 from membench.report.page.document import Column, Figure, Line, Table
 from membench.report.page.keeping import keep_seconds
 from membench.report.page.supply import compute
@@ -73,12 +73,7 @@ def draw(found: Verdicts) -> Figure:
     return Figure(
         slug="gaps",
         title=_TITLE,
-        caption=sentences(
-            (
-                sentence(clauses(parts)),
-                tr("Fast tiers serve most of the traffic; slow tiers keep most of the data."),
-            )
-        ),
+        caption=sentence(clauses(parts)),
         description=_DESCRIPTION,
         drawing=style.plot("gaps", _TITLE, _DESCRIPTION, 290, paint),
         table=_table(told),
@@ -96,7 +91,7 @@ def _percent(share: float) -> str:
 
 
 def _table(told: tuple[Workload, ...]) -> Table:
-    columns = [Column(tr("gap up to [s]"))]
+    columns = [Column(tr("gap [s]"))]
     for one in told:
         name = workload_name(one.name)
         columns += [
@@ -106,8 +101,9 @@ def _table(told: tuple[Workload, ...]) -> Table:
     bands = [one.gaps.bands for one in told]
     rows: list[tuple[Line, ...]] = []
     for several in zip(*bands, strict=True):
-        high = several[0].high
-        cells: list[Line] = [(f"{high:g}" if np.isfinite(high) else tr("longer"),)]
+        low, high = several[0].low, several[0].high
+        gap = span(f"{low:g}", f"{high:g}") if np.isfinite(high) else tr("longer")
+        cells: list[Line] = [(gap,)]
         for band in several:
             cells += [(f"{100 * band.traffic:.1f}",), (f"{100 * band.residency:.1f}",)]
         rows.append(tuple(cells))

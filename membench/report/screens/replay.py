@@ -64,8 +64,8 @@ def _print_facts(console: Console, result: Replayed) -> None:
     console.print(
         Text(
             f"{counted(result.requests, 'request', ',')}, "
-            f"{counted(result.references, 'reference', ',')} to {blocks}, "
-            f"{counted(result.runs, 'run', ',')}"
+            f"{counted(result.references, 'reference', ',')} to {blocks} "
+            f"in {counted(result.runs, 'run', ',')} of consecutive ids"
         )
     )
     console.print(Text(f"arrivals: {order}"))
@@ -189,7 +189,7 @@ def _gaps(result: Replayed) -> Table:
 def _span(band: Shares) -> str:
     if band.high == float("inf"):
         return f"> {_time(band.low)}"
-    return f"<= {_time(band.high)}"
+    return f"{_time(band.low)} to {_time(band.high)}" if band.low else f"<= {_time(band.high)}"
 
 
 def _time(seconds: float) -> str:

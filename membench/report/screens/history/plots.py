@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from membench.analysis.history.summary import HistoryLine
-from membench.core.messages import clauses, listed, sentence, tr, tr_n
+from membench.core.messages import clauses, listed, sentence, sentences, tr, tr_n
 from membench.core.terms import Better
 from membench.core.units import significant
 from membench.report.page.document import Code, Column, Figure, Line, Table
@@ -72,10 +72,17 @@ def draw(line: HistoryLine, number: int) -> Figure:
             axes.set_ylim(values.min() - room, values.max() + room)
         axes.set_ylabel(tr("{metric} [{unit}]", metric=metric, unit=scale.unit))
 
+    dots = ""
+    if len(values) > _DOTS:
+        dots = tr(
+            "The plot has circles for {count} of {runs}.",
+            count=_DOTS,
+            runs=runs_text(len(values)),
+        )
     return Figure(
         slug=f"history-{number}",
         title=title,
-        caption=_finding(line),
+        caption=sentences((_finding(line), dots)),
         description=description,
         drawing=style.plot(f"history-{number}", title, description, _HEIGHT, paint),
         table=_table(line),
