@@ -30,6 +30,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from membench.core.terms import Status
 from membench.results.rows import relative_spread
 from membench.results.schema import Row
 from membench.results.table import read_rows, write_rows
@@ -52,6 +53,9 @@ READING = {
     "advise": ["advise", str(RUN), "--model", "llama-3.1-70b", "--context", "32768"],
 }
 REPORTS = {"report": [RUN], "report-20": FIGURES[:20]}
+
+RowKey = tuple[str, str, str]
+"""Case, metric and statistic."""
 
 
 class Cache(StrEnum):
@@ -174,3 +178,49 @@ def _times(row: Row, factor: float) -> Row:
         max=None if row.max is None else factor * row.max,
         samples=tuple(tuple(factor * one for one in several) for several in row.samples),
     )
+
+
+@pytest.mark.benchmark(group="beside another checkout")
+def test_a_quick_run_beside_another_checkout(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """A run of each checkout compiles its kernels first, and is not part of the ratios."""
+    checkouts = {"here": HERE, "there": Path(BASE) if BASE else HERE}
+    walls: list[float] = []
+    scatters: dict[str, list[dict[RowKey, float]]] = {place: [] for place in checkouts}
+
+    def ran(place: str, number: int) -> float:
+        csv = tmp_path / f"{place}{number}.csv"
+        command = ["-m", "membench", "run", "--profile", "quick", "--device", "cpu"]
+        _, wall = _spent(checkouts[place], [*command, "-o", str(csv)], tmp_path, tmp_path / place)
+        if number:
+            scatters[place].append(_scatter(csv))
+        return wall
+
+    def both() -> None:
+        number = len(walls) + 1
+        order = list(checkouts)[:: 1 if number % 2 else -1]
+        wall = {place: ran(place, number) for place in order}
+        walls.append(wall["here"] / wall["there"])
+
+    for place in checkouts:
+        ran(place, 0)
+    benchmark.pedantic(both, rounds=PAIRS)  # type: ignore[no-untyped-call]
+    benchmark.extra_info["ratio, wall time"] = statistics.median(walls)
+    here, there = ({key: _typical(key, runs) for key in runs[0]} for runs in scatters.values())
+    shared = [key for key in here.keys() & there.keys() if here[key] and there[key]]
+    assert shared
+    benchmark.extra_info["ratio, deviation of the rounds"] = statistics.median(
+        here[key] / there[key] for key in shared
+    )
+
+
+def _scatter(csv: Path) -> dict[RowKey, float]:
+    """The relative deviation of the round values of each row."""
+    return {
+        (row.case, row.metric, row.stat): statistics.stdev(row.round_values) / row.value
+        for row in read_rows(csv)
+        if row.status is Status.OK and row.value and len(row.round_values) > 1
+    }
+
+
+def _typical(key: RowKey, runs: Sequence[dict[RowKey, float]]) -> float:
+    return statistics.fmean(run[key] for run in runs if key in run)
