@@ -17,17 +17,16 @@ class Device:
     """The device that did the work, for the columns `backend`, `device`, `driver` and `cuda`.
 
     Attributes:
-        backend: ``cpu``, ``cuda`` or ``storage``.
+        backend: ``cpu``, ``cuda`` or ``storage``. A results file refuses any other name, such as
+            that of an emulation.
         driver: version of the driver; empty if the device has no driver.
         cuda: version of CUDA; empty if the backend does not use CUDA.
-        measured: False for an emulation or a recording.
     """
 
     backend: str
     name: str
     driver: str = ""
     cuda: str = ""
-    measured: bool = True
 
 
 class Backend(Protocol):

@@ -124,7 +124,7 @@ class AskingGpu:
     kernel_digest = ""
 
     def describe(self) -> Device:
-        return Device("asked", self.properties.name, measured=False)
+        return Device("asked", self.properties.name)
 
     def allocate(self, size: int) -> Named:
         return Named(size=size)

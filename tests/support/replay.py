@@ -42,7 +42,7 @@ class ReplayBackend:
         self._stamps = iter([stamps for line in recording for stamps in line.stamps])
 
     def describe(self) -> Device:
-        return Device("replay", self._device, measured=False)
+        return Device("replay", self._device)
 
     def stamps(self) -> Stamps:
         found = next(self._stamps, None)

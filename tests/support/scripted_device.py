@@ -28,7 +28,6 @@ class ScriptedDevice:
     held: bool = False
     timer: str = "scripted_event"
     kernel_digest: str = "0"
-    measured: bool = True
     closed: bool = False
     reclaimed: int = 0
     _now: float = 1e9
@@ -37,7 +36,7 @@ class ScriptedDevice:
     _done: int = 0
 
     def describe(self) -> Device:
-        return Device("cuda", "a scripted GPU", measured=self.measured)
+        return Device("cuda", "a scripted GPU")
 
     def run(self, iterations: int) -> None:
         for _ in range(iterations):

@@ -97,8 +97,8 @@ class EmulatedGpu:
     # -- Backend -----------------------------------------------------------------------------
 
     def describe(self) -> Device:
-        """The device description; ``backend`` is "emulated", ``measured`` is False."""
-        return Device(backend="emulated", name=self._properties.name, measured=False)
+        """The device description; no results file has rows of the backend "emulated"."""
+        return Device(backend="emulated", name=self._properties.name)
 
     def reclaim(self) -> None:
         """Finish all queued work, and free all buffers that the case allocated."""
