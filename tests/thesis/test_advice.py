@@ -222,6 +222,29 @@ def test_the_disk_that_all_ranks_share_bounds_several_links() -> None:
         assert ssd.ttft.value >= kv_bytes(LLAMA.shape, 32768 - 16) / 100e9
 
 
+@pytest.mark.parametrize(
+    ("tp", "read", "rate", "ranks"),
+    [
+        (1, 100.0, 40e9, 1),
+        (1, None, 40e9, 1),
+        (4, 100.0, 100e9, 1),  # the disk limits all ranks together
+        (4, 200.0, 40e9, 4),  # the link limits each rank
+        (4, 30.0, 40e9, 1),  # the disk gave more to one GPU than in its own measurement
+        (4, None, 40e9, 1),
+    ],
+)
+def test_the_path_from_disk_to_one_gpu_limits_a_rank_and_the_disk_all_ranks(
+    tp: int, read: float | None, rate: float, ranks: int
+) -> None:
+    disk = {} if read is None else {"read": read}
+    found = _advise(_box(gemm=700e3, kv=50.0, ssd=40.0, **disk), tp=tp)
+    (ssd,) = [choice for choice in found.choices if choice.name == "ssd"]
+    assert ssd.rate.value == rate
+    load = kv_bytes(LLAMA.shape, 32768 - 16) / ranks / rate
+    assert load < ssd.ttft.value < 1.01 * load
+    assert any("SSD read" in line for line in found.missing) == (tp > 1 and read is None)
+
+
 def test_nothing_is_said_of_what_is_not_measured() -> None:
     found = _advise([])
     assert found.choices == ()

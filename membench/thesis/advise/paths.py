@@ -235,12 +235,20 @@ def ssd_path(
     If the whole path was not measured, the slower of disk and ``link`` limits the rate. The rate is
     None if one of these two is unknown.
 
+    The whole path was measured to one GPU. With several ranks, its rate is a limit of each rank,
+    and the rate of the disk is a limit of all ranks together. If the rate of the disk is unknown,
+    the rate of the path is the limit of all ranks together.
+
     Args:
         share: share of the KV cache (0 to 1) that each rank loads over its own link.
     """
-    if (rate := fastest_near(rows, "paging/ssd-hbm", piece)) is not None:
-        return Sought(Rate(rate.low, rate.value, rate.high, rate.rows, shared=True))
     source, lacks = rate_of(inputs["ssd-read"], rows)
+    if (rate := fastest_near(rows, "paging/ssd-hbm", piece)) is not None:
+        disk = rate if source is None or source.value < rate.value else source
+        if disk.value * share >= rate.value:
+            return Sought(rate)
+        rows_used = rate.rows if disk is rate else (*disk.rows, *rate.rows)
+        return Sought(Rate(disk.low, disk.value, disk.high, rows_used, shared=True), lacks)
     first = find(inputs["ssd-hbm"], rows).missing or tr("pages from disk to GPU")
     missing = (first, *lacks)
     if source is None or link is None:
