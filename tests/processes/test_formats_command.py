@@ -44,7 +44,7 @@ def test_from_another_tool_to_a_third(membench: Membench) -> None:
             "does not name the memory tier",
             "--set tier=ddr",
         ),
-        (["import", "babelstream", "b", "-o", "o.csv", "--set", "x=1"], 2, "known KEY", "tier"),
+        (["import", "babelstream", "b", "-o", "o.csv", "--set", "x=1"], 2, "no key 'x'", "tier"),
         (["import", "fio", "b", "-o", "o.csv", "--set", "size=much"], 2, "not a size", "256MiB"),
         (["import", "fio", "b", "-o", "o.csv", "--set", "size=0B"], 2, "above 0", "size="),
         (["import", "fio", "b", "-o", "o.csv", "--set", "tier=moon"], 2, "not a value", "ddr"),

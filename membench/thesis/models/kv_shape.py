@@ -10,8 +10,8 @@ of these kinds::
     compressed                  one entry for each `every` tokens
     linear attention            no group: a constant `state_bytes`
 
-    kv(s) = state_bytes
-          + sum over groups of  layers * parts * heads * width * entries(s) * bytes per element
+    kv(n) = state_bytes
+          + sum over groups of  layers * parts * heads * width * entries(n) * bytes per element
 
 Sparse attention also stores an index (`LayerRole.INDEX`). Some published sizes omit the index.
 
