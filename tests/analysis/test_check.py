@@ -526,6 +526,7 @@ def test_against_its_own_history(
         run_id = "20260801T000000Z-bbbb"
         changed.append(replace(row, value=row.value * 0.5, round_values=values, run_id=run_id))
     write_rows(tmp_path / "9_b.csv", changed)
+    (tmp_path / "now_copy.csv").write_bytes(now.read_bytes())
     pair = {"side": "b", "versus": "pages=4k"}
     sidecar = {"schema": SCHEMA, "plan": {"pair": pair}}
     (tmp_path / "9_b.json").write_text(json.dumps(sidecar))

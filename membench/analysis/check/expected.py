@@ -49,9 +49,9 @@ def expected_of(
             for one in _of_machine(rows, machine):
                 found += _of_reference(one)
         elif argument == HISTORY:
-            names = {row.machine for row in rows}
+            names, runs = {row.machine for row in rows}, {row.run_id for row in rows}
             slugs = () if machine is None else (machine.slug, *machine.former)
-            found += expected_by_history(paths, (*names, *slugs))
+            found += expected_by_history(paths, (*names, *slugs), frozenset(runs))
         elif argument.startswith(PREFIX):
             found += _of_reference(find_reference(argument))
         else:

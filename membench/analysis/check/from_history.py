@@ -18,18 +18,21 @@ from membench.results.compact.reader import read_measurements
 HISTORY = "history"
 
 
-def expected_by_history(paths: Sequence[Path], machines: Iterable[str]) -> tuple[Expectation, ...]:
+def expected_by_history(
+    paths: Sequence[Path], machines: Iterable[str], checked: frozenset[str]
+) -> tuple[Expectation, ...]:
     """The noise band of each case of the check that has at least `LEAST` runs in its last level.
 
     Args:
         paths: the checked files; the other CSV files in their folders are the other runs.
         machines: all names of the checked machine.
+        checked: the ids of the checked runs; a file with one of these runs does not count.
 
     Raises:
-        UsageError: there are fewer than `LEAST` other files of the machine.
+        UsageError: there are fewer than `LEAST` other runs of the machine.
     """
     names = frozenset(machines)
-    others = [path for path in _beside(paths) if _is_of(path, names)]
+    others = [path for path in _beside(paths) if _is_other(path, names, checked)]
     record = read_record([], others)
     if len(record.runs) < LEAST:
         folders = ", ".join(dict.fromkeys(shown(path.parent) for path in paths))
@@ -52,12 +55,13 @@ def _beside(paths: Sequence[Path]) -> list[Path]:
     return [path for path in found if path.resolve() not in mine]
 
 
-def _is_of(path: Path, machines: frozenset[str]) -> bool:
+def _is_other(path: Path, machines: frozenset[str], checked: frozenset[str]) -> bool:
     try:
         rows = read_measurements(path, pipe=False)
     except MembenchError:
         return False
-    return bool(rows) and {row.machine for row in rows} <= machines
+    runs = {row.run_id for row in rows}
+    return bool(rows) and {row.machine for row in rows} <= machines and runs.isdisjoint(checked)
 
 
 def _expectation(one: ExpectedRange) -> Expectation:
