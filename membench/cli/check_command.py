@@ -79,8 +79,8 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--scratch",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Directory for the scratch file, if FILE is not given.  [default: the directory of -o; "
-    "without -o: results]",
+    help="Directory for the scratch file, if FILE is not given.  [default: the directory of "
+    "the results file]",
 )
 @click.option(
     "--dry-run", is_flag=True, help="Show the planned cases and their time; measure nothing."

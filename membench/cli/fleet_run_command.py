@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from membench.results.fleet_ledger import FleetLedger
 
 _SIGINT = 2
-_NOT_PASSED_ON = frozenset({"output", "label", "resume", "dry_run", "versus", "setup_a", "setup_b"})
+_NOT_PASSED_ON = frozenset(
+    (
+        *("output", "label", "resume", "dry_run", "versus", "setup_a", "setup_b"),
+        *("everything", "card"),  # nobody reads what a host prints
+    )
+)
 """Options of `membench run` that `membench fleet run` does not pass on to the hosts."""
 _PASSED_ON = [option for option in run_command.params if option.name not in _NOT_PASSED_ON]
 

@@ -73,14 +73,20 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     metavar="FILE",
     help="Results file to write.  [default: results/<machine>/<UTC>_<profile>.csv]",
 )
-@click.option("--label", metavar="NAME", help="Name of this machine in the results.")
-@click.option("--seed", type=click.IntRange(0, MAX_SEED), help="Seed for the case order.")
+@click.option(
+    "--label",
+    metavar="NAME",
+    help="Name of this machine in the results.  [default: derived from the hardware]",
+)
+@click.option(
+    "--seed", type=click.IntRange(0, MAX_SEED), help="Seed for the case order.  [default: random]"
+)
 @click.option(
     "--scratch",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Directory for the scratch file, on the disk to measure.  [default: the directory of -o; "
-    "without -o: results]",
+    help="Directory for the scratch file, on the disk to measure.  [default: the directory of "
+    "the results file]",
 )
 @click.option(
     "--disk-budget",
@@ -88,7 +94,7 @@ def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
     default="2GiB",
     show_default=True,
     metavar="SIZE",
-    help="Maximum size of the scratch file.",
+    help="Maximum size of the scratch file. A run writes at most 8 times this size to the disk.",
 )
 @click.option(
     "--timeout",

@@ -121,12 +121,16 @@ def _check_numbers(options: RunOptions) -> None:
     """Raise `UsageError` for a number out of range, in a call from Python."""
     ranges = {
         "timeout": (0 < options.timeout <= MAX_TIMEOUT, f"above 0 s and at most {MAX_TIMEOUT:g} s"),
-        "rounds": (options.rounds is None or 1 <= options.rounds <= MAX_ROUNDS, f"1-{MAX_ROUNDS}"),
-        "seed": (options.seed is None or 0 <= options.seed <= MAX_SEED, f"0-{MAX_SEED}"),
+        "rounds": (
+            options.rounds is None or 1 <= options.rounds <= MAX_ROUNDS,
+            f"from 1 to {MAX_ROUNDS}",
+        ),
+        "seed": (options.seed is None or 0 <= options.seed <= MAX_SEED, f"from 0 to {MAX_SEED}"),
     }
     for name, (fits, known) in ranges.items():
         if not fits:
-            raise UsageError(f"{name} is out of range", f"the allowed range is {known}")
+            value = getattr(options, name)
+            raise UsageError(f"{name} cannot be {value}", f"{name} must be {known}")
 
 
 def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:

@@ -262,7 +262,7 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
             raise JournalError(f"nothing to resume: {shown(csv)} is complete", "start a new run")
         raise JournalError(
             f"there is no journal {shown(path)}",
-            "--resume takes the -o path of the interrupted run",
+            "name the results file of the interrupted run: --resume FILE.csv",
         )
     machine = snapshot([csv.parent])
     contents = read_journal(path)

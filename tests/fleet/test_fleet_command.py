@@ -88,6 +88,7 @@ def test_a_local_fleet_from_the_command_to_the_files(
         (["--local", "1", "--scheduler", "tcp://127.0.0.1:1"], 2, "exactly one of"),
         (["--local", "1", "--resume", "x", "--rounds", "2"], 2, "--resume cannot be combined with"),
         (["--local", "1", "--resume", "x", "-o", "y"], 2, "--resume cannot be combined with -o"),
+        (["--local", "1", "--all"], 2, "No such option '--all'"),
         (["--local", "1", "--resume", "nowhere"], 4, "there is no fleet run in nowhere"),
         (["--local", "1", "--hosts", "nowhere"], 1, "nowhere: cannot be read"),
         (["--scheduler", "what", "-o", "x"], 1, "no Dask scheduler responds at what"),
