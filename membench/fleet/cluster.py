@@ -11,8 +11,10 @@ from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
+from distributed.comm.addressing import get_address_host_port, parse_address
+from distributed.comm.registry import get_backend
 
-from membench.core.errors import MembenchError
+from membench.core.errors import MembenchError, UsageError
 from membench.core.text import ascii_line, one_line
 from membench.fleet.hosts import HostWorker
 from membench.fleet.task import identify
@@ -27,6 +29,7 @@ ANSWER_SECONDS = 10.0
 _CONNECT_SECONDS = 20
 _ASKED_AT_ONCE = 64
 _ENCRYPTED = frozenset({"tls", "wss", "inproc"})
+_WITH_HOST = frozenset({"tcp", "tls", "ws", "wss"})
 
 
 @contextmanager
@@ -37,8 +40,14 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
         insecure: whether to accept a scheduler that other hosts can reach without TLS.
 
     Raises:
+        UsageError: ``scheduler`` is not an address.
         MembenchError: no scheduler responds, or the scheduler needs ``insecure``.
     """
+    if not _is_address(scheduler):
+        raise UsageError(
+            f"'{one_line(scheduler)}' is not the address of a Dask scheduler",
+            "write an address with a port, such as tls://10.0.0.1:8786",
+        )
     with _quiet():
         try:
             client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
@@ -53,6 +62,19 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
             yield client
         finally:
             client.close(timeout=5)
+
+
+def _is_address(scheduler: str) -> bool:
+    # A client with an invalid address would block for 40 s when Python frees the client.
+    try:
+        scheme, _ = parse_address(scheduler)
+        get_backend(scheme)
+        if scheme not in _WITH_HOST:
+            return True
+        _, port = get_address_host_port(scheduler)
+    except ValueError:
+        return False
+    return 0 < port < 1 << 16
 
 
 @contextmanager

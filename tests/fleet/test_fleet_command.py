@@ -91,7 +91,11 @@ def test_a_local_fleet_from_the_command_to_the_files(
         (["--local", "1", "--all"], 2, "No such option '--all'"),
         (["--local", "1", "--resume", "nowhere"], 4, "there is no fleet run in nowhere"),
         (["--local", "1", "--hosts", "nowhere"], 1, "nowhere: cannot be read"),
-        (["--scheduler", "what", "-o", "x"], 1, "no Dask scheduler responds at what"),
+        (["--scheduler", "what", "-o", "x"], 2, "'what' is not the address of a Dask scheduler"),
+        (["--scheduler", "what://h:1", "-o", "x"], 2, "'what://h:1' is not the address of"),
+        (["--scheduler", "tcp://h:x", "-o", "x"], 2, "'tcp://h:x' is not the address of"),
+        (["--scheduler", "tcp://h:65536", "-o", "x"], 2, "'tcp://h:65536' is not the address of"),
+        (["--scheduler", "tcp://127.0.0.1:9", "-o", "x"], 1, "no Dask scheduler responds at tcp:"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(

@@ -39,12 +39,12 @@ def test_workers_of_another_version_judge_nothing(
         pass
 
 
-def test_a_cluster_that_is_not_there_is_said_in_one_line(
+def test_an_invalid_address_is_said_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (csv,) = REFERENCE.glob("*.csv")
     with pytest.raises(SystemExit) as left:
         cli.main(["report", str(csv), "-o", str(tmp_path / "x.html"), "--scheduler", "what"])
-    assert left.value.code == 1
-    assert capsys.readouterr().err.startswith("Error: no Dask scheduler responds at what")
+    assert left.value.code == 2
+    assert capsys.readouterr().err.startswith("Error: 'what' is not the address of a Dask")
     assert not list(tmp_path.iterdir())
