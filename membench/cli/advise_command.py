@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from membench.cli import completion
-from membench.cli.kv_options import kv_dtype, parse_seconds, parse_tiers
+from membench.cli.kv_options import TIME_FORMS, kv_dtype, parse_seconds, parse_tiers
+from membench.cli.mistakes import BadValue
 from membench.cli.ranges import FiniteRange, Tokens
 
 if TYPE_CHECKING:
@@ -34,12 +35,8 @@ def _flops(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
     match = _RATE.fullmatch(value.strip())
     found = float(match[1]) * _PREFIX[match[2]] if match else 0.0
     if not 1e9 <= found <= 1e18:
-        raise click.BadParameter(
-            f"'{value}' is not a rate from 1GFLOP/s to 1000PFLOP/s; "
-            "write a rate such as 700TFLOP/s",
-            ctx,
-            param,
-        )
+        message = f"'{value}' is not a rate from 1GFLOP/s to 1000PFLOP/s"
+        raise BadValue(message, ctx, param, "write a rate such as 700TFLOP/s")
     return found
 
 
@@ -53,9 +50,7 @@ def _contexts(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 def _gap(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     found = None if value is None else parse_seconds(value)
     if value is not None and found is None:
-        raise click.BadParameter(
-            f"'{value}' is not a time above 0; write a time such as 60s or 10min", ctx, param
-        )
+        raise BadValue(f"'{value}' is not a time above 0", ctx, param, TIME_FORMS)
     return found
 
 
@@ -71,12 +66,9 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     except (UsageError, ValueError):
         capacity, dwpd = 0.0, None
     if not capacity or (dwpd is not None and not 0 < dwpd < math.inf):
-        raise click.BadParameter(
-            f"'{value}' is not SIZE or SIZE:DWPD (drive writes per day) with numbers above 0, "
-            "such as 6.4TB:3",
-            ctx,
-            param,
-        )
+        message = f"'{value}' is not SIZE or SIZE:DWPD with numbers above 0"
+        hint = "write a size and drive writes per day, such as 6.4TB:3"
+        raise BadValue(message, ctx, param, hint)
     return capacity, dwpd
 
 

@@ -22,7 +22,7 @@ def command(scratch: Path | None, as_json: bool) -> int:
     """Check this machine for conditions that would spoil a measurement.
 
     A finding FAIL means that membench cannot measure something.  A finding WARN
-    means that results will be lower, noisier or harder to compare.  membench
+    means that results may be lower, noisier or harder to compare.  membench
     changes no settings: apply the fixes yourself.
 
     Exit codes: 0 nothing failed, 1 error, 2 usage, 3 something failed.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from membench.thesis.replay.answer import TierAsked
 
 _Command = Callable[..., Any]
+TIME_FORMS = "write a time such as 60s, 10min or 1h"
 _FORM = "write NAME=SIZE,.. such as hbm=80GB,ddr=1TB,ssd=16TB:second,ssd2=16TB:ttl=1h"
 _SECONDS = {"": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 

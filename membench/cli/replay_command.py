@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from membench.cli import completion
-from membench.cli.kv_options import kv_dtype, parse_seconds, parse_tiers
+from membench.cli.kv_options import TIME_FORMS, kv_dtype, parse_seconds, parse_tiers
 from membench.cli.mistakes import BadValue
 from membench.cli.ranges import Tokens
 
@@ -46,12 +46,9 @@ def _capacities(
         try:
             sizes.append(parse_amount(text))
         except UsageError:
-            raise click.BadParameter(
-                f"'{text:.40}' is not a number of blocks from 1 to {_MOST_BLOCKS}, a size such as "
-                "80GB, or a share of all hits such as 80%",
-                ctx,
-                param,
-            ) from None
+            message = f"'{text:.40}' is not a number of blocks, a size or a share of all hits"
+            hint = f"write a number from 1 to {_MOST_BLOCKS}, a size such as 80GB, or 80%"
+            raise BadValue(message, ctx, param, hint) from None
     return tuple(blocks), tuple(sizes), tuple(shares)
 
 
@@ -65,9 +62,8 @@ def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float |
     except ValueError:
         rate = math.nan
     if not 0 < rate < math.inf:
-        raise click.BadParameter(
-            f"'{value}' is not 'file' or 'poisson:RATE' with a RATE above 0", ctx, param
-        )
+        message = f"'{value}' is not 'file' or 'poisson:RATE' with a RATE above 0"
+        raise BadValue(message, ctx, param, "write a rate per second, such as poisson:2")
     return rate
 
 
@@ -76,9 +72,7 @@ def _warmup(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
         return None
     found = parse_seconds(value)
     if found is None:
-        raise click.BadParameter(
-            f"'{value}' is not a time above 0; write a time such as 600s, 10min or 1h", ctx, param
-        )
+        raise BadValue(f"'{value}' is not a time above 0", ctx, param, TIME_FORMS)
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from membench.cli import completion
-from membench.cli.mistakes import option_of
+from membench.cli.mistakes import BadValue, option_of
 from membench.cli.ranges import FiniteRange
 from membench.core.case import PROFILES
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
@@ -17,8 +17,11 @@ from membench.core.units import parse_size
 from membench.results.plan import MAX_SEED, MAX_TIMEOUT
 
 
-def _bytes(_ctx: click.Context, _option: click.Parameter, text: str) -> int:
-    return parse_size(text)
+def _bytes(ctx: click.Context, option: click.Parameter, text: str) -> int:
+    try:
+        return parse_size(text)
+    except UsageError as error:
+        raise BadValue.of(error, ctx, option) from None
 
 
 @click.command(name="run")

@@ -82,7 +82,10 @@ class Registry:
                 else "these benches have no axis; select other benches",
             )
         for one in having:
-            benches[one.name] = one.holding(key, value, machine)
+            try:
+                benches[one.name] = one.holding(key, value, machine)
+            except UsageError as error:
+                raise UsageError(f"--set {text}: {error}", error.hint) from None
         return tuple(one.name for one in having)
 
     def case(self, case_id: str, machine: Machine) -> Case | None:

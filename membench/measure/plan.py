@@ -224,7 +224,7 @@ def idle_skips(
     ids = dict.fromkeys(case.id for case in (*profile, *chosen))
     for pattern in dict.fromkeys(options.skip):
         if not any(matches(one, pattern) for one in ids):
-            yield f"--skip {pattern} matches no case", near(pattern, ids)
+            yield f"--skip '{pattern}' matches no case", near(pattern, ids)
 
 
 def check_device(device: str, machine: Machine) -> None:
@@ -236,7 +236,7 @@ def check_device(device: str, machine: Machine) -> None:
         raise UsageError(f"'{device}' is not a device", "use auto, cpu, all or cuda:N")
     if int(number) >= len(machine.gpus.devices):
         shown = len(machine.gpus.devices)
-        last = f"the last is cuda:{shown - 1}" if shown else "use cpu or auto"
-        raise UsageError(
-            f"there is no {device}", f"this machine has {counted(shown, 'visible GPU')}: {last}"
+        hint = (
+            f"the last GPU is cuda:{shown - 1}" if shown else "use --device cpu to skip GPU cases"
         )
+        raise UsageError(f"there is no {device}: membench sees {counted(shown, 'GPU')}", hint)

@@ -77,6 +77,7 @@ NAMES = [
     ("run --device gpu --dry-run", "cuda:N"),
     ("run --set 'ddr/*:sise=3MiB' --dry-run", "size"),
     ("run --set ddr/copy:size=3 --dry-run", "MiB"),
+    ("run --disk-budget 5 --dry-run", "256MiB"),
     ("run --set ddr/copy --dry-run", "BENCHGLOB"),
     ("run --select paging/ssd-ddr --set paging/ssd-ddr:block=1B --dry-run", "multiple of 4KiB"),
     ("run --label a/b --dry-run", "such as a-b"),

@@ -119,7 +119,7 @@ def test_a_mistyped_skip_is_a_warning_with_what_was_meant() -> None:
     skip = ("ssd/raed", "ssd/read/*/qd=1/*", "ddr")
     prepared = run.prepare(RunOptions(select=("ssd/read",), skip=skip, device="cpu"), listener)
     ((problem, hint),) = listener.warnings
-    assert problem == "--skip ssd/raed matches no case"
+    assert problem == "--skip 'ssd/raed' matches no case"
     assert hint.startswith("did you mean ssd/read, ")
     assert prepared.plan.cases
 

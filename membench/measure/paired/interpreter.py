@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -101,7 +100,7 @@ def ask(path: str) -> OtherPython:
     said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no answer"]
     raise UsageError(
         f"{one_line(path)} has no membench that can measure side B: {one_line(said[0])[:200]}",
-        f"install membench for this interpreter: {shlex.quote(path)} -m pip install membench",
+        "install membench for this interpreter, or give another one: --versus python=PATH",
     )
 
 
