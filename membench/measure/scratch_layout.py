@@ -54,8 +54,9 @@ def scratch_size(plan: Plan, done: Sequence[CaseResult]) -> int:
 
 @contextmanager
 def laid_out(plan: Plan, size: int, observer: Observer) -> Iterator[ScratchLayout]:
-    """Create a scratch file of ``size`` bytes, and remove it at the end of the block.
+    """Create a scratch file of ``size`` bytes, or of fewer bytes if there is too little space.
 
+    At the end of the block, a thread removes the file.
     With size 0, no file is created. If the file cannot be created, only the cases that need it fail
     or are skipped.
     """

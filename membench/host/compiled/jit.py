@@ -1,8 +1,8 @@
 """Declares kernels for the host, and compiles them with Numba to object files.
 
-Importing Numba takes a quarter of a second, and every round is a new process. So only modules that
-declare kernels import this module, and `membench.host.compiled.kernels` imports those modules only
-to compile a kernel.
+Importing Numba is slow, and every round is a new process. So only modules that declare kernels
+import this module, and `membench.host.compiled.kernels` imports those modules only to compile a
+kernel.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class HostKernel:
 
     Attributes:
         name: name of the function.
-        signature: types of the result (int64 or void) and the arguments in Numba's notation.
-            Addresses are int64.
+        signature: types of the result (int64 or void) and the arguments in Numba's notation, such
+            as ``int64(int64, int64)``. Addresses are int64.
     """
 
     def __init__(self, function: Callable[..., Any], signature: str) -> None:
@@ -72,10 +72,7 @@ class HostKernel:
 
 
 def kernel(signature: str) -> Callable[[Callable[..., Any]], HostKernel]:
-    """Return a decorator that makes a function a kernel with the Numba signature ``signature``.
-
-    An example of a signature is ``int64(int64, int64)``.
-    """
+    """A decorator that makes a function a kernel; see `HostKernel.signature`."""
 
     def declare(function: Callable[..., Any]) -> HostKernel:
         return HostKernel(function, signature)
@@ -86,10 +83,10 @@ def kernel(signature: str) -> Callable[[Callable[..., Any]], HostKernel]:
 def _entry(native: str, arguments: list[str]) -> str:
     """LLVM code of the function `ENTRY`, which calls Numba's function ``native``.
 
-    Numba's functions store their result at their first argument, and an exception at their second
-    argument. `ENTRY` has the calling convention of C, and returns the result as an int64. Numba
-    frees an array with ``NRT_MemInfo_call_dtor`` if Numba owns the array. The arrays of kernels
-    belong to their callers.
+    Numba's functions store their result at the address in their first argument, and an exception at
+    the address in their second argument. `ENTRY` has the calling convention of C, and returns the
+    result as an int64. ``NRT_MemInfo_call_dtor``, with which Numba frees its arrays, does nothing,
+    because the arrays of kernels belong to their callers.
     """
     named = [f"{kind} %a{index}" for index, kind in enumerate(arguments)]
     return f"""

@@ -56,7 +56,7 @@ def _object_code(module: str, name: str) -> ObjectCode:
 
 @cache
 def _digest() -> str:
-    """16 hex digits: a digest of all that a kernel depends on, except its own module."""
+    """16 hex digits: a digest of `membench.host`, of the compiler's versions and of the CPU."""
     import llvmlite.binding as llvm
 
     features = llvm.get_host_cpu_features().flatten()

@@ -1,7 +1,4 @@
-"""Machine code of one kernel, how it is stored in a file, and how it is loaded.
-
-LLVM loads the code without Numba.
-"""
+"""The machine code of a kernel, and the file that stores it. LLVM loads the code without Numba."""
 
 from __future__ import annotations
 
@@ -48,9 +45,9 @@ class ObjectCode:
     def load(self) -> Callable[..., int]:
         """Load the code into this process.
 
-        The returned function runs without the interpreter lock. It does not check numbers. It
-        raises `TypeError` if an array has another dtype or number of dimensions, or is not
-        contiguous.
+        The returned function runs without the interpreter lock. It raises `TypeError` if an array
+        has another dtype or number of dimensions, or is not contiguous. An integer that does not
+        fit its type wraps around.
         """
         import llvmlite.binding as llvm
 

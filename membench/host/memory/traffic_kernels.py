@@ -200,7 +200,7 @@ def check_chunks(base: Any, first: Any, chunks: Any, percent: Any, seen: Any) ->
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def touch(block: Any, slot: Any, parties: Any, base: Any, count: Any, page: Any) -> Any:
-    """Write one word to each page, of ``page`` bytes, of the ``count`` bytes at ``base``."""
+    """Write one word to each page of ``page`` bytes in the ``count`` bytes at ``base``."""
     if enter(block, slot, parties):
         offset = 0
         while offset < count:

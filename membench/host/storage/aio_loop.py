@@ -1,7 +1,7 @@
 """The compiled submission loop for io_uring and Linux native AIO.
 
-The default profiles of container engines forbid io_uring. The names from `CONTEXT` to `ASKED` are
-byte offsets into a block of int64 words, which has the parameters and the results of the loop.
+The default profiles of container engines forbid io_uring. The parameters and the results are in a
+block of int64 words (`membench.host.storage.loop_block`).
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _start(p: Any, clock: Any, io: Any, place: Any, number: Any) -> Any:
 def drive(block: Any, slot: Any, parties: Any, p: Any) -> Any:  # noqa: C901, PLR0912, PLR0915 - one loop
     """Keep DEPTH I/Os in flight for SPAN ns, or until MOST I/Os were started; then wait for all.
 
-    Returns `FINE`, or another of the return values that this module defines.
+    Returns `FINE`, or another of the return values in `membench.host.storage.loop_block`.
     """
     if not enter(block, slot, parties):
         return LATE

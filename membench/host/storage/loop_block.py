@@ -1,6 +1,6 @@
 """The parameter block of the compiled submission loop (`membench.host.storage.aio_loop`).
 
-The block consists of int64 words. The names from `CONTEXT` to `ASKED` are byte offsets into it.
+The block consists of int64 words at the byte offsets from `CONTEXT` to `ASKED`.
 """
 
 from __future__ import annotations

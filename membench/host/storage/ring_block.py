@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Parameters, as byte offsets into a separate block of int64 words.
+# Byte offsets of int64 words in the block.
 RING_FD = 0
 SQ_TAIL = 8  # addresses of the kernel's indices, in this and the next names
 CQ_HEAD = 16

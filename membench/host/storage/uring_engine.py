@@ -31,7 +31,7 @@ class _Ring:
     """An io_uring instance with its mapped rings.
 
     Attributes:
-        words: the parameter block of `membench.host.storage.uring_loop`.
+        words: the parameter block; see `membench.host.storage.ring_block`.
     """
 
     fd: int

@@ -17,7 +17,7 @@ class _Book:
 class WriteLedger:
     """Bytes that cases have reserved and written, in a small file shared by a run's processes.
 
-    Only one process uses the file at a time, because the rounds of a run follow one another.
+    Only one process uses the file at a time, because the cases of a run follow one another.
 
     Args:
         path: a file, initially empty.

@@ -25,8 +25,10 @@ of a round value is at most inversely proportional to the number of samples.
 """
 
 RESOLVED = 4
-"""Minimum number of samples for a standard error. A quantile above the median needs as many
-samples above it."""
+"""Minimum number of samples for a standard error.
+
+A quantile above the median needs as many samples above it.
+"""
 
 
 @dataclass(frozen=True)

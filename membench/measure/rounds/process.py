@@ -131,7 +131,7 @@ class Worker:
             ) from None
 
     def quit(self) -> None:
-        """End the worker cleanly. Kill the worker if it does not end within `QUIT_SECONDS`."""
+        """End the worker cleanly. Kill the worker if it does not end in time."""
         with suppress(WorkerLost, subprocess.TimeoutExpired):
             self._say(b"\n")
             # `Popen.wait` sleeps between its checks. The pipe closes as soon as the worker ends.
