@@ -149,7 +149,7 @@ def parse_json(data: bytes, *, constant: Callable[[str], Any] | None = None) -> 
     """Parse JSON; every text becomes one printable line.
 
     Args:
-        constant: replaces ``Infinity``, ``-Infinity`` and ``NaN``; None raises ValueError.
+        constant: returns the value of ``Infinity``, ``-Infinity`` or ``NaN``; None to refuse them.
 
     Raises:
         ValueError: the data are not JSON, are nested too deeply, or contain a number that is not
