@@ -356,7 +356,7 @@ def test_the_budget_is_for_all_rounds(storage: StorageBackend) -> None:
     storage.claim("one", 30 * MIB)
     storage.claim("one", 30 * MIB)
     with pytest.raises(
-        Skip, match=r"in each of 2 rounds, but the run may write only 40\.0 MiB more: "
+        Skip, match=r"60\.0 MiB in 2 rounds, but the run may write only 40\.0 MiB more: "
     ):
         storage.claim("two", 30 * MIB)
 

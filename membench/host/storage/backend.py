@@ -224,9 +224,10 @@ class StorageBackend:
         scratch = self.scratch
         if not self._ledger.claim(case, size * scratch.rounds, scratch.budget):
             left = max(0, self._ledger.left(scratch.budget))
+            total = about_size(size * scratch.rounds)
             skip(
-                f"writes {about_size(size)} in each of {counted(scratch.rounds, 'round')}, "
-                f"but the run may write only {about_size(left)} more: use a larger --disk-budget"
+                f"writes {total} in {counted(scratch.rounds, 'round')}, but the run may write "
+                f"only {about_size(left)} more: use a larger --disk-budget"
             )
 
     def wrote(self, size: int) -> None:
