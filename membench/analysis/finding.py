@@ -283,7 +283,9 @@ def _unlike_figure(
         ratio=contender.value / reference.value,
         counts=counts,
         detail=f"the nearest case: {'; '.join(map(str, found.others))}",
-        settle="measure the case of the published figure: membench run --select "
+        settle="compare figures of the same case"
+        if reference.cited and contender.cited
+        else "measure the case of the published figure: membench run --select "
         f"{cited.rows[0].case}",
     )
 

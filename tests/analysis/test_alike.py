@@ -123,3 +123,11 @@ def test_another_tools_figure_is_of_no_version_of_ours(tmp_path: Path) -> None:
     assert findings(tmp_path, [imported], [own])[ASKED].verdict is Verdict.BETTER
     old = asked()
     assert findings(tmp_path, [old], [own])[ASKED].reason is Reason.CASE_VERSION
+
+
+def test_published_figures_get_no_advice_to_run_again(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run_cli(capsys, "ref:h100-sxm", "ref:h200-sxm")
+    assert code == 0
+    assert "the nearest case: engine sm, here ce; compare figures of the same case\n" in out
+    assert "only one run" not in out
+    assert "membench run" not in out

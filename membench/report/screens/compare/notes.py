@@ -189,8 +189,9 @@ def _runs(comparison: Comparison) -> Iterator[str]:
         side.label
         for place, side in enumerate(comparison.sides)
         if any(len(line.figures.rows[place]) == 1 for line in comparison.matched)
+        and not all(row.common.cited for row in side.rows)  # nobody can repeat a published figure
     ]
-    if len(single) == len(comparison.sides):
+    if single and len(single) == len(comparison.sides):
         yield from _offsets(comparison)
     elif single:
         yield (
