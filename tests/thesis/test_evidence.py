@@ -82,7 +82,7 @@ def test_runs_of_one_machine_are_pooled() -> None:
 
 def test_why_nothing_is_there_is_said() -> None:
     need = INPUTS["hbm-read"]
-    assert find(need, []).missing == "HBM read bandwidth (hbm/read) is not measured"
+    assert find(need, []).missing == "HBM read bandwidth (hbm/read): not measured"
     skipped = replace(
         make_row("hbm/read/a=1", Metric.BANDWIDTH, 1, status=Status.SKIPPED, reason="no GPU"),
         value=None,

@@ -118,4 +118,4 @@ def _missing(need: Input, asked: Sequence[Row]) -> str:
     reasons = dict.fromkeys(row.reason for row in asked if row.reason)
     if reasons:
         return tr("{input}: {reason}", input=name, reason=next(iter(reasons)))
-    return tr("{input} is not measured", input=name)
+    return tr("{input}: not measured", input=name)

@@ -90,7 +90,9 @@ def draw(line: HistoryLine, number: int) -> Figure:
 
 
 def _finding(line: HistoryLine) -> str:
-    present = tr("now {value}, noise band {band}", value=now_text(line), band=width_text(line))
+    present = tr("now {value}", value=now_text(line))
+    if len(line.runs) > 1:
+        present = tr("now {value}, noise band {band}", value=now_text(line), band=width_text(line))
     if not line.changes:
         quiet = tr("{runs} without a change", runs=runs_text(len(line.runs)))
         return sentence(clauses((quiet, present)))

@@ -58,7 +58,12 @@ def scale_of(line: HistoryLine) -> Scale:
 
 
 def band_text(line: HistoryLine, digits: int = 4) -> str:
-    """The noise band of the present level, such as ``36.62 to 37.88``, without the unit."""
+    """The noise band of the present level, such as ``36.62 to 37.88``, without the unit.
+
+    ``-`` for a single run, which shows no noise.
+    """
+    if len(line.runs) < 2:
+        return "-"
     scale, level = scale_of(line), line.level
     return span(scale.format(level.low, digits), scale.format(level.high, digits))
 
@@ -165,16 +170,22 @@ def next_command(history: History) -> str:
     return f"membench compare {' '.join(files)}"
 
 
+def _few(runs: int) -> str:
+    if runs < 2:
+        return tr("the history has only one run, which shows neither noise nor changes")
+    return tr(
+        "the history has {runs}: with fewer than {few} runs, membench finds only changes that "
+        "are much larger than the noise",
+        runs=runs_text(runs),
+        few=FEW_RUNS,
+    )
+
+
 def notes(history: History) -> Iterator[str]:
     """Remarks on the history: too few runs, left-out files and the like."""
     record = history.record
     if len(record.runs) < FEW_RUNS:
-        yield tr(
-            "the history has {runs}: with fewer than {few} runs, membench finds only changes that "
-            "are much larger than the noise",
-            runs=runs_text(len(record.runs)),
-            few=FEW_RUNS,
-        )
+        yield _few(len(record.runs))
     if any(line.outside for line in history.lines):
         yield tr(
             "* The latest run is outside the noise band. Without any change, {share} of the runs "
