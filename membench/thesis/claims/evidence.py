@@ -70,17 +70,19 @@ def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
     Own measurements take precedence over imported ones, and imported ones over cited figures.
     """
     asked: list[Row] = []
+    seen: list[Row] = []
     for pattern in need.select:
         asked = [
             row
             for row in rows
             if matches(row.case, pattern) and row.metric is need.metric and row.stat is need.stat
         ]
+        seen += asked
         if any(row.status is Status.OK for row in asked):
             break
     usable = trusted(asked)
     if not usable:
-        return EvidenceRows(missing=_missing(need, asked))
+        return EvidenceRows(missing=_missing(need, seen))
     nearest = min(map(origin, usable))
     usable = [row for row in usable if origin(row) == nearest]
     pick = max if usable[0].better is Better.HIGHER else min

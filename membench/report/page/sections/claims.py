@@ -68,8 +68,8 @@ _KINDS = {
 _WHAT_A_BENCHMARK_DECIDES = tr(
     "The thesis under test is that inference moves the demand for memory from HBM to DDR and "
     "SSD. A benchmark can show whether the mechanism works on a machine. A benchmark cannot show "
-    "that a market follows: no verdict is about prices, revenues or stocks. A single machine also "
-    "cannot test sharing between racks, NVLink domains, RDMA fabrics or ICMS software."
+    "that a market follows: only public records decide claims about prices and revenues. A single "
+    "machine also cannot test sharing between racks, NVLink domains, RDMA fabrics or ICMS software."
 )
 _WHAT_A_VERDICT_IS = tr(
     "membench computes every statistic many times, for every model or baseline. Each computation, "
