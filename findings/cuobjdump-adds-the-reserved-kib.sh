@@ -11,6 +11,7 @@
 # more shared memory is not a difference of the kernel.
 # Needs: a C++ compiler (g++).
 set -euo pipefail
+command -v g++ > /dev/null || { echo "needs g++, which nvcc calls" >&2; exit 2; }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"

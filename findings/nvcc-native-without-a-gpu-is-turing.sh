@@ -9,6 +9,7 @@
 # start. Name the chip.
 # Needs: a C++ compiler (g++).
 set -euo pipefail
+command -v g++ > /dev/null || { echo "needs g++, which nvcc calls" >&2; exit 2; }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"

@@ -29,7 +29,7 @@ from membench.core.untrusted import MAX_TOML, parse_toml, read_bytes
 SCHEMA = "membench.thresholds/1"
 ALL = "all"
 """Name of the TOML table that applies to all tiers."""
-_LARGEST = 10.0  # a larger value is probably a percentage
+_LARGEST = 1.0  # a larger value is probably a percentage
 _HINT = "membench compare --dump-config prints a valid file"
 
 Table = Mapping[str, Mapping[Metric, float]]

@@ -20,6 +20,7 @@ from membench.machine.software import software_version
 from membench.measure.availability import Site, file_size, why_not
 from membench.measure.options import RunOptions
 from membench.results.plan import MAX_ROUNDS, MAX_SEED, MAX_TIMEOUT, Plan, PlannedCase
+from membench.results.schema import is_whole
 
 ROUND_SECONDS = 1.0
 """Estimated seconds of a round without its cases."""
@@ -232,8 +233,8 @@ def check_device(device: str, machine: Machine) -> None:
     if device in ("auto", "all", "cpu"):
         return
     kind, _, number = device.partition(":")
-    if kind != "cuda" or not (number.isascii() and number.isdigit()):
-        raise UsageError(f"'{device}' is not a device", "use auto, cpu, all or cuda:N")
+    if kind != "cuda" or not is_whole(number):
+        raise UsageError(f"'{device:.40}' is not a device", "use auto, cpu, all or cuda:N")
     if int(number) >= len(machine.gpus.devices):
         shown = len(machine.gpus.devices)
         hint = (

@@ -13,7 +13,7 @@ from membench.analysis.thresholds import PRESETS, Thresholds, thresholds, to_tom
 from membench.core.errors import MembenchError
 from membench.core.terms import Metric, Tier
 
-FRACTION = st.floats(1e-6, 10)
+FRACTION = st.floats(1e-6, 1)
 TABLE = st.dictionaries(st.sampled_from(Metric), FRACTION, min_size=1)
 
 
@@ -61,7 +61,7 @@ def test_what_a_file_says_holds_and_the_rest_is_the_bases(
         ('schema = "membench.thresholds/1"\nspeed = 3', "'speed' is neither 'all' nor a tier"),
         ('schema = "membench.thresholds/1"\nssd = 3', "'ssd' is not a table"),
         ('schema = "membench.thresholds/1"\n[ssd]\nspeed = 3', "'speed' is not a metric"),
-        ('schema = "membench.thresholds/1"\n[ssd]\nlatency = 30', "is not a fraction above 0"),
+        ('schema = "membench.thresholds/1"\n[ssd]\nlatency = 3', "is not a fraction above 0"),
         ('schema = "membench.thresholds/1"\n[ssd]\nlatency = 0', "is not a fraction above 0"),
         ('schema = "membench.thresholds/1"\n[ssd]\nlatency = nan', "is not a fraction above 0"),
         ('schema = "membench.thresholds/1"\n[ssd]\nlatency = inf', "is not a fraction above 0"),

@@ -14,7 +14,7 @@ from membench.benches import registry
 from membench.machine import snapshot
 from membench.measure.options import RunOptions
 from membench.measure.plan import make_plan
-from membench.measure.rounds.interrupt import Interrupt, Interrupted
+from membench.measure.rounds.interrupt import Interrupt, Interrupted, signal_name
 from membench.measure.rounds.process import Worker, WorkerLost
 from membench.measure.rounds.protocol import RoundRequest
 
@@ -65,3 +65,10 @@ def test_a_signal_to_the_whole_group_interrupts_although_the_worker_died_first(f
 def test_a_worker_that_dies_alone_is_lost(fd: int) -> None:
     with pytest.raises(WorkerLost, match="was killed by SIGKILL"):
         ask_one_that_is_killed(Worker(MACHINE, None, Interrupt(fd)))
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGSEGV, "SIGSEGV"), (signal.SIGRTMIN + 6, "signal 40")]
+)
+def test_a_signal_without_a_name_is_a_number(number: int, name: str) -> None:
+    assert signal_name(number) == name

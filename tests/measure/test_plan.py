@@ -142,8 +142,9 @@ def test_the_states_of_a_gpu(machine: Machine) -> None:
 def test_a_device_must_exist(machine: Machine) -> None:
     with pytest.raises(UsageError, match="there is no cuda:0"):
         make_plan(RunOptions(device="cuda:0"), registry(), machine)
-    with pytest.raises(UsageError, match="'cuda:²' is not a device"):
-        make_plan(RunOptions(device="cuda:²"), registry(), machine)
+    for number in ("²", "-1", "", "1" * 5000):
+        with pytest.raises(UsageError, match=r"'cuda:.{0,35}' is not a device"):
+            make_plan(RunOptions(device=f"cuda:{number}"), registry(), machine)
     with_gpu = replace(machine, gpus=Gpus(devices=(GPU,)))
     assert make_plan(RunOptions(device="cuda:0"), registry(), with_gpu).device == "cuda:0"
 

@@ -6,7 +6,7 @@ import subprocess
 
 from membench.core.errors import MembenchError
 from membench.core.text import one_line
-from membench.measure.rounds.interrupt import Interrupt
+from membench.measure.rounds.interrupt import Interrupt, signal_name
 from membench.results.plan import Pairing
 
 
@@ -44,7 +44,9 @@ def set_up(side: Pairing, timeout: float, interrupt: Interrupt) -> None:
     if done.returncode:
         lines = done.stdout.decode(errors="replace").strip().splitlines()
         said = f": {one_line(lines[-1])[:200]}" if lines else ""
+        code = done.returncode
+        end = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         raise SetupFailed(
-            f"{option} ended with exit code {done.returncode}{said}",
+            f"{option} {end}{said}",
             f"run the command by hand to find the problem: {one_line(command)}",
         )

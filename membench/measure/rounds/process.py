@@ -17,7 +17,7 @@ from membench.core.errors import SchemaError, WorkerError
 from membench.core.snapshot import Machine
 from membench.host.compiled.interpreter import command, environment
 from membench.host.storage.scratch import ScratchHandle
-from membench.measure.rounds.interrupt import Interrupt
+from membench.measure.rounds.interrupt import Interrupt, signal_name
 from membench.measure.rounds.protocol import Answer, Hello, RoundRequest, decode, encode
 
 START_SECONDS = 60.0
@@ -205,7 +205,7 @@ class Worker:
                 "ran out)"
             )
         if code < 0:
-            return f"the worker died of {signal.Signals(-code).name}"
+            return f"the worker died of {signal_name(-code)}"
         last = self.errors.splitlines()[-1:] or ["no text on standard error"]
         return f"the worker ended with exit code {code}: {last[0]}"
 

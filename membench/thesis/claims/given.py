@@ -127,7 +127,7 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
         known = sorted(base.keys() | further.keys())
         raise UsageError(
             f"--assume '{shown}': unknown assumption '{one_line(name)}'",
-            did_you_mean(name, known, "docs/thesis.md lists the assumptions"),
+            did_you_mean(name, known, "docs/thesis.md names the files of assumptions"),
         )
     if unit is None and before is None:
         raise AssumptionError(
