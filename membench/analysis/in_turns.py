@@ -70,7 +70,7 @@ def settle_pairs(reason: Reason, count: int, deviation: float, threshold: float)
         return ""
     from membench.analysis.signed_rank import SHOWN, pairs_for  # separate runs do not need it
 
-    shown = f"{SHOWN * threshold:.0%}"
+    shown = f"{100 * SHOWN * threshold:.3g}%"
     needed = pairs_for(deviation, threshold)
     if needed > MAX_ROUNDS:
         return (

@@ -44,6 +44,12 @@ def test_typical_unclear_and_best_alike_is_said(
     assert re.search(r"\[95% CI\] +best +verdict", out)
     assert re.search(r"\] +0\.9808 +\? unclear", out)
     assert "1 unclear, but the best samples differ by at most 3%: " in out
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        'schema = "membench.thresholds/1"\nbase = "default"\n[all]\nbandwidth = 0.025\n'
+    )
+    _, out, _ = run_cli(capsys, old, new, "--preset", mine)
+    assert "1 unclear, but the best samples differ by at most 2.5%: " in out
     _, out, _ = run_cli(capsys, old, new, "--format", "md")
     assert " | best | new verdict |" in out
     assert "| 0.9808 | ? unclear |" in out

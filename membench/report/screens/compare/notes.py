@@ -135,7 +135,8 @@ def _best(comparison: Comparison) -> list[str]:
     )
     if not within:
         return []
-    limits = " or ".join(f"{threshold:.0%}" for threshold in sorted(within))
+    low, high = (f"{100 * end(within):.3g}%" for end in (min, max))
+    limits = low if low == high else f"their thresholds ({low} to {high})"
     text = "both can reach the same speed, but the difference of the typical values is unclear"
     return [f"{within.total()} unclear, but the best samples differ by at most {limits}: {text}"]
 
