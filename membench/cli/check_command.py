@@ -51,12 +51,12 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     help="Exit with 3 also if the check did not judge this component; repeatable. gpu=N: memory "
     "and links of N GPUs. TIER: any metric of this tier.",
 )
-@click.option("--strict", is_flag=True, help="Exit with 3 also if any row is not judged.")
+@click.option("--strict", is_flag=True, help="Exit with 3 also if any line is not judged.")
 @click.option(
     "--fail-on",
     callback=_words,
     metavar="V,..",
-    help=f"Exit with 3 also if any row has one of the states V. Possible: {', '.join(_FAIL_ON)}.",
+    help=f"Exit with 3 also if any line has one of the states V. Possible: {', '.join(_FAIL_ON)}.",
 )
 @click.option(
     "--format",
@@ -102,7 +102,7 @@ def command(
     FILE is a results file with its sidecar. Without FILE, the command measures all
     GPUs, the processors and the disk. The planned time is at most a minute, unless a
     single round takes longer. The command compares each tier with expected values, by
-    default from the references for the same hardware. A row of the check is "not
+    default from the references for the same hardware. A line of the check is "not
     judged" and never passes if the measurement, the expected value or the state of the
     machine is missing: see docs/check.md.
 
@@ -114,8 +114,8 @@ def command(
       membench check today.csv --expect last-week.csv --strict
       membench check results/mybox/today.csv --expect history
 
-    Exit codes: 0 nothing failed (with --strict: and every row was judged), 1 error, 2 usage,
-    3 a row failed or a requirement was not met.
+    Exit codes: 0 nothing failed (with --strict: and every line was judged), 1 error, 2 usage,
+    3 a line failed or a requirement was not met.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.errors import UsageError
 

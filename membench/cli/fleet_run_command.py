@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,6 +147,7 @@ def run(
     from membench.report.screens.fleet.live import fleet_watcher
     from membench.results.fleet_ledger import latest_ledger
 
+    workers = f"--scheduler {shlex.quote(scheduler)}" if scheduler else f"--local {local}"
     where, patience = Where(scheduler or "", local or 0, insecure), Patience(wait, retries)
     if resume is not None:
         _refuse_others(ctx)
@@ -164,11 +166,11 @@ def run(
         stopped = latest_ledger(directory)
         if stopped is None:
             raise
-        _say_end(stopped, directory)
+        _say_end(stopped, directory, workers)
         return EXIT_SIGNAL_BASE + _SIGINT
     finally:
         watch.close()
-    _say_end(ledger, directory)
+    _say_end(ledger, directory, workers)
     whole = all(host.csv and not host.failed_cases for host in ledger.hosts)
     return EXIT_OK if whole else EXIT_FINDING
 
@@ -204,8 +206,8 @@ def _arguments(ctx: click.Context, options: dict[str, Any]) -> Iterator[str]:
                 yield from (option.opts[0], str(one))
 
 
-def _say_end(ledger: FleetLedger, directory: Path) -> None:
+def _say_end(ledger: FleetLedger, directory: Path, workers: str) -> None:
     from membench.report.screens.console import console
     from membench.report.screens.fleet.end import print_end
 
-    print_end(console(), ledger, directory)
+    print_end(console(), ledger, directory, workers)

@@ -33,7 +33,7 @@ FINDINGS = ("worse", "better")
     "--all",
     "every_case",
     is_flag=True,
-    help="Show a row for each case and statistic, instead of a row for each tier and metric.",
+    help="Show a line for each case and statistic, instead of a line for each tier and metric.",
 )
 @click.option(
     "--preset",
@@ -46,7 +46,7 @@ FINDINGS = ("worse", "better")
     "--fail-on",
     callback=words_of(FINDINGS),
     metavar="V,..",
-    help=f"Exit with 3 if the newest change of any row is {' or '.join(FINDINGS)}.",
+    help=f"Exit with 3 if the newest change of any line is {' or '.join(FINDINGS)}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
@@ -54,7 +54,7 @@ FINDINGS = ("worse", "better")
     "output",
     type=click.Path(path_type=Path),
     metavar="FILE.html",
-    help="Also write an HTML page with plots of the rows.",
+    help="Also write an HTML page with plots of the lines.",
 )
 @page_language
 def command(

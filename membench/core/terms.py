@@ -186,7 +186,7 @@ _FLAGS = (
     Flag(
         "noisy",
         tr("the rounds differ by more than the tier's threshold (spread = 1.4826 MAD / median)"),
-        tr("a difference from another run that is smaller than the spread is not significant"),
+        tr("a difference from another run that is smaller than the spread may be noise"),
         tr("close other programs and run again with --rounds 10"),
     ),
     Flag(

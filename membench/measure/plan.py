@@ -119,7 +119,7 @@ def make_plan(
 
 
 def _check_numbers(options: RunOptions) -> None:
-    """Raise `UsageError` for a number out of range, in a call from Python."""
+    """Raise `UsageError` for a number out of range, which the command line would have refused."""
     ranges = {
         "timeout": (0 < options.timeout <= MAX_TIMEOUT, f"above 0 s and at most {MAX_TIMEOUT:g} s"),
         "rounds": (

@@ -13,6 +13,8 @@ from sampling import examples
 from membench.core.errors import MembenchError, SchemaError, UsageError
 from membench.fleet.hosts import HostWorker, by_host, read_hosts
 from membench.machine.identity import check_label
+from membench.report.screens.console import console
+from membench.report.screens.fleet.end import print_end
 from membench.results.fleet_ledger import (
     FleetLedger,
     Host,
@@ -118,3 +120,10 @@ def test_a_ledger_of_a_stranger_is_refused_in_one_line(
     path.write_text("{")
     with pytest.raises(SchemaError, match="not JSON"):
         read_ledger(path)
+
+
+def test_the_command_that_completes_a_run_can_be_pasted(capsys: pytest.CaptureFixture[str]) -> None:
+    ledger = FleetLedger("20260101T000000Z-0001", (), (Host("a"),))
+    print_end(console(), ledger, Path("rack 7"), "--local 3")
+    said = capsys.readouterr().out
+    assert "To complete the run: membench fleet run --local 3 --resume 'rack 7'\n" in said

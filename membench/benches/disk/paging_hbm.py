@@ -61,11 +61,7 @@ def _pipeline(both: CudaStorage, block: int, qd: int, path: str) -> Pipeline:
 
 
 def _worth(profile: str, block: int, qd: int, path: str) -> bool:
-    """Whether the profile measures a case.
-
-    The quick profile measures all block sizes, and the full profile all queue depths, only on the
-    path ``bounce``.
-    """
+    """Whether the profile measures a case. On the path ``bounce``, it measures all cases."""
     if profile == "quick":
         return path == "bounce" or block == MIB
     return path == "bounce" or (qd == 8 and (path == "gds" or block >= 64 * 1024))

@@ -14,7 +14,11 @@ from membench.report.screens.fleet.live import STYLES
 from membench.results.fleet_ledger import FleetLedger, HostState
 
 
-def print_end(console: Console, ledger: FleetLedger, directory: Path) -> None:
+def print_end(console: Console, ledger: FleetLedger, directory: Path, workers: str) -> None:
+    """Print the hosts without results, and the next commands.
+
+    ``workers`` is the option that named the workers, such as ``--local 3``.
+    """
     arrived = ledger.of_state(HostState.ARRIVED)
     console.print(
         Text(
@@ -36,7 +40,7 @@ def print_end(console: Console, ledger: FleetLedger, directory: Path) -> None:
     where = shlex.quote(str(directory))
     if absent:
         console.print(
-            Text(f"To complete the run: membench fleet run --scheduler ADDR --resume {where}"),
+            Text(f"To complete the run: membench fleet run {workers} --resume {where}"),
             soft_wrap=True,
         )
     if arrived:
