@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NUMBA_CACHE_DIR = "NUMBA_CACHE_DIR"
@@ -41,12 +42,34 @@ def cache_directory(name: str) -> Path | None:
         return None
     path = base / name
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(path)
         if not os.access(path, os.W_OK | os.X_OK) or untrusted(path) or _foreign_file(path):
             return None
     except OSError:
         return None
     return path
+
+
+def _make(path: Path) -> None:
+    """Create the directory ``path`` and missing parents, for this user alone whatever the umask."""
+    for place in (*reversed(path.parents), path):
+        if not place.is_dir():
+            place.mkdir(mode=0o700, exist_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` in a cache directory, completely or not at all.
+
+    Only this user can write to the file, whatever the umask. A failure is not an error.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+    with suppress(OSError):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(partial, flags, 0o600), "wb") as file:
+            file.write(content)
+        partial.replace(path)
+    with suppress(OSError):
+        partial.unlink(missing_ok=True)
 
 
 def untrusted(path: Path) -> str:
@@ -75,7 +98,10 @@ def untrusted(path: Path) -> str:
 def _foreign_file(directory: Path) -> str:
     """Path of a file in ``directory`` that another user owns or may write to, or ``""``."""
     for entry in directory.iterdir():
-        status = entry.lstat()
+        try:
+            status = entry.lstat()
+        except FileNotFoundError:  # another process has just renamed or removed the file
+            continue
         if status.st_uid not in (0, os.getuid()) or status.st_mode & _WRITABLE_BY_OTHERS:
             return str(entry)
     return ""

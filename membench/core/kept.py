@@ -8,14 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from membench.core.cache_dir import cache_directory
+from membench.core.cache_dir import cache_directory, write_whole
 
 MOST_FILES = 400
 """Maximum number of files in a cache directory.
@@ -97,13 +96,8 @@ def store(directory: str, key: str, content: bytes) -> None:
     place = cache_directory(directory)
     if place is None:
         return
-    path = place / key
-    partial = path.with_name(f"{key}.{os.getpid()}.{threading.get_ident()}")
+    write_whole(place / key, hashlib.sha256(content).hexdigest().encode() + content)
     with suppress(OSError):
-        partial.write_bytes(hashlib.sha256(content).hexdigest().encode() + content)
-        partial.replace(path)
-    with suppress(OSError):
-        partial.unlink(missing_ok=True)
         _discard_oldest(place)
 
 

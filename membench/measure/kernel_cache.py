@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from membench.core.cache_dir import cache_base, cache_problem, private_cache
@@ -29,11 +29,15 @@ def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, s
         with private_cache(directory) as variables:
             yield variables
         return
-    if base is not None and base.is_dir():
-        damaged = [path for kept in base.iterdir() for path in discard_damaged(kept)]
-        if damaged:
-            observer.warned(
-                f"the kernel cache was damaged: {counted(len(damaged), 'file')} discarded",
-                "no action is needed: membench compiles these kernels again",
-            )
+    damaged: list[Path] = []
+    if base is not None:
+        # Nobody can load a kernel from a directory that cannot be read.
+        with suppress(OSError):
+            for kept in base.iterdir():
+                damaged += discard_damaged(kept)
+    if damaged:
+        observer.warned(
+            f"the kernel cache was damaged: {counted(len(damaged), 'file')} discarded",
+            "no action is needed: membench compiles these kernels again",
+        )
     yield {}

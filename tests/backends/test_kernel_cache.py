@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from membench.core.cache_dir import (
     private_cache,
     untrusted,
 )
+from membench.core.kept import load, store
 from membench.doctor.facts import no_kernel_cache
 from membench.gpu.cuda.image_cache import load_image, store_image
 from membench.host.compiled.object_code import (
@@ -77,6 +80,55 @@ def test_a_file_that_others_may_write_is_not_loaded(base: Path) -> None:
     planted.chmod(0o666)
     assert cache_directory("abc") is None
     assert str(planted) in cache_problem(os.environ)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o077])
+def test_the_cache_is_private_whatever_the_umask(
+    umask: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "new" / "deeper"))
+    before = os.umask(umask)
+    try:
+        place = cache_directory("abc")
+        assert place is not None
+        write_object(place / f"a{SUFFIX}", KEPT)
+        store("abc", "key", b"content")
+    finally:
+        os.umask(before)
+    assert cache_directory("abc") == place
+    assert cache_problem(os.environ) == ""
+    assert read_object(place / f"a{SUFFIX}") == KEPT
+    assert load("abc", "key") == b"content"
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "new").rglob("*"))
+
+
+def test_a_file_that_another_process_renames_is_no_reason_to_compile(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (base / "abc" / "kept").write_bytes(b"")
+    gone = base / "abc" / "gone"
+    monkeypatch.setattr(Path, "iterdir", lambda self: iter([gone, base / "abc" / "kept"]))
+    assert cache_directory("abc") == base / "abc"
+    (base / "abc" / "kept").chmod(0o666)
+    assert cache_directory("abc") is None
+
+
+@pytest.mark.parametrize("method", ["stat", "iterdir"])
+def test_a_run_continues_with_a_cache_that_it_may_not_read(
+    method: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = getattr(Path, method)
+
+    def refused(self: Path, **options: bool) -> Any:
+        if self == base:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return true(self, **options)
+
+    monkeypatch.setattr(Path, method, refused)
+    heard = Heard()
+    with kernel_cache(tmp_path, heard) as variables:  # type: ignore[arg-type]
+        assert variables == {}
+    assert heard.warnings == []
 
 
 def test_a_link_does_not_hide_where_it_leads(base: Path, tmp_path: Path) -> None:

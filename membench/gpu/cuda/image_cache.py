@@ -5,14 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-import threading
 from collections.abc import Iterable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from membench.core.cache_dir import cache_directory
+from membench.core.cache_dir import cache_directory, write_whole
 
 IMAGES = "images"
 """Name of the subdirectory for compiled images in membench's cache directory."""
@@ -56,9 +52,4 @@ def store_image(key: str, image: dict[str, Any]) -> None:
         return
     digest = hashlib.sha256(image["cubin"]).hexdigest()
     data = {**image, "cubin": base64.b64encode(image["cubin"]).decode(), "sha256": digest}
-    partial = directory / f"{key}.{os.getpid()}.{threading.get_ident()}"
-    with suppress(OSError):
-        partial.write_text(json.dumps(data), encoding="utf-8")
-        partial.replace(directory / f"{key}.json")
-    with suppress(OSError):
-        Path(partial).unlink(missing_ok=True)
+    write_whole(directory / f"{key}.json", json.dumps(data).encode())

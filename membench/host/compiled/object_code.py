@@ -5,14 +5,14 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import json
-import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from membench.core.cache_dir import write_whole
 
 ENTRY = "membench_kernel"
 """Name of the function that each object file exports."""
@@ -103,12 +103,7 @@ def write_object(path: Path, compiled: ObjectCode) -> None:
     """Write ``compiled`` to ``path``, completely or not at all. A failure is not an error."""
     head = json.dumps([compiled.arguments, compiled.arrays]).encode() + b"\n"
     body = head + compiled.code
-    partial = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with suppress(OSError):
-        partial.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
-        partial.replace(path)
-    with suppress(OSError):
-        partial.unlink(missing_ok=True)
+    write_whole(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
 
 
 def read_object(path: Path) -> ObjectCode | None:
