@@ -223,13 +223,13 @@ print(run(21), int("numba" in sys.modules))
 """
 
 
-def compiled(directory: Path, source: Path) -> list[str]:
+def compiled(directory: Path, source: Path, **variables: str) -> list[str]:
     """What the kernel returns for 21, and whether the process imported Numba to compile it."""
     (source / "twice.py").write_text(TWICE)
     path = os.pathsep.join([str(source), str(Path(membench.__file__).parents[1])])
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        env={**os.environ, "NUMBA_CACHE_DIR": str(directory), "PYTHONPATH": path},
+        env={**os.environ, "NUMBA_CACHE_DIR": str(directory), "PYTHONPATH": path, **variables},
         capture_output=True,
         text=True,
         check=True,
@@ -260,6 +260,16 @@ def test_a_changed_source_is_compiled_again(tmp_path: Path) -> None:
     assert compiled(cache, source) == ["42", "1"]
     (source / "beside.py").write_text("FACTOR = 3")
     assert compiled(cache, source) == ["42", "1"]
+
+
+@pytest.mark.slow
+def test_other_settings_of_numba_compile_again(tmp_path: Path) -> None:
+    cache, source = tmp_path / "cache", tmp_path / "source"
+    source.mkdir()
+    assert compiled(cache, source, NUMBA_OPT="0") == ["42", "1"]
+    assert compiled(cache, source) == ["42", "1"]
+    assert compiled(cache, source, NUMBA_OPT="0") == ["42", "0"]
+    assert compiled(cache, source) == ["42", "0"]
 
 
 def test_a_damaged_image_never_reaches_a_gpu(base: Path) -> None:

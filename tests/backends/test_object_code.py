@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sampling import examples
 
+import membench
 from membench.host.compiled.jit import HostKernel, kernel
 from membench.host.compiled.object_code import ObjectCode
 
+ROOT = Path(membench.__file__).parents[1]
 MODULES = (
     "membench.host.memory.chase_kernels",
     "membench.host.memory.stream_kernels",
@@ -47,6 +51,33 @@ def test_a_kernel_calls_only_the_c_library_and_raises_nothing(module: str, name:
     assert "numba_exception_output" not in text
 
 
+def sources(module: str) -> set[Path]:
+    """The files of membench from which ``module`` imports code or constants for its kernels."""
+    found: set[Path] = set()
+    todo = [module]
+    while todo:
+        path = ROOT / f"{todo.pop().replace('.', '/')}.py"
+        if path in found or path == ROOT / "membench/host/compiled/jit.py":
+            continue
+        found.add(path)
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("membench"):
+                package = ROOT / f"{node.module}".replace(".", "/")
+                todo += [
+                    f"{node.module}.{alias.name}" if package.is_dir() else f"{node.module}"
+                    for alias in node.names
+                ]
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_key_of_the_cache_covers_all_sources_of_a_kernel(module: str) -> None:
+    host, own = ROOT / "membench" / "host", (ROOT / module.replace(".", "/")).parent
+    assert len(sources(module)) > 1
+    for path in sources(module):
+        assert path.is_relative_to(host) or path.parent == own
+
+
 def mixed(values: Any, rows: Any, scale: Any, negate: Any, out: Any) -> None:
     for i in range(values.size):
         total = values[i] + rows[i, 0] * scale + rows[i, 1]
@@ -57,6 +88,15 @@ def mixed(values: Any, rows: Any, scale: Any, negate: Any, out: Any) -> None:
 def compiled() -> ObjectCode:
     signature = "void(int64[::1], int64[:, ::1], float64, boolean, float64[::1])"
     return kernel(signature)(mixed).object_code()
+
+
+def difference(a: Any, b: Any) -> Any:
+    return a - b
+
+
+@cache
+def numbers() -> ObjectCode:
+    return kernel("int64(int64, int64)")(difference).object_code()
 
 
 @settings(max_examples=examples(60))
@@ -74,6 +114,16 @@ def test_arrays_and_numbers_arrive_as_in_python(
     compiled().load()(row, rows, float(scale), negate, found)
     mixed(row, rows, scale, negate, expected)
     assert found.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_wrong_number_of_arguments_is_refused(count: int) -> None:
+    run = numbers().load()
+    assert run(5, 3) == 2
+    with pytest.raises(TypeError, match=f"a kernel takes 2 arguments, not {count}"):
+        run(*range(count))
+    with pytest.raises(TypeError, match=f"a kernel takes 5 arguments, not {count}"):
+        compiled().load()(*range(count))
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from collections.abc import Callable, Iterable
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from membench.core.cache_dir import cache_directory
+from membench.core.cache_dir import NUMBA_CACHE_DIR, cache_directory
+from membench.core.kept import version_of
 from membench.host.compiled.object_code import SUFFIX, ObjectCode, read_object, write_object
 
 if TYPE_CHECKING:
@@ -37,9 +40,14 @@ class HostKernels:
         if name.startswith("__"):
             raise AttributeError(name)
         with _COMPILING:
-            run = _object_code(self._module, name).load()
+            run = _loaded(self._module, name)
         setattr(self, name, run)
         return run
+
+
+@cache
+def _loaded(module: str, name: str) -> Callable[..., int]:
+    return _object_code(module, name).load()
 
 
 def _object_code(module: str, name: str) -> ObjectCode:
@@ -59,11 +67,27 @@ def _digest() -> str:
     """16 hex digits: a digest of `membench.host`, of the compiler's versions and of the CPU."""
     import llvmlite.binding as llvm
 
-    features = llvm.get_host_cpu_features().flatten()
-    parts = [version("numba"), version("llvmlite"), llvm.get_host_cpu_name(), features]
+    parts = [
+        *map(version_of, ("membench", "numba", "llvmlite")),
+        sys.version,
+        str(llvm.llvm_version_info),
+        llvm.get_process_triple(),
+        llvm.get_host_cpu_name(),
+        llvm.get_host_cpu_features().flatten(),
+        *_numba_settings(),
+    ]
     digest = _digest_of(_HOST.rglob("*.py"))
     digest.update("\0".join(parts).encode())
     return digest.hexdigest()[:16]
+
+
+def _numba_settings() -> Iterator[str]:
+    """The settings of Numba that differ from the defaults, such as ``NUMBA_OPT=0``."""
+    for name, value in sorted(os.environ.items()):
+        if name.startswith("NUMBA_") and name != NUMBA_CACHE_DIR:
+            yield f"{name}={value}"
+    with suppress(OSError):
+        yield Path(".numba_config.yaml").read_bytes().hex()
 
 
 @cache

@@ -45,9 +45,9 @@ class ObjectCode:
     def load(self) -> Callable[..., int]:
         """Load the code into this process.
 
-        The returned function runs without the interpreter lock. It raises `TypeError` if an array
-        has another dtype or number of dimensions, or is not contiguous. An integer that does not
-        fit its type wraps around.
+        The returned function runs without the interpreter lock. It raises `TypeError` for a wrong
+        number of arguments, and if an array has another dtype or number of dimensions, or is not
+        contiguous. An integer that does not fit its type wraps around.
         """
         import llvmlite.binding as llvm
 
@@ -58,10 +58,13 @@ class ObjectCode:
         types = [_C_TYPES[kind] for kind in self.arguments]
         address = engine.get_function_address(ENTRY)
         native: Callable[..., int] = ctypes.CFUNCTYPE(ctypes.c_int64, *types)(address)
-        if not any(self.arrays):
-            return native
+        plain, count = not any(self.arrays), len(self.arrays)
 
         def run(*values: Any) -> int:
+            if len(values) != count:  # ctypes accepts too many arguments
+                raise TypeError(f"a kernel takes {count} arguments, not {len(values)}")
+            if plain:
+                return native(*values)
             spread: list[Any] = []
             for value, array in zip(values, self.arrays, strict=True):
                 spread += _of_array(value, array) if array else [value]
