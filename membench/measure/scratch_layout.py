@@ -22,6 +22,8 @@ from membench.results.plan import Plan
 WRITE_FACTOR = 8
 """Maximum bytes that a run writes, as a multiple of its ``--disk-budget``, because SSDs wear."""
 
+_CLOSING = "membench-scratch"  # name of the threads that close scratch files
+
 
 @dataclass(frozen=True)
 class ScratchLayout:
@@ -63,6 +65,9 @@ def laid_out(plan: Plan, size: int, observer: Observer) -> Iterator[ScratchLayou
     if not size:
         yield ScratchLayout()
         return
+    for thread in threading.enumerate():
+        if thread.name == _CLOSING:  # the file of an earlier run in this process
+            thread.join()
     size = _affordable(size, plan)
     observer.noted(f"writing a scratch file of {about_size(size)} in {plan.scratch}")
     begin = time.monotonic()
@@ -81,7 +86,10 @@ def laid_out(plan: Plan, size: int, observer: Observer) -> Iterator[ScratchLayou
     try:
         yield ScratchLayout(file.scratch, seconds=time.monotonic() - begin)
     finally:  # freeing a gigabyte takes 0.1 s, in which the run can publish its results
-        threading.Thread(target=file.close, name="scratch").start()
+        try:
+            threading.Thread(target=file.close, name=_CLOSING).start()
+        except RuntimeError:  # the system allows no further thread
+            file.close()
 
 
 def _affordable(size: int, plan: Plan) -> int:

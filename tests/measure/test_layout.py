@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from membench.core.terms import Metric, Stat, Status, Tier
 from membench.core.units import GIB, MIB
+from membench.host.storage.scratch import ScratchFile
 from membench.measure.events import Silent
 from membench.measure.paired.turns import _laid_out
 from membench.measure.scratch_layout import ScratchLayout, _affordable, laid_out, scratch_size
@@ -123,3 +125,51 @@ def test_what_became_less_since_the_plan_was_made_cuts_the_file_once_more(
     monkeypatch.setattr(os, "statvfs", nearly)
     plan = replace(planned(tmp_path), disk_budget=2 * GIB)
     assert _affordable(GIB, plan) == size * MIB
+
+
+class FakeFile:
+    """A scratch file that notes when it is closed. Closing waits for ``free``."""
+
+    scratch = None
+
+    def __init__(self, free: threading.Event, closed: list[FakeFile]) -> None:
+        self.free, self.closed = free, closed
+
+    def close(self) -> None:
+        assert self.free.wait(10)
+        self.closed.append(self)
+
+
+def test_a_file_is_closed_also_if_no_thread_can_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free, closed = threading.Event(), list[FakeFile]()
+    free.set()
+    monkeypatch.setattr(ScratchFile, "create", lambda *_, **__: FakeFile(free, closed))
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with laid_out(planned(tmp_path), 16 * MIB, Silent()):
+        assert closed == []
+    assert len(closed) == 1
+
+
+def test_the_next_file_is_made_when_the_last_one_has_been_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free, closed = threading.Event(), list[FakeFile]()
+
+    def create(*_: object, **__: object) -> FakeFile:
+        made.append(len(closed))
+        return FakeFile(free, closed)
+
+    made: list[int] = []
+    monkeypatch.setattr(ScratchFile, "create", create)
+    with laid_out(planned(tmp_path), 16 * MIB, Silent()):
+        pass
+    assert closed == []
+    threading.Timer(0.05, free.set).start()
+    with laid_out(planned(tmp_path), 16 * MIB, Silent()):
+        assert made == [0, 1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from membench.benches import registry
+from membench.core.errors import WorkerError
 from membench.core.terms import Status
 from membench.machine import snapshot
 from membench.measure.events import Silent
@@ -66,6 +67,14 @@ class FakeWorker:
         self.alive = False
 
 
+class DeadWorker(FakeWorker):
+    """A worker that is killed before it is ready."""
+
+    def ready(self) -> None:
+        self.kill()
+        raise WorkerError("a worker cannot be started: the worker was killed by SIGKILL")
+
+
 class Stopping(Interrupt):
     """A signal that arrives before check number ``after``; never if it is 0."""
 
@@ -87,13 +96,24 @@ def fd() -> Iterator[int]:
     os.close(writer)
 
 
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupt: Interrupt) -> list[FakeWorker]:
+def run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    interrupt: Interrupt,
+    kinds: Sequence[type[FakeWorker] | None] = (),
+) -> list[FakeWorker]:
+    """Run `ROUNDS` rounds. Attempt n to start a worker gives ``kinds[n]``; None is a failure."""
     plan = make_plan(RunOptions(select=("ddr/read",), rounds=ROUNDS), registry(), MACHINE)
     events: list[str] = []
     workers: list[FakeWorker] = []
 
+    further = iter(kinds)
+
     def launch(_: Setting) -> Any:
-        workers.append(FakeWorker(len(workers) + 1, events))
+        kind = next(further, FakeWorker)
+        if kind is None:
+            raise WorkerError("a worker cannot be started: Resource temporarily unavailable")
+        workers.append(kind(len(workers) + 1, events))
         return workers[-1]
 
     monkeypatch.setattr(runner, "_launch", launch)
@@ -122,6 +142,31 @@ def test_the_next_worker_starts_before_the_last_one_has_ended(
     ]
     asked = [event for event in workers[0].events if event.startswith("ask")]
     assert asked == [f"ask {worker.number}" for worker in workers for _ in asked[::ROUNDS]]
+
+
+@pytest.mark.parametrize("second", [DeadWorker, None])
+def test_a_worker_that_cannot_start_beside_the_last_one_is_replaced(
+    second: type[FakeWorker] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fd: int
+) -> None:
+    workers = run(tmp_path, monkeypatch, Stopping(fd, 0), [FakeWorker, second])
+    events = list(dict.fromkeys(workers[0].events))
+    dead = [worker.number for worker in workers if isinstance(worker, DeadWorker)]
+    assert [event for event in events if event.startswith("ask")] == [
+        f"ask {worker.number}" for worker in workers if worker.number not in dead
+    ]
+    assert len(workers) == ROUNDS + len(dead)
+    assert events.index("quit 1") < events.index(f"launch {2 + len(dead)}")
+    assert not any(worker.alive for worker in workers)
+
+
+def test_a_run_ends_if_no_worker_can_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fd: int
+) -> None:
+    for kinds in ([None], [DeadWorker], [FakeWorker, DeadWorker, DeadWorker]):
+        path = tmp_path / str(len(kinds)) / str(kinds[0])
+        path.mkdir(parents=True)
+        with pytest.raises(WorkerError):
+            run(path, monkeypatch, Stopping(fd, 0), kinds)
 
 
 @pytest.mark.parametrize("after", range(1, 7))

@@ -8,10 +8,12 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from membench.core.errors import WorkerError
 from membench.core.snapshot import Machine
 from membench.core.terms import Status
 from membench.core.text import counted
@@ -165,7 +167,8 @@ class Rounds:
                 observer.case_ended(unit, place, time.monotonic() - begin)
                 setting.interrupt.check()
             if then is not None and self.todo(then):
-                self._next = _launch(setting)
+                with suppress(WorkerError):  # the next round tries again, after this worker's end
+                    self._next = _launch(setting)
         if cpu := setting.monitor.cpu_time():
             journal.note("cpu", {"round": round_, **cpu})
         if gpus := setting.monitor.states():
@@ -248,7 +251,16 @@ class _Round:
         )
 
     def _start(self) -> Worker:
-        self._worker = self._worker or _launch(self._setting)
+        """Wait until the worker is ready, or start a worker if there is none.
+
+        A worker that starts while the last worker still has its memory may be killed because memory
+        runs out. A new worker then replaces it.
+        """
+        if self._worker is not None:
+            with suppress(WorkerError):
+                self._worker.ready()
+                return self._worker
+        self._worker = _launch(self._setting)
         self._worker.ready()
         return self._worker
 
