@@ -101,6 +101,15 @@ def test_the_band_holds_nine_of_ten_runs_and_follows_the_level(history: History)
     assert ddr.runs == 60 - history.lines[DDR].changes[0].place
 
 
+def test_equal_runs_are_inside_their_band(tmp_path: Path) -> None:
+    """exp(log(value)) may differ from the value in the last digits."""
+    for place in range(14):
+        cells = [history_row(place, case, 1 + case / 7) for case in range(len(CASES))]
+        write_rows(tmp_path / f"{run_id(place)[:16]}_quick.csv", cells)
+    found = history_of(read_history([tmp_path]))
+    assert [line.outside for line in found.lines] == [False] * len(CASES)
+
+
 def test_a_change_that_does_not_matter_is_not_named(tmp_path: Path) -> None:
     box = make_history(tmp_path / "box", 60, scatter=0.002, shifts={DDR: (30, 0.98)})
     record = read_history([box])

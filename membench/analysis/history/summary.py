@@ -49,6 +49,8 @@ _PAIRED = 500  # maximum number of runs to pair, the newest
 _FEWEST = 10
 """Minimum number of values for the statement that a value is outside the noise band."""
 
+_ROUNDING = 1e-9  # exp(log(value)) may differ from the value in its last digits
+
 
 @record
 class Level:
@@ -122,7 +124,8 @@ class HistoryLine:
     @property
     def outside(self) -> bool:
         """Whether ``latest`` is outside the noise band; False with too few runs for a band."""
-        return len(self.values) >= _FEWEST and not self.level.low <= self.latest <= self.level.high
+        low, high = self.level.low * (1 - _ROUNDING), self.level.high * (1 + _ROUNDING)
+        return len(self.values) >= _FEWEST and not low <= self.latest <= high
 
 
 @record
