@@ -681,26 +681,26 @@ If a case fails in one round, membench does not run the case in later rounds, bu
 - membench cannot kill a worker that hangs inside the kernel (state D). The run waits until the kernel returns from the call.
 - A run that is killed loses only the measurement of the current case.
 - On a filesystem that does not support files without a name (`O_TMPFILE`), a SIGKILL during a write can leave a temporary file `.membench-*.tmp`, or a journal without a plan.
-- Two simultaneous runs that use only the host are allowed, but each warns about the other. Runs in containers with separate networks do not detect each other.
-- No real GPU fell off the bus in a test; a stub of NVML raises the error.
-- A run that dies between renaming its JSON file and its CSV file leaves a JSON file alone. `--resume` then writes both again.
+- Two simultaneous runs that use only the host are allowed, but the second prints a warning. Runs in containers with separate networks do not detect each other.
+- In the test of NVML, a stub raises the error; no test loses a real GPU.
+- A run that dies between renaming its JSON file and its CSV file leaves only the JSON file. `--resume` then writes both again.
 
 ## Untrusted files and workers
 
-membench does not trust results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools. Each command that reads a hostile file must finish its work or print one `Error:` line, within 1 GiB of memory and one minute, and must print no text that a terminal or the log of a CI system executes. `tests/fuzz` tests every such command with:
+membench does not trust results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools. A command that reads a hostile file must finish its work or print one `Error:` line, within one minute and 1 GiB of memory. It must print no text that a terminal or the log of a CI system executes. `tests/fuzz` tests every such command with:
 
 - files that were cut, doubled or changed at random
 - JSON values of wrong types
 - numbers at the limits of a double
 - hostile text in every field and in file names
 
-`MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` tries new files for 60 seconds per command. On 2026-11-28, 152,300 files in 23 minutes (two processes with `MEMBENCH_FUZZ=40`, a busy virtual machine with two CPUs) caused no failure. Limits:
+`MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` tries new files for 60 seconds per command. On 2026-11-28, 152,300 files caused no failure (in 23 minutes, two processes with `MEMBENCH_FUZZ=40`). Limits:
 
-- Size: 32 MiB for JSON, 1 MiB for TOML, 512 MiB for results, journals and decompressed Parquet. A compressed trace may expand to 64 MiB, or to 32 times its compressed size if that is more. A whole number may have at most 40 digits.
+- Size: 1 MiB for TOML, 32 MiB for JSON, 256 MiB for the output of other tools, 512 MiB for results, journals and decompressed Parquet, and 4 GiB for traces. A compressed trace may expand to 64 MiB, or to 32 times its compressed size if that is more. A whole number may have at most 40 digits.
 - A separate process with at most 2 GiB of memory reads Parquet, because Arrow can crash on hostile files.
-- membench refuses sparse files, devices and sockets, and reads a pipe only if the command line names it. So membench waits for data only from a pipe that you name.
+- membench refuses sparse files, devices and sockets, and reads a pipe only if the command line names it.
 - If a worker of a fleet freezes or sends invalid data, only the host of this worker fails. A worker can claim the name of another host. Anyone who can connect to the scheduler can run code on it, so use TLS.
-- Workers of a fleet with another version of membench than the client also measure; `membench fleet run` prints a warning, and the column `membench` of each row contains the version.
+- Workers of a fleet with another version of membench than the client also measure. `membench fleet run` prints a warning, and the column `membench` of each row contains the version.
 - A worker that sends gigabytes of results fills the memory of the client. membench cannot prevent this, because Dask receives the results first.
 
 ## Situations without a test
@@ -713,7 +713,7 @@ membench does not trust results files, sidecars, journals, ledgers, model config
 
 `tests/processes/test_disk_faults.py` (slow, as root) runs membench on small filesystems on loop devices. Results (Linux 6.18, 2026-11-28):
 
-- If the filesystem of the scratch file fills up during a run (ext4, xfs, btrfs), all cases still succeed, because membench writes the whole scratch file before the first case, and the cases overwrite it in place.
+- If the filesystem of the scratch file fills up during a run (ext4, xfs, btrfs), all cases still succeed. membench writes the whole scratch file before the first case, and the cases overwrite it in place.
 - If the filesystem of the results fills up, the run ends with exit code 1 and one line, `No space left on device`. The finished measurements are kept. After you free space, `--resume` completes the run.
 - If the btrfs subvolume of the results reaches its quota, the same happens with `Disk quota exceeded`.
 - If ext4 detects an error and becomes read-only, cases that write fail, and cases that only read succeed. The exit code is 3.
