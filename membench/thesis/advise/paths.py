@@ -27,7 +27,7 @@ NEAR_BEST = 0.9
 
 @record
 class Rate:
-    """A rate (or a time) in SI units, with the range over the rounds.
+    """A rate (or a time) in SI units, with a range.
 
     Attributes:
         low, value, high: minimum, median and maximum.
@@ -58,7 +58,7 @@ class Rate:
         return Rate(self.low * factor, self.value * factor, self.high * factor, self.rows)
 
     def seconds(self, time: Callable[[float], float]) -> Rate:
-        """``time(rate)`` in seconds, with a range."""
+        """``time`` of each rate, in seconds. The highest rate gives the lowest time."""
         return Rate(time(self.high), time(self.value), time(self.low), self.rows)
 
 
@@ -68,12 +68,12 @@ class Choice:
 
     Attributes:
         name: recompute, ddr or ssd.
-        ttft: seconds to the first token, with the range over the rounds.
+        ttft: lower bound on the seconds to the first token, with a range.
         rate: B/s of the path, or FLOP/s for recompute.
-        crossover: shortest prefix, in tokens, for which restoring is faster than recomputing; None
-            if there is none up to 2^24 tokens, if the FLOP/s are unknown, or for ``recompute``.
+        crossover: shortest prefix, in tokens, for which restoring is faster than recomputing. None
+            for ``recompute``, without known FLOP/s, or without such a prefix up to 2^24 tokens.
         flips_at: B/s of the path at which loading the whole context takes as long as recomputing
-            it; None if the FLOP/s are unknown, or for ``recompute``.
+            it. None for ``recompute``, or without known FLOP/s.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Capacity:
             a disk.
         usable: bytes for KV caches, without model weights and without a reserve.
         contexts: number of contexts that fit into ``usable``.
-        counted: a text about the bytes that are not usable.
+        counted: a text that explains which bytes are not usable.
     """
 
     tier: str
@@ -230,14 +230,19 @@ def ssd_path(
     link: Rate | None,
     share: float,
 ) -> Sought:
-    """The rate of KV blocks from disk to the GPU.
+    """The rate of KV blocks from disk to the GPU, at the slower of two limits.
 
-    If the whole path was not measured, the slower of disk and ``link`` limits the rate. The rate is
-    None if one of these two is unknown.
+    If copies from disk to one GPU were measured:
 
-    The whole path was measured to one GPU. With several ranks, its rate is a limit of each rank,
-    and the rate of the disk is a limit of all ranks together. If the rate of the disk is unknown,
-    the rate of the path is the limit of all ranks together.
+    - The rate of the copies limits each rank.
+    - The rate of the disk limits all ranks together. If this rate is unknown or below the rate of
+      the copies, the rate of the copies replaces it.
+
+    If such copies were not measured:
+
+    - ``link`` limits each rank.
+    - The rate of the disk limits all ranks together.
+    - The result has no rate if one of the two is unknown.
 
     Args:
         share: share of the KV cache (0 to 1) that each rank loads over its own link.

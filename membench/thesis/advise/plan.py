@@ -74,7 +74,7 @@ class Question:
 
     Attributes:
         context: number of cached tokens. The last block is always recomputed.
-        tp: number of tensor-parallel ranks, each with a link; all ranks share the disks.
+        tp: number of tensor-parallel ranks. Each rank has its own link. All ranks share the disks.
         slo: longest acceptable time to first token, in seconds; None for no limit.
         assumed: FLOP/s of one GPU; None for the measured rate.
     """
@@ -134,7 +134,7 @@ class Advice:
 
     @property
     def fits(self) -> bool | None:
-        """Whether the weights fit in the memory of ``question.tp`` GPUs; None if unknown."""
+        """Whether ``question.tp`` is at least ``gpus``; None if ``gpus`` is unknown."""
         return None if self.gpus is None else self.gpus <= self.question.tp
 
     @property
@@ -148,7 +148,9 @@ class Advice:
 def advise(
     question: Question, rows: Sequence[Row], machine: Machine | None, entries: Assumptions
 ) -> Advice:
-    """Answer ``question`` from the rows of one machine: the first with a GPU, or else the first.
+    """Answer ``question`` from the rows of one machine.
+
+    This is the first machine with results of a GPU, or else the first machine.
 
     Args:
         machine: the snapshot of the machine; None if unknown.
@@ -410,7 +412,8 @@ def _capacities(
     """(capacity of each known tier, lines about missing capacities).
 
     Args:
-        whole, rank: bytes of one context: in a tier outside the GPUs, and in the HBM of one rank.
+        whole: bytes of one context in host memory or on a disk.
+        rank: bytes of one context in the HBM of one rank.
     """
     found: list[Capacity] = []
     if memory is not None and weight_bytes is not None:
@@ -461,9 +464,9 @@ def _notes(question: Question, arithmetic: str) -> tuple[str, ...]:
 
 
 def usual_block(model: Model, tokens: int = 16) -> int:
-    """The smallest multiple of ``tokens`` that splits no entry of a compressed KV cache, in tokens.
+    """The smallest block, in tokens, that splits no entry of a compressed KV cache.
 
-    Layers with a window do not count.
+    The size is a multiple of ``tokens``. Layers with a window do not count.
     """
     return math.lcm(tokens, *(group.every for group in model.shape.groups if not group.window))
 

@@ -68,7 +68,7 @@ class Assumption:
     Attributes:
         name: dotted path of the TOML table, such as ``device.h100.bandwidth``.
         value, low, high: in ``unit``, with 0 < low <= value <= high; all equal if exact.
-        date: day of publication, or the day of reading if the source has no date.
+        date: day of publication, or the day on which the value was read or given.
         evidence: None if ``kind`` implies the kind of evidence.
         own: whether the user gave this value.
     """

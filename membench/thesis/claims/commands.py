@@ -1,7 +1,7 @@
 """The commands that a report suggests for a claim.
 
-Some commands measure the inputs of the claim. Another command changes an assumption so that the
-verdict changes.
+Some commands measure the inputs of the claim. Another command changes assumptions so that a verdict
+changes.
 """
 
 from __future__ import annotations
@@ -75,13 +75,15 @@ def assuming(
     waited: Mapping[str, str],
     known: dict[tuple[str, tuple[str, ...]], ClaimVerdict],
 ) -> Assumed | None:
-    """The first change of assumptions that changes the verdict on the claim, or else on a part.
+    """The first of `_candidates` that changes the verdict on the claim.
+
+    If none does, the result is the first that changes the verdict on a part; None without one.
 
     Args:
         parts: all parts of one claim.
         flip: the smallest change of one input that changes the verdict on the claim.
         waited: further name that a user may assume -> unit that the models use.
-        known: cache for verdicts that depend on no machine: id of a part, options -> the verdict.
+        known: (id of a part, options) -> the verdict. A cache for parts that use no machine.
     """
     now = combine(part.word for part in parts)
     before = {part.part.id: part.word for part in parts}
@@ -159,7 +161,8 @@ def _candidates(
 def _flipped(flip: Flip, entry: Assumption) -> str:
     """The `--assume` text with the value of ``entry`` just beyond ``flip``.
 
-    The value is rounded to three digits away from the old value, except a year.
+    The value is rounded to three digits, away from the old value. A year is not rounded, and
+    neither is a share whose range would exceed 1.
     """
     if entry.unit == "year":
         return text_of(entry, entry.value + flip.step * _BEYOND)
@@ -175,7 +178,8 @@ def _flipped(flip: Flip, entry: Assumption) -> str:
 def _better_known(part: Part, entries: Assumptions) -> Iterator[tuple[str, ...]]:
     """Options that declare one assumption of ``part`` as measured elsewhere.
 
-    The values are multiplied by `_FACTORS`; the logarithm of the factor is added to a year.
+    Each option multiplies the value by one of `_FACTORS`. For a year, the option adds the logarithm
+    of the factor.
     """
     names = [name for name in part.rests_on or part.assumptions if name in entries]
     for factor in _FACTORS:
@@ -191,7 +195,7 @@ def _better_known(part: Part, entries: Assumptions) -> Iterator[tuple[str, ...]]
 def _as_if_measured(names: Sequence[str], told: Ledger) -> Iterator[tuple[str, ...]]:
     """Options that assume typical H100 values for all missing measurements ``names``.
 
-    One of the values is multiplied by `_FACTORS`.
+    Each set of options multiplies one of the values by one of `_FACTORS`.
     """
     typical = {name: told.inputs[name].typical for name in names}
     if not typical or not all(typical.values()):

@@ -10,7 +10,10 @@ from membench.thesis.claims.assumptions import Assumptions
 
 
 def device_key(device: str, what: str) -> str:
-    """The name of an assumption. If ``device`` is empty, no assumption has this name."""
+    """The name of the assumption about the property ``what`` of a GPU (`device_slug`).
+
+    If ``device`` is empty, no assumption has the returned name.
+    """
     return f"device.{device or 'measured'}.{what}"
 
 

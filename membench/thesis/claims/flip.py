@@ -49,7 +49,7 @@ def smallest_flip(
     None if no tried change (up to a factor of 100, or 4.6 years) changes the verdict.
 
     Args:
-        limits: name -> the largest allowed upward step, such as for a share.
+        limits: name -> the largest step upwards, for inputs with a maximum (shares).
     """
     best: Flip | None = None
     for name in names:

@@ -44,9 +44,10 @@ _HINT = "write NAME=VALUE, such as system.link=50 or 'system.link=40..60 GB/s'"
 
 
 def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
-    """Name -> unit that the models use, for all names that have no built-in value.
+    """Name -> unit that the models use, for each further name that a user may assume.
 
-    These are the unpublished records that ``entries`` lacks, and ``measurement.<input>``.
+    - an unpublished record that ``entries`` lacks
+    - ``measurement.<input>``, unless the input is a ratio between two machines
     """
     records = {
         name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries
@@ -79,7 +80,10 @@ def assumed(
 
 
 def idle(entries: Assumptions, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
-    """(warning, hint) for each assumption whose input was measured on every machine."""
+    """(warning, hint) for each assumption ``measurement.<input>`` without an effect.
+
+    The assumption has no effect if the input was measured on every machine.
+    """
     of_machines = tuple(machines(rows).values())
     inputs = ledger().inputs
     for name in entries:
@@ -173,8 +177,8 @@ def _range(
 ) -> tuple[float, float, float]:
     """(value, low, high) in ``unit``, from the text.
 
-    Without a range in the text, the range of ``before`` is scaled to the value (shifted for a
-    year).
+    If the text has no range, the range of ``before`` is scaled with the value. For a year, the
+    range is shifted.
     """
     low = float(match["low"])
     if match["high"] is not None:

@@ -49,7 +49,7 @@ class PartVerdict:
 
     Attributes:
         why: a short reason for an inconclusive verdict, such as "no data" or "forecasts alone";
-            empty if the draws show the reason.
+            may be empty.
         judgement: the verdict on the draws of all variants together; None without draws.
         kinds: the kinds of evidence of all inputs, the strongest first.
         rows: input -> the rows that are evidence for the input.
@@ -60,7 +60,7 @@ class PartVerdict:
         bars: the effect of each input on the statistic, the largest effect first.
         note: a caveat about the evidence.
         as_of: the newest date of all inputs.
-        weak: whether the only evidence is vendor figures and forecasts; False without draws.
+        weak: whether only vendor figures or forecasts decide the part; False without draws.
     """
 
     part: Part
@@ -83,7 +83,7 @@ class PartVerdict:
 
 
 class Sensitivity:
-    """Computes and caches verdicts on parts of claims after one input changed.
+    """Computes and caches verdicts on parts of claims after a change of one input.
 
     Args:
         shared: cache for parts that do not depend on a machine.
@@ -288,7 +288,10 @@ def _ranges(entries: Assumptions, names: Iterable[str]) -> dict[str, tuple[float
 
 
 def limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
-    """Share in ``names`` -> ln of the factor that moves the high end of its range to 1."""
+    """For each of ``names`` that is a share: name -> largest step (`Flip.step`).
+
+    This step moves the high end of the share's range to 1.
+    """
     return {
         name: -math.log(entries[name].high) * (1 - 1e-9)  # rounding must not exceed 1
         for name in names

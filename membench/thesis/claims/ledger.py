@@ -29,7 +29,8 @@ class Input:
     Attributes:
         select: globs of case ids, as in `--select`. The first glob with an `ok` row counts.
         part: the component of the machine that must be measured: GPU, SSD, host memory.
-        peak: last part of the name of the assumption with the peak of the device; may be empty.
+        peak: field of ``device.<slug>`` with the peak of the device, such as ``bandwidth``; empty
+            if there is none.
         machines: 2 if the input is a ratio between two machines, otherwise 1.
         typical: approximate value on an H100, such as ``700 TFLOP/s``, for examples of `--assume`.
     """
@@ -86,7 +87,8 @@ class Part:
         thresholds: None if and only if ``statistic`` is empty.
         assumptions: names of the assumptions and records that the statistic uses.
         device: fields of the measured device that the statistic uses (``device.<slug>.<field>``).
-        rests_on: the measurements and assumptions that decide the part; empty if all do.
+        rests_on: the measurements and assumptions whose evidence must be strong enough for a
+            verdict; empty for all.
         traces: whether the statistic replays the built-in traces.
         waits_for: the evidence that would decide the part, or why membench cannot decide the part.
     """
@@ -155,7 +157,7 @@ class Ledger:
         return tuple(part for claim in self.claims for part in claim.parts)
 
     def claim(self, name: str) -> Claim:
-        """The claim with the id ``name``. A part such as ``C13a`` also names its claim.
+        """The claim ``name``, such as ``C13``. The id of a part, such as ``C13a``, gives its claim.
 
         Raises:
             UsageError: there is no such claim.

@@ -1,7 +1,7 @@
 """The inputs in which a statistic is monotone.
 
-If the largest step of such an input changes no verdict, no smaller step changes a verdict. A
-property test checks every entry.
+If a step of such an input changes no verdict, no smaller step in the same direction changes a
+verdict. A property test checks every entry.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class MachinePair:
     Attributes:
         bandwidth: HBM read bandwidth of both machines.
         rates: case, metric and statistic -> the rows of both machines.
-        compared: whether both FLOP rates are known (and equal within `MOST_RATIO`).
+        compared: whether both FLOP rates are known. Known rates are equal within `MOST_RATIO`.
     """
 
     bandwidth: tuple[EvidenceRows, EvidenceRows]
@@ -56,8 +56,8 @@ def find_pair(
         own: rows of this machine.
         others: rows of each other machine.
         inputs: the inputs of the ledger.
-        flops: FLOP/s of this machine and of each other machine to use if they were not measured;
-            None if unknown.
+        flops: (FLOP/s of this machine, FLOP/s of each other machine), each None if unknown. A pair
+            uses these values unless both machines measured the rate.
     """
     here = find(inputs["hbm-read"], own)
     if not here.rows:

@@ -37,7 +37,8 @@ class VerdictThresholds:
         supports: a draw at or beyond this value (in ``direction``) supports the claim.
         contradicts: a draw at or beyond this value (in the opposite direction) contradicts the
             claim.
-        share, contradicting_share: required share (0 to 1) of these draws.
+        share, contradicting_share: required share (0 to 1) of supporting draws, and of
+            contradicting draws.
 
     Raises:
         ValueError: the thresholds do not fit ``direction``, or the shares are impossible.
@@ -78,7 +79,7 @@ def judge(draws: Floats, thresholds: VerdictThresholds) -> Judgement:
 
 
 def counts(draws: Floats, thresholds: VerdictThresholds) -> tuple[Counts, Counts]:
-    """(supporting, contradicting): number of draws for each row of ``draws`` ([..., draws]).
+    """(numbers of supporting draws, numbers of contradicting draws) along the last axis.
 
     Counts add up without rounding errors, but shares do not.
     """
@@ -109,7 +110,10 @@ def word_for(
 def combine(words: Iterable[ClaimVerdict]) -> ClaimVerdict:
     """The verdict on a claim, from the verdicts ``words`` on its parts.
 
-    One contradicted part contradicts the claim. The claim is supported if all testable parts are.
+    - `contradicted`: a part is contradicted
+    - `supported`: all testable parts are supported, and there is at least one
+    - `not testable`: no part is testable
+    - `inconclusive`: otherwise
     """
     tested = {word for word in words if word is not ClaimVerdict.NOT_TESTABLE}
     if not tested:

@@ -43,7 +43,7 @@ class Loan:
     Attributes:
         values: [draws], SI units.
         peak: peak of the device, SI units; None if unknown.
-        device: as in `Scenario`; empty if the input is not of a GPU.
+        device: as in `Scenario`; empty if the measurement is not of a GPU.
     """
 
     values: Floats
@@ -162,7 +162,10 @@ def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
 def subjects(
     ledger: Ledger, entries: Assumptions, rows: Sequence[Row], draws: int, seed: int
 ) -> dict[str, Scenario]:
-    """Machine -> scenario. Without rows, the only machine is "", with assumptions alone."""
+    """Machine -> scenario.
+
+    Without rows, the only machine is "". Its scenario contains only assumptions.
+    """
     base = assumed(entries, draws, seed)
     by_machine = machines(rows) or {"": ()}
     slugs = {name: device_slug(own, entries) for name, own in by_machine.items()}
@@ -204,7 +207,8 @@ def subjects(
 def _lent(name: str, scenarios: Mapping[str, Scenario], ledger: Ledger) -> dict[str, Loan]:
     """Measurements of other machines that replace missing measurements of the machine ``name``.
 
-    All GPU measurements are of one type of GPU: that of ``name``, or else the first measured type.
+    If ``name`` measured its GPU, the GPU measurements come from machines with the same type of GPU.
+    Otherwise, they come from the first machine with GPU measurements.
     """
     own = scenarios[name]
     others = [scenario for other, scenario in scenarios.items() if other != name]

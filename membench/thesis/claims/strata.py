@@ -166,7 +166,8 @@ def disagreeing(strata: Iterable[Stratum]) -> tuple[StratumAxis, ...]:
 def labels(variant: str) -> dict[StratumAxis, str]:
     """Axis -> stratum, from the variant's name and its parameters.
 
-    If these give no axis, the axis is `CASE`, and the stratum is the case id without its axes.
+    If these give no axis, the axis is `CASE`. The stratum is then the variant's name, without the
+    parts ``name=value`` of a case id.
     """
     params = variant.params if isinstance(variant, Message) else {}
     found: dict[StratumAxis, str] = {}

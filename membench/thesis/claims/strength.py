@@ -31,7 +31,11 @@ def kinds_read(
     rows: Mapping[str, Sequence[Row]],
     entries: Assumptions,
 ) -> tuple[EvidenceKind, ...]:
-    """The kinds of evidence of ``names``, models and traces in ``part``, the strongest first."""
+    """The kinds of evidence that ``part`` uses, the strongest first.
+
+    These are the kinds of the inputs ``names``, `MODEL` for a modelled part, and `ELSEWHERE` for
+    traces.
+    """
     found = {EvidenceKind.MODEL} if part.cls is ClaimClass.MODELLED else set()
     if part.traces:
         found.add(EvidenceKind.ELSEWHERE)
@@ -44,7 +48,7 @@ def kinds_read(
 
 
 def weak(part: Part, rows: Mapping[str, Sequence[Row]], entries: Assumptions) -> Message | None:
-    """The reason why the evidence is too weak for a verdict on ``part``, if it is."""
+    """The reason why the evidence is too weak for a verdict on ``part``; None if it is not."""
     names = part.rests_on or (*part.measurements, *part.assumptions)
     kinds = kinds_read(part, names, rows, entries)
     if not kinds or DECIDING & set(kinds):

@@ -47,8 +47,9 @@ class Sweep:
 def _next(step: float, farther: float = math.inf) -> float:
     """The next step to evaluate when `Sweep.word` needs the verdict after ``step``.
 
-    `smallest_flip` needs the sizes in `LADDER` in ascending order, and most change no verdict. So
-    the largest size is evaluated first, and then the middle one of the remaining sizes.
+    `smallest_flip` tries the sizes in `LADDER` in ascending order. The largest size is evaluated
+    first: if it changes no verdict, no other size needs an evaluation. After that, the middle one
+    of the sizes from ``step`` to ``farther`` is evaluated.
 
     Args:
         farther: the nearest evaluated step beyond ``step``.

@@ -41,9 +41,10 @@ class ClaimResult:
     """The verdict on one claim for one machine.
 
     Attributes:
-        flip: the smallest change of one input that changes the verdict; None if unknown.
+        flip: the smallest change of one input that changes the verdict; None if none was found.
         measure: the commands that measure the inputs.
-        assume: assumptions that change the verdict on the claim or on a part; None if unknown.
+        assume: assumptions that change the verdict on the claim or on a part; None if none were
+            found.
     """
 
     claim: Claim
@@ -86,7 +87,7 @@ class Verdicts:
 
     @property
     def day(self) -> date:
-        """The day of the newest run, or else of the newest assumption, for `is_old`."""
+        """The day of the newest run, or else of the newest assumption."""
         runs = [row.started[:10] for one in self.subjects for row in one.rows if row.started]
         if runs:
             return date.fromisoformat(max(runs))
@@ -161,7 +162,7 @@ def verdicts(
 
 
 def judge_point(point: MachineClaim) -> ClaimResult:
-    """The verdict on one claim for one machine, in any process."""
+    """The verdict on one claim for one machine. A worker process can call this function."""
     return _claim(ledger(), point.claim, point.scenario, point.entries, _Shared(), {})
 
 
@@ -184,7 +185,7 @@ class _Shared:
     Attributes:
         claims, parts: by id.
         words: verdicts after a change of one input.
-        assumed: id of a part and options of `--assume` -> the verdict with these options.
+        assumed: (id of a part, options of `--assume`) -> the verdict with these options.
     """
 
     claims: dict[str, ClaimResult] = field(default_factory=dict)

@@ -29,7 +29,10 @@ def verdict_words(part: PartVerdict) -> str:
 
 
 def claim_words(result: ClaimResult) -> str:
-    """The verdict on a claim as text, with the short reasons if every inconclusive part has one."""
+    """The verdict on a claim as text.
+
+    An inconclusive verdict has the short reasons if every inconclusive part has one.
+    """
     whys = {part.why for part in result.parts if part.word is ClaimVerdict.INCONCLUSIVE}
     lacks = result.word is ClaimVerdict.INCONCLUSIVE and "" not in whys
     return _verdict(result.word, listed(sorted(whys)) if lacks else "", result.badges)

@@ -61,7 +61,7 @@ class AllModels(NamedTuple):
         state: [model, 1] bytes of the constant state of a sequence.
         every: [group, model, 1] tokens per cache entry.
         window: [group, model, 1] maximum number of cache entries.
-        entry: KV type -> [group, model, 1] bytes per entry over all layers.
+        entry: KV type -> [group, model, 1] bytes per entry, over all layers of the group.
     """
 
     names: tuple[str, ...]
@@ -112,7 +112,7 @@ def all_models() -> AllModels:
 
 @lru_cache(maxsize=32)
 def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
-    """`AllModels.kv` for the array of tokens with the bytes ``contexts``."""
+    """`AllModels.kv`, cached. ``contexts`` are the bytes of its array ``tokens``."""
     models, tokens = all_models(), np.frombuffer(contexts)
     held: Floats = np.broadcast_to(models.state, (len(models.names), tokens.size))
     for every, window, entry in zip(models.every, models.window, models.entry[dtype], strict=True):
@@ -189,7 +189,7 @@ def decode_seconds(
 
 
 def touched(model: Known, batch: Floats, element: float | None = None) -> Floats:
-    """Bytes of weights that a decode step reads, in the shape of ``batch`` (tokens per step).
+    """Bytes of weights that a step reads, for each number of tokens per step in ``batch``.
 
     ``element`` is bytes per weight; None for the published precision.
     """
@@ -203,7 +203,7 @@ def touched(model: Known, batch: Floats, element: float | None = None) -> Floats
 
 @lru_cache(maxsize=512)
 def _touched(weights: Parameters, shared: float, expert: float, batches: bytes) -> Floats:
-    """[n] weights that a decode step reads, in the unit of ``shared`` and ``expert``.
+    """[n] `roofline.touched_weights`, in the unit of ``shared`` and ``expert``.
 
     ``batches`` are the bytes of an array: [n] tokens per step.
     """

@@ -29,7 +29,7 @@ Values = dict[str, Floats]
 
 
 def _request(scenario: Scenario, kind: str) -> Floats:
-    """[model, draws] FLOPs of a request: for the part of the input that misses, and the output."""
+    """[model, draws] FLOPs to compute the input tokens that miss and the output of a request."""
     given, written = scenario[f"workload.{kind}.input"], scenario[f"workload.{kind}.output"]
     return prefill_flops(given + written, given * (1 - scenario["workload.thinking.miss"]))
 
@@ -144,7 +144,7 @@ def decode_memory_bound(scenario: Scenario) -> Values:
 
 
 def prefill_memory_bound(scenario: Scenario) -> Values:
-    """Share of two contexts after which the prefill of a chunk on Rubin is memory-bound."""
+    """Share of two contexts for which the prefill of one more chunk on Rubin is memory-bound."""
     rate, flops = _device(scenario, "rubin")
     chunk = scenario["workload.prefill.chunk"]
     contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]

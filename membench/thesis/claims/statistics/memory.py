@@ -33,7 +33,7 @@ _POINTS = ("p50", "p90")
 
 
 def kv_over_free_hbm(scenario: Scenario) -> Values:
-    """KV bytes of the batch of `_batch`, divided by the HBM that the weights leave free."""
+    """KV bytes of a batch (`_batch`), divided by the HBM that the weights leave free."""
     read = (
         scenario.of_device("memory"),
         scenario["system.hbm_share"],
@@ -85,7 +85,9 @@ def _weights() -> _ModelWeights:
 
 
 def _batch(context: Floats, rate: Floats, flops: Floats) -> Floats:
-    """[model, draws] the smallest batch that reaches `_PEAK_SHARE` of the highest decode rate.
+    """[model, draws] the smallest batch with at least `_PEAK_SHARE` of the highest decode rate.
+
+    The batch is a power of two.
 
     Args:
         context: [draws] tokens per sequence.

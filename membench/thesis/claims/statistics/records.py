@@ -91,7 +91,7 @@ def reachable_capacity(scenario: Scenario) -> Values:
 
 
 def hbm_price(scenario: Scenario) -> Values:
-    """Contract price of HBM divided by the price a quarter or (forecast) a year earlier."""
+    """Growth factors of HBM's contract price: in a quarter (reported), and in a year (forecast)."""
     return {
         tr("HBM3E, 2Q26 as reported"): scenario["record.hbm.price_quarter"],
         tr("2026 as forecast"): scenario["record.hbm.price_year"],

@@ -1,9 +1,12 @@
 """Statistics of replayed traces: how many cache hits the capacity of each tier adds.
 
-Several LRU tiers together contain the same blocks as one LRU cache of the total capacity. A GPU is
-assumed to receive as many requests as it can prefill, so the statistics divide capacities by the
-ratio of this request rate to the recorded one. A hit on flash counts only if the link restores the
-mean request no slower than the GPU recomputes it.
+Several LRU tiers together contain the same blocks as one LRU cache of the total capacity.
+
+A GPU is assumed to receive as many requests as it can prefill. At k times the recorded request
+rate, a cache is assumed to need k times the capacity for the same hit rate.
+
+Except in `ssd_first`, a hit on flash counts only if the link restores the mean request no slower
+than the GPU recomputes it.
 """
 
 from __future__ import annotations
@@ -77,7 +80,7 @@ def _constants() -> _Constants:
 
 
 class Tiers(NamedTuple):
-    """[model, draws] bytes per GPU for KV cache, in each tier and all faster tiers."""
+    """[model, draws] bytes per GPU for KV cache. Each number includes all faster tiers."""
 
     hbm: Floats
     ddr: Floats
@@ -209,9 +212,9 @@ def ddr_share_of_hits(scenario: Scenario) -> Values:
 
 
 def ssd_first(scenario: Scenario) -> Values:
-    """1 if SSD saves the most GPU seconds per dollar and has the most resident bytes, else 0.
+    """1 if, of all tiers, SSD saves the most GPU time per dollar and holds the most bytes; else 0.
 
-    The resident bytes are limited to the capacity beyond which the hit rate is constant.
+    Bytes beyond the capacity with the maximum hit rate do not count.
     """
     memory = scenario.of_device("memory")
     flops = scenario["gemm"] * scenario["system.prefill_share"]

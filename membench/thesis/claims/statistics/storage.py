@@ -68,7 +68,10 @@ def usable_capacity_here(scenario: Scenario) -> Values:
 
 
 def endurance(scenario: Scenario) -> Values:
-    """Drive writes per day of a saturated GPU, divided by the rated ones, by model."""
+    """Drive writes per day, divided by the rated drive writes per day, by model.
+
+    The drives store all KV cache that a busy GPU produces.
+    """
     prompt, flops = scenario["workload.prefill.prompt"], scenario["gemm"]
     per_day = cast("Formula", economics.drive_writes_per_day)
     capacity, rating = scenario["system.extra_capacity"], scenario["ssd.rating.dwpd"]
