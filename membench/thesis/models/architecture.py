@@ -63,7 +63,7 @@ def head_width(config: Config) -> int:
 
 
 def kv_heads(text: Text) -> int:
-    """The number of KV heads per layer. Some layers of some models differ (`layer_geometry`)."""
+    """The usual number of KV heads per layer. `layer_geometry` handles the exceptions."""
     heads = number(text, "num_attention_heads")
     if not heads:
         raise ModelError("'num_attention_heads' of the model must not be 0")
@@ -133,9 +133,9 @@ def layer_geometry(text: Text, kind: LayerKind, listed: int | None) -> tuple[int
 
 
 def heads_by_layer(text: Text, kinds: tuple[LayerKind, ...]) -> Sequence[int | None]:
-    """The number of KV heads of each layer, if the configuration lists them.
+    """The number of KV heads of each layer, or None for every layer if there is no list.
 
-    Nemotron NAS, DeciLM and OpenELM list the numbers. Otherwise, each entry is None.
+    Nemotron NAS, DeciLM and OpenELM list the numbers.
     """
     if isinstance(blocks := text.get("block_configs"), list):
         heads = number(text, "num_attention_heads")
@@ -195,7 +195,7 @@ def _latent(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
 
 
 def _indexed(text: Text, kinds: tuple[LayerKind, ...]) -> int:
-    """The number of latent layers that store an index. The others use an earlier layer's index."""
+    """The number of latent layers that store an index. The others use that of an earlier layer."""
     attends = [place for place, kind in enumerate(kinds) if kind in _GROWS]
     named = text.get("indexer_types")
     pattern = text.get("index_topk_pattern")
@@ -250,9 +250,9 @@ def compress_ratios(text: Text) -> list[int]:
 def _compressed(text: Text) -> tuple[LayerGroup, ...]:
     """The layer groups of DeepSeek V4.
 
-    A layer with a ratio above 0 stores one latent per ``ratio`` tokens. With ratio 4, the layer
-    also stores an index. If the model has a window, each layer also stores the last tokens
-    uncompressed.
+    A layer with a ratio above 0 stores one latent per ``ratio`` tokens. If the model has an index,
+    each layer with ratio 4 stores one. If the model has a window, each layer also stores the last
+    tokens uncompressed.
     """
     ratios = Counter(compress_ratios(text))
     layers = ratios.total()

@@ -48,7 +48,7 @@ def mooncake_bandwidth(
     """The break-even bandwidth (B/s) by equation 2 of Mooncake (FAST '25).
 
     The equation compares ``l (a p^2 d + b p d^2)`` FLOPs with ``2 l p d s / gqa`` bytes for l
-    layers. It counts all pairs of attention, but `breakeven_bandwidth` only the causal half.
+    layers. It counts all pairs of query and key. `breakeven_bandwidth` counts only the causal half.
 
     Args:
         prefix: p, number of tokens.

@@ -54,7 +54,7 @@ class Model:
         day: the day on which membench's authors read the configuration; None for a user's file.
         parameters: None if membench cannot count the weights.
         weights: None if the precision or ``parameters`` are unknown.
-        cache: the KV type for which the checkpoint was made: `fp8`, or None if not given.
+        cache: `fp8` if the configuration gives an 8-bit KV cache, otherwise None.
         notes: sentences about assumed values and about problems with the weights.
         released: the day on which the weights were published; None if unknown.
     """
@@ -216,9 +216,8 @@ def find_model(name: str) -> Model:
             with a `config.json`.
 
     Raises:
-        UsageError: ``name`` is not a built-in model.
-        ModelError: ``name`` is a path, but the file is missing or does not describe a supported
-            model.
+        UsageError: ``name`` is neither a built-in model nor the path of a configuration.
+        ModelError: the `config.json` is missing, or does not describe a supported model.
     """
     known = _entries()
     if name in known:

@@ -94,7 +94,8 @@ def text_part(config: Config) -> Config:
 def absent_keys() -> Mapping[str, Mapping[str, Any]]:
     """model_type -> {key: default value of the absent key}, from `absent_keys.toml`.
 
-    A string is a rule (`_quotient`), except for the key `LAYERS`.
+    A default that is a string is a rule for `_quotient`. The exception is the key `LAYERS`, which
+    has a rule of `layer_kinds`.
     """
     text = Path(__file__).with_name("absent_keys.toml").read_text(encoding="utf-8")
     document = tomllib.loads(text)
@@ -140,7 +141,8 @@ def number(config: Config, *keys: str, default: int | None = None) -> int:
     """The value of the first of ``keys`` that ``config`` has, or else ``default``.
 
     Raises:
-        ModelError: the value is missing, or is not a whole number from 0 to 2^40 - 1.
+        ModelError: there is neither a value nor a default, or the value is not a whole number from
+            0 to 2^40 - 1.
     """
     for key in keys:
         value = config.get(key)

@@ -53,7 +53,7 @@ def sessions_held(active: float, duty: float) -> float:
     ``duty`` is the share of time in which a session computes.
 
     Raises:
-        ValueError: ``duty`` is not above 0 and at most 1.
+        ValueError: ``duty`` is 0 or less, or above 1.
     """
     if not 0 < duty <= 1:
         raise ValueError(f"the duty cycle is {duty}, but must be above 0 and at most 1")

@@ -154,8 +154,8 @@ class Shares:
 
     Attributes:
         low, high: the edges of the band in seconds.
-        traffic: share of all bytes that are read again.
-        residency: share of all idle byte-seconds.
+        traffic: share (0 to 1) of the cache (in bytes, tokens or blocks) with a gap in the band.
+        residency: the same share, with each part of the cache weighted by its gap.
     """
 
     low: float
@@ -167,13 +167,13 @@ class Shares:
 def shares(
     gaps_s: NDArray[np.float64], weights: NDArray[np.float64], edges_s: Iterable[float]
 ) -> tuple[Shares, ...]:
-    """The shares of re-reads and of idle byte-seconds in each band of gaps.
+    """The shares of reuse and of idle time in each band of gaps.
 
     A band is ``(edge, next edge]``. The first band includes 0. The last band has no upper edge.
 
     Args:
         gaps_s: [n] seconds between two uses.
-        weights: [n] bytes, tokens or blocks that were reused after this gap.
+        weights: [n] bytes, tokens or blocks with each gap.
         edges_s: upper edges of the bands, ascending.
     """
     bounds = np.array([*edges_s], np.float64)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 def gpus_needed(weight_bytes: float, memory_bytes: float, share: float = 1.0) -> int:
     """The smallest number of GPUs (a power of two) whose memory has room for the weights.
 
-    Tensor parallelism divides the heads of a model, and servers contain 2, 4 or 8 GPUs.
+    The number is a power of two because tensor parallelism divides the heads of a model, and
+    because servers contain 2, 4 or 8 GPUs.
 
     Args:
         memory_bytes: memory of one GPU for weights and KV cache.

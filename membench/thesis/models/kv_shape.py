@@ -112,8 +112,8 @@ class LayerGroup:
         """Bytes of one entry per head: (K, V), (latent,) or (index,).
 
         Raises:
-            UsageError: ``dtype`` is `fp8_ds_mla`, but the group stores no latent with rotary
-                elements.
+            UsageError: ``dtype`` is `fp8_ds_mla`, but the group stores K and V, or a latent without
+                rotary elements.
         """
         if self.role is LayerRole.INDEX:
             return (self._index_bytes(dtype),)
@@ -233,8 +233,8 @@ def piece_sizes(
     head. The ranks divide a state, as in vLLM's MambaStateShapeCalculator.
 
     Raises:
-        UsageError: the ranks or the block cannot divide the cache evenly, or ``block_tokens`` or
-            ``tp`` is below 1.
+        UsageError: the ranks or the block cannot divide the cache evenly, the model cannot have the
+            KV type ``dtype``, or ``block_tokens`` or ``tp`` is below 1.
     """
     if block_tokens < 1 or tp < 1:
         raise UsageError(

@@ -171,9 +171,9 @@ def _of_places(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
 
 
 def _of_cycle(text: Text, layers: int) -> tuple[LayerKind, ...] | None:
-    """The kind of each layer of RecurrentGemma, in which attention always has a window.
+    """The kinds from the repeated list 'block_types' (RecurrentGemma); None without a list.
 
-    None for another kind of model.
+    In RecurrentGemma, attention always has a window.
     """
     cycle = text.get("block_types")
     if not isinstance(cycle, list) or not cycle:

@@ -43,7 +43,7 @@ class MatrixRole(StrEnum):
 
 
 class WeightMatrix(NamedTuple):
-    """A matrix of a model, or all experts of a layer. ``weights`` is the number of weights."""
+    """One matrix of a model, or several together. ``weights`` is the number of weights."""
 
     name: str
     role: MatrixRole
@@ -283,8 +283,8 @@ def _shared_width(text: Text, width: int) -> int:
 def _ernie(text: Text, place: int) -> bool:
     """Whether layer number ``place`` of ERNIE 4.5 has experts.
 
-    The first and last layer with experts may be lists of numbers. -1 is the last layer of the
-    model.
+    The configuration gives the first and the last layer with experts, each as a number or as a list
+    of numbers. -1 is the last layer of the model.
     """
     ends = [text.get("moe_layer_start_index"), text.get("moe_layer_end_index", -1)]
     starts, stops = (one if isinstance(one, list) else [one] for one in ends)

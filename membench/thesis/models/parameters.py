@@ -25,7 +25,7 @@ class Parameters:
     Attributes:
         total: all weights, including the embedding.
         matmul: weights that multiply one token.
-        shared: weights that every decode step reads, without experts and embedding.
+        shared: all weights except routed experts and embedding. Every decode step reads these.
         expert: weights of all routed experts.
         experts: number of routed experts in a layer; 0 for a dense model.
         active: number of routed experts that one token uses; 0 for a dense model.

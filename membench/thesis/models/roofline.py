@@ -105,7 +105,7 @@ def prefill_seconds(flops: float, flops_per_s: float, efficiency: float = 1.0) -
 def touched_weights(
     shared_bytes: float, expert_bytes: float, experts: int, active: int, batch: float
 ) -> float:
-    """Bytes of weights that one decode step reads.
+    """Bytes of weights that a step with ``batch`` tokens reads.
 
     ``W = W_shared + W_exp (1 - (1 - k/E)^B)``, if each token chooses experts at random.
 

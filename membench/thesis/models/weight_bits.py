@@ -101,7 +101,7 @@ class Weights:
 
     Attributes:
         stored: bytes of all weights, over all GPUs.
-        read: bytes that every decode step reads, without experts and embedding.
+        read: bytes that every decode step reads: all except routed experts and embedding.
         experts: bytes of all routed experts.
         label: the name of the precision of the matrices with the most weights.
         bits: mean bits per weight.
@@ -118,8 +118,8 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
     """The bytes of the weights of the model that ``config`` describes.
 
     Args:
-        wanted: precision of the matrices of the layers. Embedding, output head and routers have 16
-            bits. `auto` takes all precisions from ``config``.
+        wanted: `auto` for the precisions in ``config``. Otherwise, the precision of the matrices of
+            the layers; embedding, output head and routers then have 16 bits.
 
     Raises:
         ModelError: the weights cannot be counted, or the precision is unknown.
@@ -156,7 +156,7 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
 
 
 def cache_type(config: Config) -> str | None:
-    """The KV type for which a quantized checkpoint was made: `fp8`; None if not known."""
+    """`fp8` if the quantization settings give an 8-bit KV cache, otherwise None."""
     for part in (config, text_part(config)):
         try:
             quantized = _quantization(part)

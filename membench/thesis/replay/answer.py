@@ -56,8 +56,11 @@ class CachePoint:
 class PolicyPoint:
     """The results for a cache of one capacity under one policy.
 
-    The attributes are as in `CachePoint`, but ``written_per_day`` counts only the
-    ``written_blocks`` blocks that the policy wrote to the cache after the warm-up.
+    The other attributes are as in `CachePoint`.
+
+    Attributes:
+        written_blocks: number of blocks that the policy wrote to the cache after the warm-up.
+        written_per_day: bytes of these blocks per day; None if unknown.
     """
 
     policy: str
@@ -78,8 +81,10 @@ class TierRow:
         capacity_blocks: number of whole blocks.
         hit_rate: share of all requested blocks that hit in this tier.
         read_per_s, written_per_s, written_per_day: mean bytes; None if the trace has no duration.
-        dwpd: ``written_per_day`` divided by the capacity; None also if the tier is not flash.
-        mean_gigabytes: time average of the resident bytes, in 1e9 bytes; None as above.
+        dwpd: ``written_per_day`` divided by the capacity; None if the tier is not flash, or if the
+            trace has no duration.
+        mean_gigabytes: time average of the resident bytes, in 1e9 bytes; None if the trace has no
+            duration.
     """
 
     name: str
@@ -187,16 +192,16 @@ def replay_source(
             that reaches this share.
         block_tokens: number of tokens per block (see `read_trace`).
         shared_prefix: number of tokens at the start of each session that all sessions share.
-        rate: random starts of sessions (without sessions: of requests) per second; None for the
-            order and the times of the trace.
+        rate: sessions per second that start at random times. Without sessions, this is the rate of
+            requests. None for the order and the times of the trace.
         model, dtype: the model and KV type that convert blocks to bytes.
         warmup: seconds after the first request that the warm hit rates leave out.
         policies: policies to replay at each capacity, in addition to LRU.
         tiers: tiers to simulate, fastest first; require ``model``.
 
     Raises:
-        UsageError: an argument needs a model, a common clock or tokens, but there is none. Or a
-            capacity, size or tier is smaller than a block, or the trace ends during the warm-up.
+        UsageError: an argument requires a model, tokens or a common clock, and there is none; a
+            capacity, size or tier is smaller than a block; or the trace ends during the warm-up.
         TraceError: the trace cannot be read or replayed.
     """
     if min(capacities, default=1) < 1:

@@ -41,8 +41,9 @@ class GapSums:
         fast_mean_s, slow_mean_s: mean of ``min(gap, FAST_S)`` and of ``min(gap, KEPT_S)`` in
             seconds, weighted by tokens.
         bands: shares of traffic and residency in the bands with the upper edges `EDGES_S`.
-        traffic, residency: [61] share of the tokens, and of the token-seconds, with a gap of at
-            most each value of `GRID_S`.
+        traffic: [61] for each value of `GRID_S`, the share of the tokens with at most this gap.
+        residency: [61] for each value of `GRID_S`, the share of the token-seconds with at most this
+            gap.
     """
 
     trace: str

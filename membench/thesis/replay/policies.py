@@ -187,7 +187,10 @@ def following(requests: Requests) -> Ints:
 
 
 def parents(requests: Requests) -> Ints:
-    """[b] the previous block in the first request that names each block; -1 for a first block."""
+    """[b] for each block, the block before it in the first request that contains it.
+
+    The value is -1 if the block is at the start of that request.
+    """
     before = np.full(requests.ids.size, -1)
     before[1:] = requests.ids[:-1]
     before[requests.bounds[:-1][np.diff(requests.bounds) > 0]] = -1

@@ -38,8 +38,8 @@ def lru(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
         touched: [b] working memory, the time of the last use of each block in seconds.
         ttl: seconds without use after which the cache drops a block.
         second: whether the cache admits a block only on the second use.
-        leaf: whether the cache evicts only blocks that are not the ``parent`` of a cached block, as
-            long as there are such blocks.
+        leaf: whether the cache evicts the ``parent`` of a cached block only if there is no other
+            block.
         hits: [r] output, number of blocks that hit.
         written: [r] output, number of blocks that were inserted.
     """
@@ -200,8 +200,8 @@ def optimal(  # noqa: C901, PLR0912 - one loop, compiled whole
 ) -> None:
     """Belady's optimal policy: evict the block whose next use is latest.
 
-    If several blocks have the latest next use, evict the block that is last in its prefix. A block
-    without a next use leaves the cache at once.
+    If several blocks have the latest next use, evict the block with the highest position in its
+    last request. A block without a next use leaves the cache at once.
 
     Args:
         ids, bounds, hits, written: as in `lru`.

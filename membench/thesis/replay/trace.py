@@ -30,7 +30,7 @@ class Trace:
     Attributes:
         block_tokens: number of tokens per block; 0 if blocks are objects without tokens.
         timed: whether the trace has request times. If not, ``arrival`` gives only the order.
-        full_only: whether only whole blocks have an id, so a partial last block has none.
+        full_only: whether a partial last block of a request has no id.
         sessions: whether the trace has sessions. As read, each session has a separate clock.
         private: whether equal ids of different sessions are different blocks.
         session: [n] index of the session; all 0 if there are no sessions.
@@ -125,9 +125,10 @@ def _first_arrivals(session: Ints, arrival: Floats) -> Floats:
 def with_shared_prefix(trace: Trace, tokens: int) -> Trace:
     """``trace`` in which all sessions share the first ``tokens`` tokens, in whole blocks.
 
-    Private ids do not show a prefix that all sessions share, such as a system prompt. Only the
-    first run of consecutive ids of each session's first request can be shared. If ids are not
-    private, the result is ``trace``.
+    If ids are not private, the result is ``trace``. Private ids hide a common prefix, such as a
+    system prompt.
+
+    In each session, at most the first run of consecutive ids of the first request is shared.
 
     Raises:
         TraceError: the ids are too large to give the sessions separate ids.

@@ -56,8 +56,8 @@ def demand_of(
 ) -> Demand:
     """The demand of a GPU that spends ``flops_per_s`` on prefill, with an unlimited cache.
 
-    By Little's law, the resident bytes are the B/s that are read again times the mean of the
-    limited gaps (`GapSums.fast_mean_s`, `GapSums.slow_mean_s`).
+    Little's law gives the resident bytes: the B/s that are read again, times the mean gap
+    (`GapSums.fast_mean_s` or `GapSums.slow_mean_s`).
 
     Args:
         model: a model with known weights.

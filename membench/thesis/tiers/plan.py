@@ -82,8 +82,8 @@ class Lengths:
     """Mean request lengths and reuse, which replace a trace.
 
     Attributes:
-        reuse: share of the input tokens that an earlier request had, too.
-        gap_s: mean seconds between two uses of these tokens.
+        reuse: share (0 to 1) of the input tokens that an earlier request also had.
+        gap_s: mean seconds between two uses of a reused token.
     """
 
     input_tokens: int
@@ -163,8 +163,8 @@ def plan_of_lengths(
     """Plan the tiers from mean request lengths, by Little's law.
 
     The time between two uses is assumed to have an exponential distribution. A tier keeps a block
-    for ``capacity / rate`` seconds, but at most for the TTL. The rate is the B/s that are written
-    or read again.
+    for ``capacity / rate`` seconds, but at most for the TTL. ``rate`` is the B/s written plus the
+    B/s read again.
 
     Raises:
         UsageError: ``tiers`` is empty, or a tier is too small for one token or has an unknown name.

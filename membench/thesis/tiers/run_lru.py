@@ -18,7 +18,8 @@ class Slot:
 
     Attributes:
         time: time of the last use, in seconds.
-        starts: start ids of the remaining pieces, ascending. Later ids are less recent.
+        starts: start ids of the remaining pieces, ascending. Blocks with higher ids are less
+            recent.
     """
 
     scope: int
@@ -64,10 +65,10 @@ class RunLru:
         return taken
 
     def push(self, scope: int, run: Run, time: float) -> None:
-        """Insert the blocks of ``run``, last used at ``time``. None may be cached.
+        """Insert the blocks of ``run``, last used at ``time`` (seconds). None may be cached.
 
-        Of blocks with the same time, those inserted last are the most recent, and in a run the
-        first block is the most recent.
+        In a run, the first block is the most recent. Of two runs with the same time, the run that
+        was inserted later is more recent.
         """
         self._map.insert(scope, *run, self._next)
         self._slots[self._next] = Slot(scope, time, [run[0]])

@@ -39,7 +39,7 @@ class TierSpec:
         read, write: B/s between this tier and the GPU, over the whole path.
         latency: seconds until the first byte of a load.
         ttl: seconds of idle time after which the tier drops a block.
-        shared: whether all GPUs share one tier instead of one tier each.
+        shared: whether all GPUs share the tier. If not, each GPU has its own.
         second: whether the tier admits a block only on the second use.
 
     Raises:
@@ -123,7 +123,7 @@ class TierUse:
 
     @property
     def dwpd(self) -> float:
-        """Drive writes per day; 0 if the trace takes no time."""
+        """Drive writes per day; 0 if the trace takes no time, infinite without capacity."""
         if not self.seconds or not self.written_bytes:
             return 0.0
         if not self.capacity_bytes:

@@ -181,7 +181,8 @@ class _EventModel:
     ) -> tuple[list[int], int]:
         """(number of blocks that hit in each tier, sum over all tiers).
 
-        The longest prefix of the request that is in the tiers hits, each block in the fastest tier.
+        The request hits up to the first block that no tier contains. Each block hits in the fastest
+        tier that contains it.
         """
         served = [0] * len(stores)
         for first, last in runs:
@@ -201,7 +202,10 @@ class _EventModel:
         return served, sum(served)
 
     def _next_above(self, faster: list[_Store], scope: int, begin: int, last: int) -> int:
-        """The last id, up to ``last``, before the first block of a tier in ``faster``."""
+        """The id before the first block from ``begin`` to ``last`` that a tier in ``faster`` has.
+
+        The result is ``last`` if there is no such block.
+        """
         for store in faster:
             found = store.cache.find(scope, begin, last)
             if found:
@@ -253,7 +257,10 @@ class _EventModel:
         return [part for run in runs for part in self.sightings.again(scope, run)]
 
     def _sink(self, stores: list[_Store], depth: int, dropped: list[Dropped]) -> None:
-        """Move evicted blocks down, beginning with tier number ``depth``."""
+        """Insert evicted blocks into tier number ``depth`` (from 0).
+
+        The blocks that this evicts go to the next tier, and so on.
+        """
         while dropped and depth < len(stores):
             store = stores[depth]
             for run in dropped:

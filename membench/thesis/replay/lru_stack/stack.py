@@ -54,7 +54,7 @@ class StackDistances(NamedTuple):
     Attributes:
         shared: [n] for each request, the number of blocks shared with the previous request.
         before: [n] index of the previous request in the trace; -1 if there is none.
-        turn: [m] for each atom of the other blocks, the index of the request in `Touches`.
+        turn: [m] for each atom that is not shared, the index of the request in `Touches`.
         run: [m] for each of these atoms, the index of the run in `Touches`.
         blocks: [m] number of blocks of each atom.
         position: [m] position of the atom's first block; 0 if the atom is new.

@@ -1,4 +1,7 @@
-"""Compares each request with the previous request: shared blocks at the start, other blocks."""
+"""Compares each request with the previous request.
+
+The blocks at the start that are equal in both requests are shared. The other blocks are listed.
+"""
 
 from __future__ import annotations
 

@@ -145,7 +145,11 @@ def _of_folder(path: Path, block_tokens: int | None) -> Trace:
 
 
 def _lines(name: str, content: bytes) -> Lines:
-    """Split ``content`` into lines. One JSON object, or each element of a JSON list, is a line."""
+    """Split ``content`` into lines.
+
+    If the content is a single JSON object, it becomes one line. If it is a JSON list, each element
+    becomes a line.
+    """
     content = as_utf8(content)
     lines = lines_of(content, name)
     if lines and (lines[0].strip() in {b"{", b"["} or content.startswith(b"[")):

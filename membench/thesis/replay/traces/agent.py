@@ -82,7 +82,7 @@ class _Reader:
         Args:
             number: the line number, for errors.
             wanted: tokens per block that the user wants; None for any number.
-            count: number of the session in the trace, from 1.
+            count: a number from 1 that identifies the session in the trace.
         """
         lines = self.lines
         self.number = count

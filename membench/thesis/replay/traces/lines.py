@@ -55,7 +55,7 @@ class Lines:
         raise TraceError(f"{self.name}, line {number}: {what}", hint or _FORMS)
 
     def objects(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """(line number, JSON object) of each line that is not blank. There is at least one."""
+        """(line number, JSON object) of each line that is not blank. A blank file is an error."""
         written = [number for number, line in enumerate(self.lines, 1) if line.strip()]
         if not written:
             raise TraceError(

@@ -184,7 +184,7 @@ def _numbered_words(words: list[str]) -> Ints:
 
 
 def _check_blocks(lines: Lines, prompts: Ints, counts: Ints, size: int) -> bool:
-    """Whether only whole blocks have ids.
+    """Whether the trace has partial blocks, and these blocks have no ids.
 
     Raises:
         TraceError: the numbers of ids do not match blocks of ``size`` tokens.

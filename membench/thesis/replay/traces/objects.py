@@ -28,7 +28,7 @@ _LARGEST = 2**64 - 1
 
 
 def is_binary(name: str) -> bool:
-    """Whether the file name ``name`` contains oracleGeneral."""
+    """Whether the file name ``name`` contains "oracleGeneral", in upper or lower case."""
     return "oraclegeneral" in name.lower()
 
 
