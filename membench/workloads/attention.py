@@ -155,7 +155,11 @@ class Attention:
             gpu.launch(self._merge, rows * shape.group, BLOCK, merged)
 
     def verify(self) -> None:
-        """Raise `VerificationFailed` if the first or the last row of the last layer is wrong."""
+        """Check the last layer, for the first and for the last pair of sequence and KV head.
+
+        Raises:
+            VerificationFailed: an element is wrong.
+        """
         shape = self._shape
         last = shape.batch * shape.heads - 1
         for row in {0, last}:

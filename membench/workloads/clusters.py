@@ -16,7 +16,11 @@ STATIC_BYTES = 128
 
 
 def needs_clusters(gpu: Gpu, cluster: int) -> None:
-    """Skip the case if the GPU has no clusters, or fewer SMs than ``cluster`` thread blocks."""
+    """Skip the case if the GPU cannot run clusters of ``cluster`` thread blocks.
+
+    A cluster of one thread block runs on every GPU. A larger cluster requires compute capability
+    9.0, and at least as many SMs as thread blocks.
+    """
     if cluster > 1 and gpu.properties.capability < CLUSTER_CAPABILITY:
         skip("clusters of blocks need compute capability 9.0 or newer")
     if cluster > gpu.properties.sms:

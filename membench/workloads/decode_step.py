@@ -24,7 +24,10 @@ LEAST_CONTEXT = 128
 
 
 def attention_bytes(model: ModelShard, kv: str) -> int:
-    """Bytes of K and V that one decode step with `TOKENS` tokens reads; ``kv`` is fp16 or fp8."""
+    """Bytes of K and V that a decode step reads with `TOKENS` tokens in the KV cache.
+
+    ``kv`` is fp16 or fp8.
+    """
     size = {"fp16": 2, "fp8": 1}[kv]
     return 2 * size * model.layers * model.kv_heads // model.tp * HEAD_DIM * TOKENS
 

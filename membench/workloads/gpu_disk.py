@@ -26,7 +26,7 @@ _CHUNK = 4 << 20
 class CudaStorage:
     """One backend that combines the backend of a GPU and the backend of a disk.
 
-    A row has the GPU as device.
+    The GPU is the device of the rows.
 
     Args:
         storage: the disk; None if the run has no scratch file.
@@ -51,7 +51,7 @@ class CudaStorage:
 
     @property
     def kernel_digest(self) -> str:
-        """Hex SHA-256 digest of the kernel digests of the GPU and of any disk."""
+        """Hex SHA-256 digest of the kernel digests of the GPU and, if there is one, the disk."""
         parts = [self.gpu.kernel_digest]
         parts += [self._storage.kernel_digest] if self._storage is not None else []
         return hashlib.sha256("".join(parts).encode()).hexdigest()
@@ -131,6 +131,6 @@ class PoolSink:
 def landed_pages(gpu: Gpu, pool: Buffer, block: int, places: Sequence[int]) -> list[Any]:
     """Copy the pages ``places`` of a GPU pool to the host: ``block`` bytes of uint8 per page.
 
-    The caller must have waited for copies in other queues than the measured queue.
+    Before the call, the caller must wait for the copies in all queues except the measured queue.
     """
     return [gpu.download(pool, np.uint8, block, place * block) for place in places]

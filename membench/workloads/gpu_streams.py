@@ -207,7 +207,10 @@ def _check(patterns: Patterns, operation: str, target: Buffer, iterations: int) 
 
 
 def sample_seconds(operation: str, size: int) -> float:
-    """Estimated seconds of one sample for arrays of ``size`` bytes, at 2.5 TB/s."""
+    """Estimated seconds of one sample at 2.5 TB/s, and at least `MIN_SAMPLE_S`.
+
+    ``size`` is the bytes of one array.
+    """
     return max(MIN_SAMPLE_S, ACCESSES[operation] * size / 2.5e12)
 
 

@@ -32,8 +32,8 @@ def copies(
             bulk copies through shared memory (``tma``).
         target, source: addresses that the GPU can access.
         size: a multiple of 16 bytes.
-        grid: number of SMs; 0 for all SMs. The kernel gets one thread block per SM (``sm``), or as
-            many as fit (``tma``).
+        grid: number of SMs; 0 for all SMs. With ``sm``, the kernel gets one thread block per SM.
+            With ``tma``, each SM gets as many thread blocks as fit. ``ce`` ignores the number.
 
     Raises:
         Skip: the engine is ``tma``, but the GPU has no bulk copies.

@@ -47,7 +47,7 @@ class ModelShard:
 
     @property
     def head(self) -> tuple[int, int]:
-        """The size (m, k) of the matrix on one GPU for the projection to the vocabulary."""
+        """Size (m, k) of the output head on one GPU."""
         return (self.vocabulary // self.tp, self.hidden)
 
 

@@ -18,7 +18,7 @@ class Beside:
     Attributes:
         victim_ns: duration of each piece of the victim that ran entirely while the aggressor was
             active.
-        aggressor_pieces: number of pieces of the aggressor in the window, including fractions.
+        aggressor_pieces: number of pieces of the aggressor in ``window_ns``, including fractions.
         window_ns: time from the start of the first to the end of the last piece in ``victim_ns``.
     """
 

@@ -60,7 +60,8 @@ def open_pipeline(
             of GPU memory per slot instead.
 
     Raises:
-        Skip: the scratch file is missing or too small, or there is no GPUDirect Storage.
+        Skip: the scratch file is missing or too small, or ``path`` is `gds` and KvikIO cannot read
+            the file.
     """
     storage = both.storage
     least = 4 * block * readers
