@@ -204,7 +204,7 @@ def _value(row: Row) -> float:
 
 
 def _best_sample(row: Row) -> float:
-    """The best sample if the run kept its samples, otherwise the best round."""
+    """The best sample if the row has it, otherwise the best round."""
     higher = row.better is Better.HIGHER
     end = row.max if higher else row.min
     seen = [_value(row), *row.round_values, *([end] if end else [])]

@@ -31,7 +31,7 @@ class Expectation:
         alike: axis -> rule, for the axes that may differ.
         case_version: version of the case in membench; None for other tools and published figures.
         of_memory: whether the value is of a row of a tier in `MEMORY`, without a flag of
-            `OFF_TIER_FLAGS`.
+            `OFF_TIER_FLAGS`; False for ``history``.
     """
 
     reference: str
@@ -59,10 +59,13 @@ class Expectation:
         return self.kind in EXPECTED and self.trust != "c"
 
     def likeness(self, row: Row) -> Likeness | None:
-        """Compare the case of ``row`` with the case of this value; None if not comparable.
+        """Find the axes in which the case of ``row`` differs from the case of this value.
 
-        Bench, metric and statistic must be equal, and the case version of rows of membench. Memory
-        rows that differ only in ``size=auto`` may have different versions.
+        The result is None in two cases:
+
+        - Bench, metric or statistic differ.
+        - This value has a case version, and ``row`` has another version. The versions may differ if
+          the value is of memory, only the sizes differ, and one of the sizes is ``auto``.
         """
         if (row.metric, row.stat) != (self.metric, self.stat):
             return None

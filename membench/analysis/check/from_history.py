@@ -21,7 +21,7 @@ HISTORY = "history"
 def expected_by_history(
     paths: Sequence[Path], machines: Iterable[str], checked: frozenset[str]
 ) -> tuple[Expectation, ...]:
-    """The noise band of each case of the check that has at least `LEAST` runs in its last level.
+    """The noise band of each case of the check, if its last level has at least `LEAST` runs.
 
     Args:
         paths: the checked files; the other CSV files in their folders are the other runs.

@@ -36,8 +36,8 @@ class DeviceLine:
 
     Attributes:
         device: index of the GPU; None for the host, or if no GPU was measured.
-        case: empty if no case was measured.
-        value: in the unit of the metric; the best sample if ``best`` is True.
+        case: empty if the quantity has no row.
+        value: in the unit of the metric; the best sample or round if ``best`` is True.
         best: whether an expected value is the best of a tool's repetitions.
         peak: peak of the hardware, from the row.
         verdict, share, why, brief: see `membench.analysis.check.rule.TierJudgement`.
@@ -61,7 +61,10 @@ class DeviceLine:
 
     @property
     def badness(self) -> tuple[int, float]:
-        """Sort key by verdict and then by share; worse results have larger keys."""
+        """Sort key; worse results have larger keys.
+
+        The key contains the verdict, and then the share or else the share of the peak.
+        """
         share = self.share if self.share is not None else self.peak_share
         return _SEVERITY[self.verdict], -(share if share is not None else 1.0)
 
@@ -70,7 +73,8 @@ class DeviceLine:
 class TierLine:
     """The result for one quantity of a machine.
 
-    ``devices`` has one result per measured GPU, by GPU index; otherwise a single result.
+    A quantity of GPUs has one result in ``devices`` for each GPU with rows, by GPU index. Any other
+    quantity has a single result, and so has a quantity of GPUs if no GPU has rows.
     """
 
     name: str
@@ -80,16 +84,17 @@ class TierLine:
     devices: tuple[DeviceLine, ...]
 
     def of_expected(self, share: float) -> str:
-        """``share`` as the measured value in percent of the expected value: above 100 % if larger.
+        """Format the measured value in percent of the expected value; above 100 % if larger.
 
-        For a latency, the result is the reciprocal of ``share``.
+        ``share`` is above 1 if the measured value is better. So for a latency, the result is the
+        reciprocal of ``share``.
         """
         higher = BETTER[self.metric] is Better.HIGHER
         return f"{share if higher else 1 / share:.0%}"
 
     @property
     def worst(self) -> DeviceLine:
-        """The device with the worst verdict; of equal verdicts, the lowest share."""
+        """The device with the largest `DeviceLine.badness`."""
         return max(self.devices, key=lambda one: one.badness)
 
     @property

@@ -105,10 +105,9 @@ def _bearing(met: Sequence[Precondition], tier: Tier, line: DeviceLine) -> list[
 def _weigh(line: DeviceLine, met: Sequence[Precondition]) -> DeviceLine:
     """Change the verdict of ``line`` according to ``met``, the preconditions of the line.
 
-    - Unknown: `pass` and `look` become `not judged`.
-    - Other settings or a shared machine: `look` and `fail` become `not judged`, because either may
-      be the cause of a low value.
-    - A fault: the fault becomes the reason for `look` or `fail` without another reason.
+    - State `UNKNOWN`: `pass` and `look` become `not judged`.
+    - State `OTHER`: `look` and `fail` of a measured value become `not judged`.
+    - State `BAD`: the precondition becomes the reason of a `look` or `fail` that has no reason.
     """
 
     def with_(verdict: CheckVerdict, found: Sequence[Precondition]) -> DeviceLine:

@@ -124,7 +124,10 @@ def _of_gpu(
 def _link(
     rows: Sequence[Row], state: GpuState | None, link: GpuLinks | None, device: int
 ) -> Precondition:
-    """The precondition for the PCI Express link, read during copies; an idle link runs slower."""
+    """The precondition for the link of one GPU; ``rows`` are the rows of the link.
+
+    Speed and width are those that were read during copies, because an idle link runs slower.
+    """
 
     def found(state: PreconditionState, seen: str) -> Precondition:
         return Precondition(tr("link"), state, seen, _LINK, device)
@@ -194,8 +197,8 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
 def _throttling(rows: Sequence[Row], device: int, *, known: bool) -> Iterator[Precondition]:
     """Yield the precondition for the clocks of one GPU, from all ``rows`` of the GPU.
 
-    ``known`` is whether NVML reported a state. Without a state, rows without throttling prove
-    nothing.
+    ``known`` is whether NVML reported a state. If NVML reported no state and no row was throttled,
+    nothing is yielded.
     """
     words = {
         word.strip()

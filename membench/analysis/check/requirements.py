@@ -63,7 +63,7 @@ def parse_requirements(words: Sequence[str]) -> Requirements:
 def failures(
     check: MachineCheck, required: Requirements, fail_on: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """The reasons why the check fails, one sentence each; empty if the check does not fail.
+    """The reasons why the check fails, one line each; empty if the check does not fail.
 
     Args:
         fail_on: further causes of failure: ``straggler`` for a slow GPU, or words of `WORDS`.
@@ -100,9 +100,9 @@ def gpus(devices: Sequence[int | None]) -> str:
 
 
 def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
-    """Yield a sentence for each requirement that is not met.
+    """Yield the reasons why requirements are not met.
 
-    A requirement of N GPUs requires a verdict on each tier in `_NEEDED` for any N GPUs.
+    A requirement of N GPUs is met if at least N GPUs have a verdict on each tier in `_NEEDED`.
     """
     devices = [device for line in check.lines for device in line.devices]
     seen = sorted({one.device for one in devices if one.device is not None and one.value})

@@ -50,8 +50,8 @@ class TierJudgement:
     """The verdict on one value.
 
     Attributes:
-        share: ratio to the worse end of the expected range, above 1 if better; None without a
-            range.
+        share: ratio to the worse end of the expected range, above 1 if better; None if the value
+            was compared with no range.
         why: the reason for the verdict; empty if ``share`` is the reason.
         brief: the reason in two or three words for a table; may be empty.
     """
@@ -74,7 +74,10 @@ def width(low: float, high: float) -> float:
 def judge(
     value: float, low: float, high: float, *, tier: Tier, metric: Metric, better: Better
 ) -> TierJudgement:
-    """Judge ``value`` against the expected range; all three are above 0 in the same unit."""
+    """Judge ``value`` against the expected range.
+
+    ``value``, ``low`` and ``high`` are above 0 and have the same unit.
+    """
     share = share_of(value, low, high, better)
     best = value / high if better is Better.HIGHER else low / value
     limit = TOO_FAST if metric is Metric.LATENCY else TOO_HIGH
@@ -105,7 +108,10 @@ def judge(
 
 
 def without_range(value: float, peak: float | None, better: Better) -> TierJudgement:
-    """Judge ``value`` without an expected value: `not judged`, with a hint if below `FLOOR`."""
+    """The judgement without an expected value: `not judged`.
+
+    The reason has a hint if higher is better and ``value`` is below `FLOOR` times ``peak``.
+    """
     why, brief = tr("no expected value to compare with"), tr("no expected value")
     if peak is not None and better is Better.HIGHER and value < FLOOR * peak:
         why = tr("no expected value to compare with, and below 70 % of the peak")
@@ -114,5 +120,5 @@ def without_range(value: float, peak: float | None, better: Better) -> TierJudge
 
 
 def is_above(value: float, peak: float | None, better: Better) -> bool:
-    """Whether ``value`` exceeds ``peak`` by more than `PEAK_TOLERANCE`; False for latencies."""
+    """Whether ``value`` is above ``peak`` beyond `PEAK_TOLERANCE`; False if lower is better."""
     return peak is not None and better is Better.HIGHER and value > peak * (1 + PEAK_TOLERANCE)

@@ -30,7 +30,7 @@ class Straggler:
     """A GPU, or a pair of GPUs, that is slower than the other GPUs of the host.
 
     Attributes:
-        name: ``GPU 3``, or ``GPU 3 to GPU 4``.
+        name: such as ``GPU 3`` or ``GPU 3 to GPU 4``.
         slow: the cases in which the GPU or pair was slow, the slowest first.
         chance: see `membench.analysis.fleet.summary.MachineLine`.
     """

@@ -27,7 +27,7 @@ def judge_tiers(
     parts: Iterable[MachinePart],
     run_gpus: Mapping[str, int],
 ) -> tuple[TierLine, ...]:
-    """Judge each quantity of the hardware in ``parts``, and of the hardware of ``rows``.
+    """Judge the quantities of the hardware in ``parts``, and of the hardware in ``rows``.
 
     ``run_gpus``: see `gpu_of`.
     """
@@ -41,7 +41,7 @@ def judge_tiers(
 
 
 def gpu_of(row: Row, run_gpus: Mapping[str, int]) -> int | None:
-    """The GPU index of the row; None for a case without a GPU.
+    """The GPU index of the row; None if its tier is not in `GPU_TIERS`.
 
     If the case id contains no index, the index is that of the row's run in ``run_gpus``, or else 0.
     """
@@ -54,14 +54,13 @@ def gpu_of(row: Row, run_gpus: Mapping[str, int]) -> int | None:
 
 
 def run_gpu(plan: Plan) -> dict[str, int]:
-    """The argument ``run_gpus`` of `gpu_of` for one run; empty unless ``--device cuda:N``."""
+    """Map the id of the run to N if the run had ``--device cuda:N``; otherwise empty."""
     kind, _, number = plan.device.partition(":")
     usable = kind == "cuda" and number.isascii() and number.isdecimal() and len(number) < 5
     return {plan.run_id: int(number)} if usable else {}
 
 
 def _parts(rows: Sequence[Row]) -> set[MachinePart]:
-    """The hardware that the cases in ``rows`` need; skipped cases do not count."""
     tried = [row for row in rows if row.status is not Status.SKIPPED]
     has = {
         MachinePart.GPU: any(row.tier in GPU_TIERS for row in tried),

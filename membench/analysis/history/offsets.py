@@ -25,9 +25,12 @@ OffsetKey = tuple[str, int, Metric, Stat, str]
 
 @record
 class RunOffsets:
-    """How much ``runs`` other, unchanged runs of one machine in ``folder`` differ.
+    """Differences between unchanged runs of one machine, other than the compared runs.
 
-    ``fractions`` has results of `pair_offset` by case, version, metric, statistic and backend.
+    Attributes:
+        folder: the folder of the files of these runs.
+        runs: the number of these runs.
+        fractions: results of `pair_offset`, by case, version, metric, statistic and backend.
     """
 
     folder: str
@@ -43,9 +46,13 @@ class RunOffsets:
 def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
     """Estimate the offsets from other runs of the machine of ``sides``.
 
-    The other runs are read from the folder of a compared file if the folder has the machine's name,
-    and otherwise in ``results/<machine>``. The result is None without enough other runs, for
-    several machines, if fewer than two labels have a single run, or if labels share runs.
+    If the folder of a compared file has the machine's name, the other runs are read from this
+    folder, otherwise from ``results/<machine>``. The result is None in four cases:
+
+    - There are not enough other runs.
+    - The rows are from several machines.
+    - Fewer than two labels have a single run.
+    - There are fewer runs than labels, because labels share runs.
     """
     rows = [row for side in sides for row in side.rows]
     machines = {row.machine for row in rows}

@@ -44,7 +44,7 @@ class SeriesKey(NamedTuple):
 
 @record
 class HistoryRun:
-    """One run of the machine; ``run_id`` begins with the time of the run."""
+    """One run of the machine; ``run_id`` usually begins with the time of the run."""
 
     run_id: str
     machine: str

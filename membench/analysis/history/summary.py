@@ -101,7 +101,7 @@ class HistoryLine:
         offset: fraction (see `pair_offset`) that the difference of two runs of the same level
             rarely exceeds; None if no level has two runs.
         failures: number of runs in which the case failed.
-        earlier: number of runs with another version, unit or backend of the case.
+        earlier: number of runs of the case with another key, such as another version.
     """
 
     key: SeriesKey
@@ -130,7 +130,7 @@ class HistoryLine:
 
 @record
 class ExpectedRange:
-    """The range in which the next run of the machine is expected: the noise band of its level.
+    """The range in which the next run is expected: the noise band of the present level.
 
     Attributes:
         low, median, high: in ``key.unit``.
@@ -151,7 +151,8 @@ class History:
     """The runs of one machine over time.
 
     Attributes:
-        lines: one per tier and metric, or one per case and statistic; ordered by tier and metric.
+        lines: one per tier and metric, or one per case, metric and statistic; ordered by tier and
+            metric.
         thresholds: smallest changes that are reported.
     """
 
@@ -193,8 +194,8 @@ def history_of(
 
     Args:
         select: globs for case ids; all cases if empty.
-        every_case: make a line for every case and statistic. Otherwise make a line for each tier
-            and metric, from the best of the cases that nearly all runs have.
+        every_case: make a line for each case, metric and statistic. Otherwise make a line for each
+            tier and metric, from the best of the cases that nearly all runs have.
         thresholds: smaller changes are not reported.
 
     Raises:
@@ -235,7 +236,8 @@ def _newest_versions(
 ) -> tuple[dict[SeriesKey, RunSeries], dict[SeriesKey, int]]:
     """For each case, metric and statistic, choose the series that contains the newest run.
 
-    The other series differ in version, unit or backend. Also returns the number of their runs.
+    The other series of the case, metric and statistic differ in another part of the key, such as
+    the version. Also returns the number of their runs.
     """
     groups: dict[tuple[str, Metric, Stat], list[SeriesKey]] = {}
     for key in series:
@@ -252,8 +254,8 @@ def _newest_versions(
 def _leading(series: Mapping[SeriesKey, RunSeries]) -> list[SeriesKey]:
     """For each tier and metric, choose the best of the cases that nearly all runs have.
 
-    Only medians count, without measurements under load and without rows with a flag of
-    `OFF_TIER_FLAGS`.
+    Only medians count. Measurements under load are left out, and so are series whose newest row has
+    a flag of `OFF_TIER_FLAGS`.
     """
     groups: dict[tuple[Tier, Metric], list[SeriesKey]] = {}
     for key, one in series.items():

@@ -1,7 +1,7 @@
 """Find facts about a machine that changed at the same time as its measured values.
 
-Many facts differ from run to run, such as free memory and load. So a fact counts only if all runs
-before the change have one value, and all runs after the change have another value.
+Many facts differ from run to run, such as free memory and load. So a fact counts only if it changed
+exactly once in the runs around the change of the values.
 """
 
 from __future__ import annotations
