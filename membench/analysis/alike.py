@@ -34,7 +34,8 @@ def put_alike_together(tables: Sequence[Table]) -> None:
     - Each of the two keys is in only one of the two tables.
     - Both rows are `ok` rows of a tier in `MEMORY`, without a flag of `OFF_TIER_FLAGS`.
 
-    Of several such rows, the row with the nearest size gets the key.
+    If several rows are comparable with one row of the reference, only the row with the nearest size
+    gets the key.
     """
     reference, *others = tables
     for table in others:
@@ -59,11 +60,11 @@ def put_alike_together(tables: Sequence[Table]) -> None:
 
 
 def put_beside_figures(tables: Sequence[Table]) -> None:
-    """Give a published figure and the row to compare with the figure the same key.
+    """Give published figures and the rows to compare with them the same keys.
 
-    The tables are changed in place; rows of the reference, ``tables[0]``, keep their keys. The row
-    differs from the figure as little as possible, and only in axes that the figure permits. If a
-    bench has no such row, the pair that differs least gets the same key.
+    The tables are changed in place. The reference, ``tables[0]``, keeps its keys. A figure is
+    compared with the row that differs in the fewest axes, and only in axes that the figure permits.
+    If no figure of a bench has such a row, the figure and the row that differ least are compared.
     """
     reference, *others = tables
     published = bool(_figures(reference))

@@ -83,7 +83,10 @@ class Comparison:
 
     @cached_property
     def means(self) -> tuple[Mean, ...]:
-        """The geometric means of the ratios, one for each tier, metric, statistic and label."""
+        """The geometric means of the ratios, one for each tier, metric, statistic and label.
+
+        Ratios with the verdict `n/a` are left out.
+        """
         groups: dict[tuple[Tier, Metric, Stat], dict[int, list[float | None]]] = {}
         for place, line in enumerate(self.matched):
             group = groups.setdefault((line.row.tier, line.row.metric, line.row.stat), {})
@@ -185,7 +188,7 @@ def compare(
     Args:
         select: globs for case ids; all cases if empty.
         normalize: compare fractions of the peak; a row without a peak counts as skipped.
-        offsets: a result of `offsets_of`, stored in each difference between two single runs.
+        offsets: a result of `offsets_of`; see `Difference.offset`.
 
     Raises:
         NothingMatched: a glob in ``select`` matches no case.

@@ -13,9 +13,10 @@ T = TypeVar("T")
 
 
 class Differences:
-    """The differences of one line, by the index of the label.
+    """The differences of one line.
 
-    An entry of any list is None for the reference and for a label without a value.
+    Every list that this class returns has one entry per label. The entry is None for the reference
+    and for a label without a value.
     """
 
     def __init__(self, found: Sequence[Difference | None]) -> None:
@@ -28,7 +29,8 @@ class Differences:
     def remarkable(self) -> Mapping[int, Difference]:
         """The differences that the report may have to explain, by index of the label.
 
-        A subclass leaves out differences that were estimated from comparable values.
+        This class returns all differences. A subclass may leave out differences with an estimated
+        ratio.
         """
         return {side: one for side, one in enumerate(self._found) if one is not None}
 
@@ -49,24 +51,25 @@ class Differences:
     ) -> list[T | None]:
         """Apply ``of`` to each difference, and return one result for each label.
 
-        A subclass may call ``of_many`` once in place of ``of`` for many differences with intervals.
-        ``of_many`` gets a flat list (ratio, lower end, upper end, ratio, ...) and returns the
-        results of ``of`` in the same order.
+        For differences with intervals, a subclass may instead call ``of_many`` once.
+        ``of_many`` gets a flat list (ratio, lower end, upper end, ratio, ...). It must return the
+        results that ``of`` would return, in the same order.
         """
         return [None if one is None else of(one) for one in self._found]
 
     def by_outcome(self, of: Callable[[Difference], T]) -> list[T | None]:
         """Apply ``of`` to each difference, and return one result for each label.
 
-        Of a difference without an offset, ``of`` must not use ratio, interval or `best`: a
-        subclass calls ``of`` once for equal outcomes.
+        If a difference has no offset, ``of`` must not use its ratio, interval or `best`. A
+        subclass may call ``of`` only once for all such differences with the same outcome.
         """
         return [None if one is None else of(one) for one in self._found]
 
     def with_offset(self, figures: Figures, offset: float | None) -> Differences:
-        """Return the differences with ``offset`` in each difference between two single runs.
+        """Return the differences with ``offset`` for each label with a single run.
 
-        Differences of paired rounds stay unchanged, because the offset cancels in a pair.
+        The reference must have a single run. Differences of paired rounds stay unchanged, because
+        the offset cancels in a pair.
         """
         pairs = zip(self._found, figures.rows, strict=True)
         return Differences(

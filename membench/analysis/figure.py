@@ -46,7 +46,7 @@ class CaseRuns:
     def best(self) -> float | None:
         """The best sample of all runs, the number that STREAM reports.
 
-        None if a run kept no samples, and for a tail statistic such as p99.
+        None if a run has no best sample, and for a tail statistic such as p99.
         """
         if self.rows[0].stat not in (Stat.MEDIAN, Stat.P50):
             return None

@@ -114,7 +114,10 @@ class Figures:
         return [None if one is None else one.best for one in self._made]
 
     def spread(self, of_places: Sequence[T], absent: T) -> Sequence[T]:
-        """Expand one entry for each of `places` to one entry for each label, or ``absent``."""
+        """Return one entry for each label; ``absent`` for a label without a value.
+
+        ``of_places`` has one entry for each of `places`.
+        """
         if len(of_places) == len(self.rows):
             return of_places
         found = [absent] * len(self.rows)

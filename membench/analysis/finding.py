@@ -35,15 +35,16 @@ class Difference:
 
     Attributes:
         ratio: label / reference; may be None with the verdict `n/a`.
-        interval: confidence interval of the ratio; None if there are too few values.
+        interval: confidence interval of the ratio; None if there are too few values, or with the
+            verdict `n/a`.
         best: ratio of the best samples; no verdict depends on this ratio.
         counts: number of values of the reference and of the label.
         single_round: whether the values are samples of a single round per label.
         in_turns: whether the values are pairs of rounds that were measured in turns.
         detail: why the values are not comparable; empty if they are comparable.
         settle: how to get a verdict instead of `unclear` or `n/a`.
-        offset: fraction by which other, unchanged runs of the machine differ; None if unknown, or
-            if the difference is not between two single runs.
+        offset: fraction by which other, unchanged runs of the machine differ; None if unknown, if a
+            label has several runs, or for paired rounds.
     """
 
     verdict: Verdict
@@ -203,7 +204,7 @@ def _of_one_kind(pair: CasePair) -> bool:
 def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
     """The reason why two values are not comparable; None if the values are comparable.
 
-    The result has a ratio if only the sizes differ, or if a value is the nearest published figure.
+    The result has a ratio if only the sizes differ, or if a published figure is for another case.
     """
     counts = (len(reference.values), len(contender.values))
     if not INVALID_FLAGS.isdisjoint({*reference.flags, *contender.flags}):
@@ -272,7 +273,10 @@ def _unlike_sizes(reference: CaseRuns, contender: CaseRuns, counts: tuple[int, i
 def _unlike_figure(
     reference: CaseRuns, contender: CaseRuns, counts: tuple[int, int]
 ) -> Difference | None:
-    """A difference without a verdict from the nearest figure; None if a verdict is possible."""
+    """The ratio to a published figure for another case, without a verdict.
+
+    None if the figure permits all differences between the cases, so that a verdict is possible.
+    """
     found = likeness_of(reference.rows[0], contender.rows[0])
     if found is None or found.alike:
         return None
@@ -295,7 +299,7 @@ def _words(values: Iterable[object]) -> str:
 
 
 def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
-    """How to get a verdict; empty if there is one.
+    """How to get a verdict instead of `unclear`; empty for other verdicts.
 
     Several runs are recommended, because all rounds of a run share the run's offset.
     """

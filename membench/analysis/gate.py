@@ -17,13 +17,13 @@ _GROUND = ("machine", "device")
 def check_gate(
     comparison: Comparison, classes: Collection[str], *, cross_machine: bool = False
 ) -> None:
-    """Reject ``--fail-on`` with the verdicts ``classes`` if the verdicts would mean nothing.
+    """Reject ``--fail-on`` with ``classes`` if the result would mean nothing.
 
     Raises:
         MembenchError: in one of three cases:
 
         - The labels are from different machines or devices, without ``cross_machine``.
-        - ``classes`` has `worse` or `unclear`, and a row has only one round.
+        - ``classes`` has `worse` or `unclear`, and a verdict is from samples of a single round.
         - ``classes`` has `worse` without `unclear`, and a row has too few values for a verdict.
     """
     differing = [fact for fact in comparison.facts if fact.name in _GROUND and fact.differs]

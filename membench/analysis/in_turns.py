@@ -1,6 +1,6 @@
 """Compare two labels whose rounds were measured in turns, as pairs, with signed ranks.
 
-Drift of the machine, or an offset of the whole run, cancels in the ratio of a pair.
+Drift of the machine, or an offset of the whole paired run, cancels in the ratio of a pair.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ The noise measured with a dozen pairs is too uncertain for a finer step.
 
 
 def pair_ids(sources: Iterable[Source]) -> Mapping[str, str]:
-    """Map the id of each run of a paired run to the id of the pair."""
+    """Map the id of each run that belongs to a pair to the id of the pair."""
     return {run: source.pair_id for source in sources if source.pair_id for run in source.runs}
 
 
@@ -35,7 +35,7 @@ def paired_values(
     """The values of both labels, one value for each paired round; None if the runs are not pairs.
 
     Surplus rounds of one label, after an interruption, are ignored. Pairs of several paired runs
-    are pooled, because a run's offset affects both values of a pair.
+    are pooled, because the offset of a paired run affects both values of a pair.
     """
     if not pairs:
         return None

@@ -36,8 +36,8 @@ class ComparisonCell:
         figure: None if the label has no value.
         finding: difference from the reference; None for the reference itself, or if a value is
             missing.
-        failures, skips: reasons of failed and skipped rows, which a label with a value may have
-            too.
+        failures, skips: reasons of failed and skipped rows. A label with a value may also have such
+            rows.
     """
 
     figure: CaseRuns | None
@@ -59,8 +59,9 @@ class ComparisonCell:
 class Line:
     """The values of all labels for one (case, metric, stat).
 
-    `verdicts`, `ratios`, `bests` and `settles` have an entry for each label, which is None for the
-    reference and for a label without a value. All are empty if the reference has no value.
+    `verdicts`, `ratios`, `bests` and `settles` have one entry per label. The entries of the
+    reference, and of labels without a value, are None. If the reference has no value, these lists
+    are empty.
 
     Attributes:
         row: an ok row if there is one; tier, unit and direction are taken from this row.

@@ -33,7 +33,7 @@ _OUTCOMES = (
 class EstimatedDifferences(Differences):
     """The differences of one line with many labels, computed as arrays.
 
-    A `Difference` object is created only on access.
+    For an estimated ratio, the `Difference` object is created only on access.
 
     Attributes:
         sides: indices of the labels whose ratio was estimated.
@@ -151,7 +151,7 @@ def _ratio(first: float | None, second: float | None) -> float | None:
 
 
 def estimated(figures: Figures, threshold: float) -> EstimatedDifferences | None:
-    """The differences of all labels of a line from the reference, computed as one array.
+    """The differences from the reference for all labels of a line, computed as one array.
 
     The values must be stored as an array (`Figures.rounds`). The result is None if the reference
     has no value, if a row was published or imported, or if no label is comparable.

@@ -19,8 +19,12 @@ def sorted_rounds(
 ) -> Floats | None:
     """The rounds of each label, ascending, of shape (labels, ``count``).
 
-    None if a label does not have ``count`` > 1 rounds, if a round is too large or not above 0, or
-    if a value is not the median of its rounds.
+    The result is None in four cases:
+
+    - ``count`` is less than 2.
+    - The labels do not have ``count`` rounds each.
+    - A round is too large or not above 0.
+    - A value is not the median of its rounds.
 
     Args:
         cells: the cell `round_values` of each label.

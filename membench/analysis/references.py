@@ -65,7 +65,7 @@ class Reference:
 
 
 def find_reference(argument: str) -> Reference:
-    """Read the reference that ``argument``, such as ``ref:NAME``, names.
+    """Read the reference NAME; ``argument`` is ``ref:NAME``.
 
     Raises:
         UsageError: ``argument`` is not of the form ``ref:NAME``, or no reference has this name.
@@ -86,8 +86,8 @@ def references_of(
 
     Args:
         devices: device names from results files.
-        sockets: number of sockets of the machine, None if unknown; references for another number
-            are left out.
+        sockets: number of sockets of the machine; None if unknown. Only references for this number,
+            or for any number, are returned.
     """
     several = tuple(devices)
     return tuple(
@@ -101,10 +101,10 @@ def references_of(
 def _is_named(name: str, device: str) -> bool:
     """Whether the device of a row is the device ``name`` of a reference.
 
-    - The names of GPUs and processors are equal except for case, the clock frequency and a last
-      word ``CPU``.
-    - The device of a disk's row contains ``name`` in parentheses, with or without the size of the
-      disk.
+    - For a GPU or a processor, the names must be equal except for upper and lower case, the clock
+      frequency and a last word ``CPU``.
+    - For a disk, ``device`` must contain ``name`` in parentheses. The size of the disk may follow
+      in the parentheses.
     """
     model = device.partition(" @ ")[0].removesuffix(" CPU")
     within = re.search(rf"\({re.escape(name)}[ )]", device, re.IGNORECASE)

@@ -40,8 +40,8 @@ def split_label(argument: str) -> tuple[str | None, Path]:
     """Split ``[LABEL=]FILE`` into label and path; the label is None if absent.
 
     A label and a file name may contain ``=``. If a file named ``argument`` exists, there is no
-    label. Otherwise the label ends at the first ``=`` that the name of an existing file follows, or
-    else at the first ``=``.
+    label. Otherwise the label ends at the first ``=`` before the name of an existing file, or else
+    at the first ``=``.
 
     Raises:
         UsageError: the label has no printable characters.
@@ -68,9 +68,13 @@ def _exists(name: str) -> bool:
 def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") -> list[Side]:
     """Group ``given``, pairs of a label and a source, by label; the reference comes first.
 
-    Sources with the same label are pooled. The sources without a label get their machines as
-    labels, or their file names without ``.csv``, or their paths: the first of these that gives each
-    source a different label.
+    Sources with the same label are pooled. The sources without a label get the first of these as
+    labels that differs for each source:
+
+    - the machine
+    - the file name without ``.csv``
+    - the path
+    - the file name with a number
 
     Args:
         reference: label of the reference; if empty, the first label.

@@ -83,8 +83,8 @@ def absent(rows: Iterable[Measurement]) -> dict[str, list[Measurement]]:
 def lost(rows: Sequence[Measurement], gone: Sequence[Measurement]) -> Lost:
     """Collect the reasons why ``rows`` of one (case, metric, stat) have no value.
 
-    A failed or skipped case has a single row without statistics. So a run without a row for this
-    statistic gets the reason from ``gone``, the failed and skipped rows of the case.
+    A failed or skipped case may lack the row of a statistic. For a run without a row, the reason is
+    taken from ``gone``, the failed and skipped rows of the case.
     """
     if not gone and all(row.status is Status.OK for row in rows):
         return NOTHING_LOST

@@ -133,7 +133,8 @@ class InFlight:
 def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
     """Compute the bytes in flight for each case of ``zerocopy/read``.
 
-    The result is empty without a round trip to 64 MiB of host memory.
+    The round trip is the latency of ``zerocopy/chase`` with 64 MiB. Without this latency, the
+    result is empty.
     """
     rows = list(rows)
     trips = [
