@@ -35,7 +35,7 @@ class Host:
     """A host of a fleet run, with the state of its measurement.
 
     Attributes:
-        name: also the name of the directory, and the column `machine`, of the results.
+        name: name of the host; also of the directory of the results, and in their column `machine`.
         detail: the last event or message; one line of ASCII.
         csv: results file, relative to the ledger's directory; empty until the file was copied.
         failed_cases: number of `failed` rows.

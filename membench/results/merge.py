@@ -16,15 +16,17 @@ DetailValue = str | int | float
 def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
     """Combine the facts of the rounds ``units`` of one case: column -> value.
 
-    Rounds without a value are ignored. If the values differ, the result is:
+    `verified` and `converged` are False if any round has False, True if all rounds have True, and
+    otherwise None.
+
+    In all other columns, rounds without a value are ignored. If the values differ, the result is:
 
     - for an integer, the low median, which is the value of some round
     - for a frequency or a peak, the median
     - for text, the sorted distinct values, joined by ``,``
     - for a word of a closed list, or a backend, no value
 
-    `verified` and `converged` are False if any round has False, True if all rounds have True, and
-    otherwise None. A `kernel` that a spreadsheet would read as a number gets the prefix ``k``.
+    A `kernel` that a spreadsheet would read as a number gets the prefix ``k``.
     """
     return {
         column: merge([getattr(unit, column) for unit in units])

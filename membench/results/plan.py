@@ -86,7 +86,8 @@ class Plan:
         device: the option ``--device``: ``auto``, ``cpu``, ``all`` or ``cuda:N``.
         software: the `membench` column: version, and ``+g<hash>`` in a checkout.
         scratch: directory of the scratch file; empty if no case needs a scratch file.
-        disk_budget: maximum bytes of the scratch file; also limits the sum of all writes.
+        disk_budget: maximum bytes of the scratch file. A multiple of this number limits the sum of
+            all writes.
         hold: whether a GPU starts only after all its work is queued.
         pair: None if the run is not paired.
     """

@@ -23,7 +23,7 @@ def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> l
     """Compute one row per planned case, metric and statistic, in the order of ``plan``.
 
     - A case that failed in any round, or has an impossible number, is `failed`.
-    - Otherwise, a case that was skipped in any round is `skipped`.
+    - Otherwise, a case that was skipped by the plan or in any round is `skipped`.
     - Otherwise, a row is `ok`, even with fewer rounds than planned; a row without a value is
       `failed`.
 

@@ -61,8 +61,8 @@ class _Stair:
 def settled(rows: Sequence[Row]) -> list[Row]:
     """Return ``rows``; each pointer-chase row has the tier that the latency curve shows.
 
-    A footprint between two steps of the curve keeps its tier and gets the flag `transition`. A
-    footprint whose tier the curve does not show keeps its tier and flags.
+    A footprint whose loads are served by two tiers keeps its tier and gets the flag `transition`.
+    A footprint whose tier the curve does not show keeps its tier and flags.
     """
     curves: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
@@ -105,7 +105,7 @@ def _placed(row: Row, tier: Tier | None) -> Row:
 
 
 def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
-    """The tiers of the rows of one curve: index in ``rows`` -> tier, None between two steps.
+    """The tiers of the rows of one curve: index in ``rows`` -> tier; None if two tiers serve a row.
 
     Rows whose tier is uncertain are left out.
     """
@@ -161,9 +161,9 @@ def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
     true:
 
     - The footprint is at least `BEYOND` times the cache size.
-    - The curve has several steps, and the footprint is larger than the cache (at least
-      `LEAST_MEMORY` if the cache size is unknown) and at least `BEYOND` times the first footprint
-      of the last step.
+    - The curve has several steps, and the footprint is large enough: at least `BEYOND` times the
+      first footprint of the last step, and larger than the cache. If the cache size is unknown, the
+      footprint must be at least `LEAST_MEMORY` instead of larger than the cache.
     """
     top = stairs[-1].latency
     flat = len(stairs) - 1

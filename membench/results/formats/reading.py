@@ -68,7 +68,7 @@ def collected(records: Iterable[Record], tool: str) -> Imported:
     """Collect the rows and notes of all ``records`` of one file of ``tool``.
 
     Raises:
-        SchemaError: no record has a row; the message has the first reason.
+        SchemaError: no record has a row; the message has the first note, or else the first reason.
     """
     found: list[list[Row]] = []
     unplaced: Counter[str] = Counter()

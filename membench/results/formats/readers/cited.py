@@ -14,11 +14,11 @@
     source = "Azure AI-benchmarking-guide, ND_H100_v5"
 
 Optional in a figure are ``note``, ``stat``, ``peak`` with ``peak_basis``, and ``bytes_convention``.
-Version 2 adds keys that show whether the figure can be trusted, and compared with measurements:
+Version 2 adds keys that show whether a figure can be trusted and how it can be compared:
 
 - ``low``, ``high``: the range in the source; the value is within the range.
-- ``kind``: measured, datasheet, derived (computed from other figures), threshold (a published pass
-  mark) or target (a published expectation).
+- ``kind``: measured, datasheet, derived (computed from the speed of an application), threshold (a
+  published pass mark) or target (a published expectation).
 - ``trust``: a (a raw log or a maker's file, conditions known), b (a table or a single report) or c
   (not confirmed).
 - ``best``: true for the best of the tool's repetitions. The row gets the flag ``best-of``.

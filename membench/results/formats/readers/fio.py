@@ -146,7 +146,7 @@ class _Job:
 def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
     """Yield the rows of ``job``.
 
-    A job with a case id in ``shared``, which several jobs would get, keeps fio's name.
+    Each case id in ``shared`` would belong to several jobs. So these jobs keep fio's names.
     """
     detail = {"engine": text_of(job.options.get("ioengine")), "host": job.host}
     if job.name == _ALL_CLIENTS:
@@ -170,7 +170,6 @@ def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
 
 
 def _told(name: str, host: str) -> str:
-    """The name of the job, followed by the client in fio's client mode."""
     return f"{name}@{host}" if host and name != _ALL_CLIENTS else name
 
 

@@ -110,7 +110,7 @@ def _scaled(text: str) -> float | None:
 def _with_latency(side: FioSide, line: str, latency: str) -> tuple[FioSide, str]:
     """Add the latency in ``line`` to ``side``; return the side and the unit of the quantiles.
 
-    The unit is empty if no quantiles follow in the next line.
+    The unit is empty outside of a list of quantiles.
     """
     if start := _QUANTILES.match(line):
         return replace(side, latency=start[1] or "clat"), start[2]

@@ -100,10 +100,10 @@ def _about(line: str, log: Log) -> bool:
 
 
 def _said(line: str, log: Log) -> None:
-    """Store a line that is neither a heading nor a matrix as the reason of a failure.
+    """Store ``line`` if the line may explain a failure.
 
-    The line belongs to the running test. Before the first test, an error line is the reason why no
-    test ran.
+    While a test is running, the line is added to the reason of the test. Before the first test, an
+    error is the reason why no test ran. Any other line is ignored.
     """
     if log.tests and log.tests[-1].status == "Running":
         log.tests[-1].reason = f"{log.tests[-1].reason} {line}".strip()[:200]
@@ -126,7 +126,7 @@ def _end(log: Log, status: str, reason: str) -> None:
 
 
 def _matrix(lines: Sequence[str], place: int) -> tuple[tuple[tuple[object, ...], ...], int]:
-    """Parse the matrix whose heading is ``lines[place]``: (cells, index of the line behind it).
+    """Parse the matrix with the heading ``lines[place]``: (cells, index of the next line).
 
     The heading contains the column labels, and each row begins with a label. Without a matrix, the
     cells are empty.

@@ -57,7 +57,11 @@ _KEPT = frozenset("._=+:@-[] /})")
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each benchmark: a latency, and a bandwidth if the bytes are known."""
+    """Yield a record for each benchmark.
+
+    An entry of `membench export` becomes a row of the same metric. Any other entry becomes a
+    latency, and also a bandwidth if the bytes are known.
+    """
     for document in documents_with("benchmarks", data, _TOOL):
         if isinstance(document, SchemaError):
             yield broken(document)

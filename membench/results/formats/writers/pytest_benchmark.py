@@ -69,8 +69,8 @@ def _benchmark(row: Row, to_seconds: Callable[[float], float]) -> dict[str, obje
 def _statistics(data: Sequence[float]) -> dict[str, object]:
     """The statistics of ``data`` (seconds) that pytest-benchmark stores: name -> value.
 
-    Outliers are values more than one standard deviation from the mean, or more than 1.5 IQR beyond
-    the quartiles (Tukey).
+    - ``stddev_outliers`` counts the values more than one standard deviation from the mean.
+    - ``iqr_outliers`` counts the values more than 1.5 IQR beyond the quartiles (Tukey).
     """
     mean, deviation = statistics.fmean(data), statistics.stdev(data) if len(data) > 1 else 0.0
     q1, _, q3 = (
