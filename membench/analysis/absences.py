@@ -19,7 +19,8 @@ class Absence:
         kind: ``failed``, ``skipped``, or ``only`` for cases that some labels did not measure.
         labels: the labels whose case failed or was skipped; for ``only``, the labels with a value.
         reason: empty for ``only``.
-        cases: case ids; metric and statistic follow if only some rows of the case are affected.
+        cases: case ids. If only some rows of a case are affected, metric and statistic follow the
+            case id.
     """
 
     kind: str

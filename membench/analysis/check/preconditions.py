@@ -235,7 +235,10 @@ def _of_host(rows: Sequence[Row], machine: Machine | None) -> Iterator[Precondit
 
 
 def states_by_device(machine: Machine | None, states: Iterable[GpuState]) -> dict[int, GpuState]:
-    """Map the index of each GPU in the snapshot to the last of the GPU's ``states``, if any."""
+    """Map GPU indices of the snapshot to the last state of the GPU.
+
+    GPUs without a state in ``states`` are left out.
+    """
     if machine is None:
         return {}
     places = {gpu.uuid: place for place, gpu in enumerate(machine.gpus.devices)}

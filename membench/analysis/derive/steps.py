@@ -92,8 +92,8 @@ def levels(sizes: Sequence[float], values: Sequence[float]) -> tuple[Plateau, ..
 def climbs(sizes: Sequence[float], values: Sequence[float]) -> tuple[Step, ...]:
     """Find the upward steps of latencies over the working set, smallest size first.
 
-    A fitted level of a single size between two other levels is left out, because both neighbouring
-    levels serve a part of its loads.
+    A fitted level of a single size between two other levels is left out, because two caches, or a
+    cache and memory, serve its loads.
     """
     found = levels(sizes, values)
     if not found:

@@ -121,7 +121,7 @@ class FleetSummary:
 
     @property
     def failed(self) -> int:
-        """Number of failed or unfinished hosts, machines with failed rows, and invalid files."""
+        """Sum of failed or unfinished hosts, machines with failed rows, and invalid files."""
         states = (HostState.FAILED, HostState.RUNNING, HostState.WAITING)
         hosts = sum(len(self.absent(state)) for state in states)
         return hosts + len(self.values.failed) + len(self.values.unread)

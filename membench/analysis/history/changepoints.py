@@ -10,10 +10,10 @@ difference of means over all ways to divide the series. Real runs require four a
 - *Critical values by permutation* (Westfall and Young's max-T): for each of some hundred random
   orders, the largest statistic of all series is computed. A quantile of these maxima bounds the
   probability of a false alarm for the whole history, for any distribution of the noise.
-- *A correction for autocorrelation*: permutations destroy the similarity of successive runs. So the
-  statistic is divided by the root of (1 + r) / (1 - r), the factor by which autocorrelation
-  increases the variance of a mean. Here r is an upper bound of the lag-1 autocorrelation of the
-  residuals after removing the changes.
+- *A correction for autocorrelation*: permutations destroy the similarity of successive runs. So for
+  similar successive runs, the critical values would be too small. The statistic is divided by the
+  root of (1 + r) / (1 - r), the factor by which autocorrelation increases the variance of a mean.
+  Here r is an upper bound of the lag-1 autocorrelation of the residuals after removing the changes.
 
 docs/statistics.md has the measured error rates.
 

@@ -167,8 +167,8 @@ _files: dict[tuple[str, ...], _CommonColumns] = {}  # key: number of rows, cells
 def _shared(columns: list[list[str]]) -> _CommonColumns | None:
     """Parse ``columns``; None if a row is not allowed in a file.
 
-    Files of similar machines differ in few of these cells, so only rows that differ from the rows
-    of an earlier similar file are examined.
+    Files of similar machines differ in few of these cells. So if an earlier file had the same first
+    row and as many rows, only rows that differ from its rows are parsed.
     """
     first = (str(len(columns[0])), *(column[0] for column in columns))
     before = _files.get(first)

@@ -66,7 +66,7 @@ def take(
 
     Raises:
         SchemaError: a file that the user named cannot be read. The message does not contain the
-            path, which is the last key of ``intake.refused``.
+            path; the path is the last key of ``intake.refused``.
         UsageError: ``given`` lacks a fact that ``read`` needs, or has a wrong value for a fact.
     """
     contents: set[int] = set()

@@ -1,8 +1,8 @@
 """BabelStream, versions 3.4 to 6.0: ``--csv``, and the text output.
 
-The header names the unit. A result is the best of all repetitions, but the mean with
-``--triad-only`` (up to version 5.0) and in the order ``Isolated`` (6.0). The file never names the
-measured memory, so the user must give the tier: ``hbm`` or ``ddr``.
+The header names the unit. A result is usually the best of all repetitions. With ``--triad-only``
+(up to version 5.0) and in the order ``Isolated`` (6.0), a result is the mean. The file never names
+the measured memory, so the user must give the tier: ``hbm`` or ``ddr``.
 """
 
 from __future__ import annotations

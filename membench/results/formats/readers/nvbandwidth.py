@@ -5,10 +5,12 @@ whether ``-m`` was used. Many files also lack the size set by ``-b``: membench t
 unless the user gives the size. Bandwidth is decimal: bytes * 1e-9.
 
 For tests of both directions between host and device, nvbandwidth counts one direction, but
-``link/bidir`` counts the sum by default. So the case ids of these tests contain nvbandwidth's name
-of the test. For transfers between devices in both directions, nvbandwidth prints three matrices:
-one for each direction and one for the total. ``-j`` appends them to one another (NVIDIA/nvbandwidth
-v0.8, ``testcases_ce.cpp``, ``json_output.cpp``).
+``link/bidir`` counts the sum by default. So these tests do not become cases of ``link/bidir``, and
+their case ids contain nvbandwidth's name of the test.
+
+For transfers between devices in both directions, nvbandwidth prints three matrices: one for each
+direction and one for the total. ``-j`` appends them to one another (NVIDIA/nvbandwidth v0.8,
+``testcases_ce.cpp``, ``json_output.cpp``).
 """
 
 from __future__ import annotations

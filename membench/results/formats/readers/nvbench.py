@@ -2,8 +2,8 @@
 
 NVBench measures a state in up to three ways: ``cold`` (isolated executions after a cache flush),
 ``batch`` (many executions in a row) and ``cpu_only`` (only for benchmarks without a GPU). GPU times
-are preferred to CPU times, and medians to means. The column ``detail`` names the clock and the
-statistic.
+are preferred to CPU times, and medians to means. The column ``detail`` names the statistic, and for
+times also the clock.
 """
 
 from __future__ import annotations
