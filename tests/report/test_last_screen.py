@@ -16,6 +16,7 @@ from membench.core.terms import Metric, Stat, Status, Tier
 from membench.measure.events import Place
 from membench.measure.run import RunOutcome, Wall
 from membench.report.screens.blocks import blocks, full_name
+from membench.report.screens.check.progress import check_watcher
 from membench.report.screens.last import print_outcome
 from membench.report.screens.progress import ProgressLines
 from membench.report.screens.run import print_rows
@@ -161,3 +162,16 @@ def test_a_provisional_table_waits_for_the_next_round(capsys: pytest.CaptureFixt
     before, _, after = capsys.readouterr().out.partition("[round 2/2 1/1]")
     assert "provisional, after 1 round" in before
     assert case.id in after
+
+
+def test_the_progress_of_a_check_leaves_standard_output_to_the_check(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = h100_box.plan(gpus=1)
+    unit = CaseResult(1, plan.cases[0].id, Status.SKIPPED, "2026-11-28T00:00:00Z", "not here")
+    lines = check_watcher(table=False)
+    lines.started(plan, 0)
+    lines.case_ended(unit, Place(1, 1, 1, 1), 1.0)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert unit.case in printed.err

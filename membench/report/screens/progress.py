@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from typing import TextIO
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -25,14 +26,14 @@ from membench.results.schema import Row
 
 
 class Watcher:
-    """Base class: prints warnings and handles errors of standard output.
+    """Base class: prints warnings and handles errors of ``stream`` (standard output by default).
 
     Attributes:
-        lost: the first error of standard output; None without an error.
+        lost: the first error when printing; None without an error.
     """
 
-    def __init__(self) -> None:
-        self.console = console()
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.console = console(stream)
         self.lost: OSError | None = None
         self._rounds = 0
 
@@ -75,9 +76,9 @@ class Watcher:
         """Do nothing; subclasses restore the screen."""
 
     def draw(self, show: Callable[[], None]) -> None:
-        """Call ``show``, which writes to standard output.
+        """Call ``show``, which prints.
 
-        If writing fails, `lost` becomes the error, and later calls do nothing.
+        If printing fails, `lost` becomes the error, and later calls do nothing.
         """
         if self.lost is not None:
             return
@@ -91,9 +92,9 @@ class Watcher:
 class ProgressLines(Watcher):
     """One line per case: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._lines = screen()  # prints simple text without Rich
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__(stream)
+        self._lines = screen(stream)  # prints simple text without Rich
         self._provisional: RenderableType | None = None
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
@@ -105,7 +106,10 @@ class ProgressLines(Watcher):
         self.draw(lambda: self._lines.print(line))
 
     def show_provisional(self, table: RenderableType) -> None:
-        """Keep the table for the next case, because the final table follows the last case."""
+        """Keep the table until the next case ends.
+
+        If no other case ends, the table is not printed, because the final table follows.
+        """
         self._provisional = table
 
 

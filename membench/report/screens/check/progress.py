@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from membench.report.screens.console import console, is_terminal
+from membench.report.screens.console import is_terminal
 from membench.report.screens.progress import ProgressBar, ProgressLines, Watcher
 from membench.results.schema import Row
 
@@ -17,8 +17,7 @@ class CheckBar(ProgressBar):
 
 class CheckLines(ProgressLines):
     def __init__(self) -> None:
-        super().__init__()
-        self.console = console(sys.stderr)
+        super().__init__(sys.stderr)
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:
         """Print nothing, because the check follows soon."""
