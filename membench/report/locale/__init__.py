@@ -63,7 +63,7 @@ def in_language(value: T, to: NullTranslations) -> T:
 
 
 def _parts(value: object, to: NullTranslations) -> Iterator[object]:
-    """The translation of ``value``; several parts if an inline element is a parameter."""
+    """``value`` translated; several parts for a message with a parameter such as `Code`."""
     if isinstance(value, Message) and any(map(_marked_up, value.params.values())):
         for piece in value.pieces(to, lambda param: in_language(param, to)):
             yield piece if _marked_up(piece) else str(piece)

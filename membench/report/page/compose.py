@@ -37,7 +37,7 @@ class Measured:
 
     Attributes:
         held: the runs, compared with references.
-        comparison: the comparison of several files; None if nothing can be compared.
+        comparison: the section that compares the files; None if `comparison.compared` is None.
     """
 
     sources: Sequence[ReportSource]
@@ -49,7 +49,7 @@ class Measured:
 
 
 def measured(sources: Sequence[ReportSource], runs: Sequence[Run], plots: Section) -> Measured:
-    """The parts that depend on no verdict; ``plots`` is the result of `figures.section`."""
+    """Make the parts from ``runs``; ``plots`` is the result of `figures.section`."""
     held = headline.judge(runs)
     against = comparison.section(comparison.compared(sources))
     return Measured(sources, runs, held, headline.section(held), plots, against)
@@ -61,7 +61,9 @@ def compose(
     entries: Assumptions,
     thesis: ThesisDetail = ThesisDetail.SUMMARY,
 ) -> Document:
-    """The whole report. It has no date, so that the same files give the same report.
+    """The whole report.
+
+    The report does not contain the date of its creation, so the same files give the same report.
 
     Args:
         judged: the verdicts on the claims; None if ``thesis`` is `ThesisDetail.NONE`.

@@ -16,7 +16,7 @@ from membench.core.record import record
 
 @record
 class Code:
-    """A case id, a command or a file name; not translated. A line may break after a slash."""
+    """Text that is not translated, such as a case id, a command or a file name."""
 
     text: str
 
@@ -97,7 +97,7 @@ class Column:
 
 @record
 class Table:
-    """A row has one cell per column; an empty cell is ``()``."""
+    """A row has one cell per column; ``()`` is an empty cell."""
 
     caption: str
     columns: tuple[Column, ...]
@@ -105,9 +105,9 @@ class Table:
 
 
 class Drawing(Protocol):
-    """A picture that is drawn only when a page is rendered.
+    """A picture as data; `svg` draws the picture.
 
-    A drawing is a dataclass, so that its messages are translated with the document.
+    A drawing is a dataclass, so that `membench.report.locale.in_language` finds its messages.
     """
 
     def svg(self) -> str:
@@ -218,4 +218,4 @@ class ThesisDetail(StrEnum):
     SUMMARY = "summary"
     """A table of verdicts; the reader can unfold the claims."""
     NONE = "none"
-    """Only measurements."""
+    """No verdicts on claims."""

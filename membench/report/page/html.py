@@ -79,9 +79,10 @@ def lay_out(document: Document) -> Layout:
 
 
 def _region_names() -> Callable[[str], str]:
-    """A function from the caption of a table to a unique name: the second is ``caption #2``.
+    """A function from the caption of a table to a unique name.
 
-    A screen reader lists the regions of a page by name (WAI-ARIA 1.2, landmark regions).
+    The second table with the caption ``Results`` gets the name ``Results #2``. Screen readers list
+    the regions of a page by name (WAI-ARIA 1.2, landmark regions).
     """
     seen: Counter[str] = Counter()
 

@@ -41,6 +41,6 @@ def code(text: str, *, in_table: bool = False) -> str:
 
 
 def fence(text: str, least: int) -> str:
-    """A fence of backticks, at least ``least`` and longer than any run of backticks in ``text``."""
+    """At least ``least`` backticks, and more than any run of backticks in ``text`` has."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     return "`" * max(least, longest + 1)

@@ -28,7 +28,7 @@ class ReportSource:
 
     Attributes:
         data: the bytes of the file; empty for a pipe, because a pipe can be read only once.
-        problems: reasons to distrust the file, one sentence each.
+        problems: problems of the file or the sidecar, one sentence each.
     """
 
     path: Path
@@ -49,7 +49,8 @@ class Run:
         label: unique name of the run in the report; ASCII.
         rows: the rows of the run, with the tiers that the latency curves show (`settled`).
         sidecar: None if the sidecar is missing, cannot be read, or describes another run.
-        machine: the machine in the sidecar; None without a sidecar, or if it cannot be read.
+        machine: the machine in ``sidecar``; None without ``sidecar``, or if the sidecar has no
+            readable machine.
     """
 
     label: str

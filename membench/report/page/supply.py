@@ -73,8 +73,8 @@ def supplies(found: Verdicts) -> tuple[Supply, ...]:
 def compute(found: Verdicts) -> Compute:
     """The first measured or published rate of matrix products.
 
-    Without such a rate, the assumed peak of the first GPU of the report that has one, or of
-    `FALLBACK`.
+    Without such a rate, the result is the assumed peak of the first GPU in the report that has an
+    assumed peak. Without such a GPU, the result is the assumed peak of `FALLBACK`.
     """
     for subject in found.subjects:
         rate = rate_of(found.ledger.inputs["gemm"], subject.rows).rate

@@ -1,4 +1,4 @@
-"""Write a report to files; only older reports of membench are overwritten."""
+"""Write reports and pages to files; an existing file is replaced only if membench wrote it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def make_report(
         language: one of `LANGUAGES`.
         assume: ``NAME=VALUE``: single assumptions, which also replace entries of ``assumptions``.
         thesis: with ``none``, no claim is judged.
-        spread: function that computes the verdicts on other hosts.
+        spread: distributes the claims to worker processes; None for this process.
         warned: function that gets each warning and the hint.
 
     Returns:
@@ -126,7 +126,7 @@ def make_report(
 
 
 def _html(document: Document, output: Path) -> Callable[[], dict[Path, str]]:
-    """A function that draws the plots and returns the files to write, as `_markdown` does."""
+    """Like `_markdown`, return a function that draws the plots and returns the files to write."""
     from membench.report.page import html
 
     layout = html.lay_out(document)
@@ -179,7 +179,8 @@ def _check(path: Path) -> bool:
     """Create the directory of ``path`` if necessary. Return whether ``path`` exists.
 
     Raises:
-        OutputError: ``path`` exists and is not a file that membench wrote, or cannot be checked.
+        OutputError: ``path`` exists and membench did not write it, or ``path`` cannot be read, or
+            the directory cannot be created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

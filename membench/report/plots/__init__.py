@@ -1,4 +1,4 @@
-"""The plots of the report: ``draw`` of each module returns a figure, or a `NotDrawn`."""
+"""The plots of the report; `draw_all` returns the plots that need only runs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Draw plots in a second process, while this process computes the rest of a report.
 
-The second process only stores the plots in the cache on disk, where `Plot.svg` finds them. So the
-page is the same if the second process fails.
+The second process stores the plots in the cache on disk, and `Plot.svg` reads them from the cache.
+`Plot.svg` also draws each plot that the cache lacks. So the page is the same if the second process
+fails.
 """
 
 from __future__ import annotations
@@ -25,14 +26,18 @@ Draw = Callable[[Sequence[Plot]], None]
 
 @contextmanager
 def drawn_ahead(first: Sequence[Plot]) -> Iterator[Draw]:
-    """Draw the plots ``first`` in a second process while the context is open.
+    """Draw the plots ``first`` in a second process while the body of the context runs.
 
-    At its end, the context waits for the second process; after an error, it kills the second
-    process. There is no second process if the cache already has ``first``, if `_can_draw_ahead`
-    is False, or if the system cannot start one.
+    After the body, the context waits for the second process. If the body raises an error, the
+    context first kills the second process. There is no second process in these cases:
+
+    - the cache already has all plots of ``first``
+    - `_can_draw_ahead` is False
+    - the system cannot start a process
 
     Yields:
-        A function that draws further plots in the second process.
+        A function that draws further plots in the second process. Without a second process, the
+        function does nothing.
     """
     plots = _uncached(first)
     if not plots or not _can_draw_ahead():
@@ -62,10 +67,10 @@ def drawn_ahead(first: Sequence[Plot]) -> Iterator[Draw]:
 
 
 def _can_draw_ahead() -> bool:
-    """Whether a second process can store plots in the cache and has a CPU of its own.
+    """Whether this process has one thread, two or more CPUs, and a cache on disk.
 
-    A process with several threads must not fork, because another thread may hold a lock, which the
-    second process could never take.
+    A process with several threads must not fork: another thread may hold a lock, and the second
+    process would wait for this lock forever.
     """
     return (
         threading.active_count() == 1

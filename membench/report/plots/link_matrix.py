@@ -31,9 +31,10 @@ _DESCRIPTION = tr(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """The operation with the most pairs of devices in a run.
+    """The matrix of one operation in one run.
 
-    The run is the first that measured two or more pairs with one operation.
+    The run is the first run that measured an operation between two or more pairs of devices. Of the
+    operations in this run, the one with the most pairs is drawn.
     """
     for run in runs:
         for name, cells in _matrices([run]).items():
@@ -43,7 +44,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _matrices(runs: Sequence[Run]) -> dict[str, dict[tuple[str, str], tuple[str, Row]]]:
-    """Operation -> (source, target) -> (run, row), the most pairs first."""
+    """Operation -> (source, target) -> (run, row), the operation with the most pairs first."""
     found: dict[str, dict[tuple[str, str], tuple[str, Row]]] = {}
     for run, row in measured(runs):
         source, target = _end(row, "src"), _end(row, "dst")

@@ -137,7 +137,7 @@ def _decode(model: Model) -> float:
 
 
 def _prefill(model: Model) -> float:
-    """FLOP per byte of the last chunk of a prefill, which reads weights and KV cache once."""
+    """FLOP per byte of the last chunk of a prefill; the chunk reads weights and KV cache once."""
     weights = model.parameters
     assert weights is not None
     touched = touched_weights(

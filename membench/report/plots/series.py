@@ -84,7 +84,7 @@ def parameter(row: Row, key: str) -> str:
 
 
 def size_of(row: Row, key: str) -> float | None:
-    """The value of the axis ``key`` in bytes; of ``size=auto``, the chosen size.
+    """The value of the axis ``key`` in bytes; for ``size=auto``, the chosen size.
 
     None if the value is not a size from 1 to 1e15.
     """

@@ -1,8 +1,8 @@
 """Record the drawing calls of a plot, so that Matplotlib is loaded only for uncached plots.
 
-The code of a plot draws on a stand-in for Matplotlib's figure, which only records each call. The
-recorded calls are the key of the plot in the cache. If the cache lacks the plot, Matplotlib repeats
-the calls on a real figure.
+The code of a plot draws on a stand-in for Matplotlib's figure. The stand-in only records each call.
+The key of the plot in the cache contains the recorded calls. If the cache lacks the plot,
+`Sketch.draw` repeats the calls on a real figure.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _Step:
 
     Attributes:
         of: number of the object whose method is called; None if ``call`` is a function. Object 0 is
-            the figure, and object n is the result of step n.
+            the figure, and object n is the result of the n-th step.
         call: name of the method, or the function.
     """
 
@@ -73,7 +73,7 @@ class Sketch:
         return _StandIn(self, len(self.steps))
 
     def content(self) -> list[Any]:
-        """The calls as data for JSON; equal drawings have equal data."""
+        """The calls as data for JSON; different drawings have different data."""
         return [
             [
                 step.of,
@@ -98,7 +98,7 @@ class Sketch:
 def drawn_later(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
     """Decorator: record the whole call as one step if a positional argument is a `_StandIn`.
 
-    For functions that need return values of Matplotlib.
+    Use the decorator for functions that need return values of Matplotlib.
     """
 
     @wraps(function)

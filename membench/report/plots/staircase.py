@@ -100,7 +100,7 @@ def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
 
 @drawn_later
 def paint_caches(axes: Axes, caches: Sequence[tuple[int, int]]) -> None:
-    """Draw a dashed line at each (level, size in bytes) within the range of the axes."""
+    """Draw a dashed line for each (level, size in bytes) within the range of the x axis."""
     low, high = axes.get_xlim()
     for level, size in caches:
         if low < size < high:

@@ -1,4 +1,4 @@
-"""A small drawing of the statistic of a claim: its range, both thresholds, and the main inputs.
+"""A small drawing of the statistic of a proposition: range, thresholds and strongest inputs.
 
 A report has dozens of these drawings. This module writes the SVG directly, because Matplotlib would
 take longer and write larger files.
@@ -107,7 +107,7 @@ class _Axis:
 def draw(verdict: PartVerdict, slug: str, names: dict[str, str]) -> Strip | None:
     """The drawing for ``verdict``; None without thresholds or without a computed statistic.
 
-    ``names`` has the readable names of measurements and assumptions.
+    ``names`` maps inputs to readable names; an input without an entry keeps its name.
     """
     rule = verdict.part.thresholds
     if rule is None or not verdict.variants:

@@ -158,7 +158,9 @@ def rounds(index: int) -> dict[str, Any]:
 class Plot:
     """A plot of `WIDTH` by ``height`` units of the viewBox.
 
-    The texts are messages until the document is translated, so that `svg` draws one language only.
+    The texts, also those in ``sketch``, may be `Message` objects. The function
+    `membench.report.locale.in_language` replaces the messages with plain text in one language.
+    Before that, `svg` draws English.
     """
 
     slug: str
@@ -239,7 +241,9 @@ def legend(canvas: Canvas, axes: Axes) -> None:
 
 @record
 class Lanes:
-    """Vertical positions of the marks of rows, in units of the height of a lane.
+    """Vertical positions of the marks of rows. A row has one lane per mark.
+
+    The unit is the height of a lane.
 
     Attributes:
         places: for each row, the positions of the marks.
@@ -253,7 +257,7 @@ class Lanes:
 
     @classmethod
     def of(cls, counts: Sequence[int]) -> Lanes:
-        """The positions for rows with ``counts`` marks."""
+        """The positions for rows; ``counts`` has the number of marks of each row."""
         starts = [0.0]
         for count in counts:
             starts.append(starts[-1] + count + 0.6)
@@ -323,7 +327,7 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0)
 
 @drawn_later
 def time_axis(axes: Axes) -> None:
-    """Label the ticks of an x axis of `log_axis` with values in ns, such as ``10 us``."""
+    """Label the ticks of a logarithmic x axis with values in ns by texts such as ``10 us``."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     def text(value: float, _: object) -> str:

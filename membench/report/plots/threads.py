@@ -45,7 +45,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _threads(row: Row) -> float | None:
-    """The number of threads; None for ``all``, because a case with the number exists as well."""
+    """The number of threads; None for ``all``."""
     return count_of(row, "threads")
 
 

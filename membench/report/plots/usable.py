@@ -1,4 +1,4 @@
-"""Plot of the usable SSD capacity by link bandwidth: the bytes that can be read in time."""
+"""Plot of the usable SSD capacity by link bandwidth."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _parts(found: Verdicts) -> list[PartVerdict]:
 
 
 def _by_model(part: PartVerdict) -> dict[str, ClaimVerdict]:
-    """Model -> verdict over all traces or contexts.
+    """Model -> verdict on all variants with this model together.
 
     Empty if no variant of ``part`` names a model, or if ``part`` has no thresholds.
     """

@@ -1,4 +1,4 @@
-"""Estimate the width of text in plots without a font."""
+"""Estimate the width of text from the characters, without a font."""
 
 from __future__ import annotations
 

@@ -165,7 +165,8 @@ def precision(found: Advice) -> str:
 def method(found: Advice) -> str:
     """The fastest copy method for the pieces of the model, with the rate.
 
-    The text names `Method.enough` if it is larger than `Method.block`.
+    If `Method.enough` is larger than `Method.block`, the text also has the rate at
+    `Method.enough`.
     """
     best = found.method
     assert best is not None

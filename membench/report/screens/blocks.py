@@ -22,7 +22,7 @@ class Block(Generic[R]):
 
     Attributes:
         common: the ``key=value`` parts that all case ids of the block contain; empty for one row.
-        names: the case id of each row without the parts in ``common``.
+        names: the result of `full_name` for each row, without the parts in ``common``.
     """
 
     tier: Tier

@@ -1,6 +1,6 @@
-"""The functions with which all commands write to a terminal or a pipe.
+"""Functions that write to a terminal or a pipe.
 
-Rich is loaded only for a terminal, and for text that Rich must lay out.
+On a pipe, the result of `screen` loads Rich only for text that Rich must lay out.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Screen(Protocol):
 
 
 class _Pipe:
-    """A screen on a pipe, which loads Rich only for output other than printable ASCII text."""
+    """A screen on a pipe; only output other than short printable ASCII text needs Rich."""
 
     is_terminal = False
     width = _UNBOUNDED
@@ -91,7 +91,7 @@ def console(stream: TextIO | None = None) -> Console:
     """A console on ``stream`` (standard output by default).
 
     A terminal gets colours and wrapped lines; Rich obeys NO_COLOR and TERM=dumb. A pipe gets plain
-    text in lines of any length.
+    text, wrapped only at `_UNBOUNDED` characters.
     """
     from membench.report.screens.terminal import Terminal
 
@@ -158,7 +158,7 @@ def say(screen: Screen, text: str, style: str = "", indent: int = 0) -> None:
 def say_command(screen: Screen, label: str, command: str, remark: str = "") -> None:
     """Print ``label``, a command to paste and a remark in parentheses.
 
-    The command is never wrapped. A remark that does not fit in the line gets the next line.
+    The command is never wrapped. On a terminal, a remark that does not fit gets the next line.
     """
     line = Styled(f"{label}{one_line(command)}", "bold" if label.startswith("Next") else "")
     whole = f"{line.plain}    ({remark})" if remark else line.plain

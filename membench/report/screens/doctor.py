@@ -38,7 +38,6 @@ def _lines(finding: Finding, names: int, width: int) -> Text:
 
 
 def _wrapped(text: str, first: str, others: str, width: int) -> list[str]:
-    """``text`` in lines of ``width`` characters that begin with ``first`` and ``others``."""
     return textwrap.wrap(
         _printable(text),
         width,

@@ -1,4 +1,4 @@
-"""The step summary of a GitHub Actions job: a Markdown file named by GITHUB_STEP_SUMMARY."""
+"""The step summary of a GitHub Actions job: the Markdown file that GITHUB_STEP_SUMMARY names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIMIT = 1 << 20
 
 
 def append_summary(texts: Iterable[str]) -> bool:
-    """Append to the step summary the first of ``texts`` that the summary has room for.
+    """Append the first of ``texts`` that fits in the step summary.
 
     The result is False if the environment names no summary file, or if no text fits.
 

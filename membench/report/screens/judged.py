@@ -30,7 +30,7 @@ def checked(
     """Check the machine of ``rows`` against the references for this hardware.
 
     The result is None without a reference, or if all rows are published values. Without ``machine``
-    or ``sidecar``, the check judges fewer rows.
+    or ``sidecar``, the check can judge fewer lines.
 
     Raises:
         SchemaError: a reference, or the sidecar's data about GPUs, cannot be read.

@@ -112,7 +112,7 @@ def _print_files(
 
 
 def _check(outcome: RunOutcome) -> MachineCheck | None:
-    """None without a reference, and after an error, which must not end the command."""
+    """None without a reference and after an error; such an error must not end the command."""
     assert outcome.csv is not None
     try:
         return checked(outcome.rows, outcome.machine, read_sidecar(outcome.csv))

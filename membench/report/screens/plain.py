@@ -1,4 +1,7 @@
-"""Lines of tables and lists for a pipe, without Rich, because loading Rich takes long."""
+"""Tables and lists as lines of plain text.
+
+This module does not need Rich, which takes long to load, so output to a pipe can avoid Rich.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ GAP = 2
 """Number of blanks between two columns."""
 
 LISTED = 6
-"""Maximum number of skipped cases to name per reason; the results file names every case."""
+"""Maximum number of names in a list; a longer list has only counts."""
 
 
 def widths(rows: Iterable[Sequence[str]]) -> tuple[int, ...]:

@@ -44,7 +44,7 @@ def replay_csv(results: Sequence[Replayed], *, named: bool) -> str:
 def replay_json(results: Sequence[Replayed]) -> str:
     """The fields of all results as JSON.
 
-    A null capacity is unlimited, and a null ``to_s`` is infinite. Any other null is unknown.
+    A null capacity is unlimited, and a null ``to_s`` is infinite. Any other null means no value.
     """
     traces = [
         {

@@ -1,6 +1,6 @@
-"""Text with styles that becomes text of Rich only on a terminal.
+"""Text with styles that needs Rich only if Rich prints the text.
 
-A pipe shows no styles, and loading Rich takes long.
+A pipe shows no styles, so most output to a pipe can avoid Rich, which takes long to load.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The console of Rich with which membench writes to a terminal."""
+"""The console of Rich with which membench writes to a terminal or a pipe."""
 
 from __future__ import annotations
 

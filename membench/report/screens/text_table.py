@@ -1,4 +1,4 @@
-"""A table of cases that never cuts off a case id; in a narrow terminal, ids get separate lines."""
+"""A table that never cuts off case ids; in a narrow terminal, case ids get separate lines."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class TextTable:
     """A table as text.
 
-    The first column of ``head`` contains the case, the last column flags or remarks. All columns
-    between are aligned right.
+    The first column contains case ids or other names. All columns except the first and the last are
+    aligned right.
     """
 
     title: Text | None
@@ -33,7 +33,10 @@ class TextTable:
 
 
 def drawn(table: TextTable, width: int) -> RenderableType:
-    """The table for Rich; if wider than ``width``, each case id gets a line of its own."""
+    """The table for Rich.
+
+    If the table is wider than ``width``, each cell of the first column gets a line of its own.
+    """
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -57,7 +60,7 @@ def drawn(table: TextTable, width: int) -> RenderableType:
 def print_table(screen: Screen, table: TextTable) -> None:
     """Print ``table``; for a pipe, without Rich if possible.
 
-    Rich prints tables with a title, and tables that are wider than the screen.
+    On a pipe, a table needs Rich if it has a title, or if it is wider than the screen.
     """
     wide = table.widths
     if screen.is_terminal or table.title or sum(wide) + GAP * len(wide) > screen.width:
@@ -104,7 +107,7 @@ def _print_columns(
 def _values(
     table: TextTable, row: Sequence[str], width: int, style: str = ""
 ) -> list[RenderableType]:
-    """The middle cells in one line, with the last cell beside, or below in a narrow terminal."""
+    """The middle cells in one line; the last cell is beside them, or below in a narrow terminal."""
     from rich.padding import Padding
     from rich.text import Text
 

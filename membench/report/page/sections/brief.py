@@ -39,7 +39,7 @@ _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 
 
 def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
-    """A table of verdicts, and a sentence on serving a model for each machine."""
+    """A table of verdicts, and for each machine a sentence on serving a model."""
     last = {one.run.rows[0].machine: one for one in judged}
     subjects = [one for one in found.subjects if one.machine in last]
     several = len(subjects) > 1
@@ -60,7 +60,7 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
 
 
 def _of_several(judged: Sequence[JudgedRun]) -> Iterator[Paragraph]:
-    """For each machine with several runs, a paragraph that names the run of the shown numbers."""
+    """For each machine with several runs, a paragraph that names the run of the numbers."""
     runs: dict[str, list[Run]] = {}
     for one in judged:
         runs.setdefault(one.run.rows[0].machine, []).append(one.run)
@@ -147,7 +147,6 @@ def _own_number(tier: Tier, judged: JudgedRun) -> str:
 
 
 def _because(result: ClaimResult) -> str:
-    """The verdict and the median of each proposition that depends on the machine."""
     return sentences(_part(part) for part in result.parts if reads_machine(part.part))
 
 

@@ -166,7 +166,7 @@ def _badges(found: Verdicts) -> list[Block]:
 
 
 def _of(found: Verdicts, claim: Claim) -> list[tuple[str, ClaimResult]]:
-    """Pairs (machine, result); in a report on one machine, the name is empty."""
+    """Pairs (machine, result of ``claim``); the machine is empty in a report on one machine."""
     several = len(found.subjects) > 1
     return [
         (subject.machine if several else "", result)
@@ -347,7 +347,7 @@ def _details(verdict: PartVerdict, found: Verdicts) -> list[tuple[str, Line]]:
 
 
 def _draws(verdict: PartVerdict) -> str:
-    """Median and 5th to 95th percentile of all draws, and the verdicts on the variants."""
+    """Median and 5th to 95th percentile of all draws; of several variants, also the verdicts."""
     grid = np.concatenate([variant.draws for variant in verdict.variants])
     low, middle, high = (float(value) for value in np.percentile(grid, (5, 50, 95)))
     unit = verdict.part.unit

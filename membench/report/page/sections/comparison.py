@@ -48,7 +48,10 @@ _MOST_PLOTS = 3
 
 
 def compared(sources: Sequence[ReportSource]) -> Comparison | None:
-    """The comparison of the files, except pipes, with the first file; None if impossible."""
+    """Compare the files with the first file; pipes are left out.
+
+    The result is None if fewer than two files are left, or if the files cannot be compared.
+    """
     paths = [source.path for source in sources if source.data]
     if len(paths) < 2:
         return None

@@ -43,7 +43,7 @@ class _Kind:
     Attributes:
         rule: how the value is computed, as a sentence.
         reason: why the value may be missing; shown if no run has the value.
-        table: the table for one run; None if rows are missing.
+        table: function from a run to a table; the result is None if the run has no such value.
     """
 
     anchor: str

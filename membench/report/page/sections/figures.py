@@ -1,4 +1,4 @@
-"""The section with all plots, and a list of the plots that could not be drawn."""
+"""The section with the plots of the runs, and a list of the plots that could not be drawn."""
 
 from __future__ import annotations
 

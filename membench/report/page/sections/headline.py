@@ -236,10 +236,7 @@ def _title(row: Row) -> str:
 
 
 def _facts(row: Row) -> tuple[str, ...]:
-    """The rounds, the spread and the share of the peak, as texts.
-
-    For a row that membench did not measure, unknown facts are left out, and the source is added.
-    """
+    """Texts on the rounds, the spread, the share of the peak, and a source other than membench."""
     ours = not (row.cited or row.imported)
     facts: list[str] = []
     if row.rounds > 1 or ours:

@@ -49,7 +49,7 @@ def section(runs: Sequence[Run]) -> Section | None:
 
 
 def _of(run: Run, suffix: str) -> list[Section]:
-    """The parts for one run; ``suffix`` of the anchors is empty for a report on a single run."""
+    """The parts for one run; ``suffix`` is the end of each anchor, empty in a report on one run."""
     made = {
         "policy": (tr("Policy"), _policies(policies(run.rows))),
         "map": (tr("Best method"), _maps(run)),

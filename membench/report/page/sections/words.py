@@ -128,7 +128,7 @@ _DISK = re.compile(r"(\S+) on (\S+)(?: \((\S+)\))?")
 
 
 def device_name(device: str) -> str:
-    """The device as text; a disk becomes ``ext4 on /dev/vda (virtio_blk)``."""
+    """``device``; a disk, such as ``ext4 on /dev/vda (virtio_blk)``, becomes a message."""
     found = _DISK.fullmatch(device)
     if found is None:
         return device

@@ -15,8 +15,8 @@ from membench.report.screens.job_summary import append_summary
 def publish(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
     """Append the check to the job's step summary, and return the text to print.
 
-    The text has the annotations and the result in one line. If there is no summary file or no room
-    in the file, the text has the whole check instead of the line.
+    The text has the annotations, and then one line with the result. If there is no summary file or
+    no room in the file, the text has the whole check instead of this line.
 
     Raises:
         OutputError: the summary file cannot be written.

@@ -1,6 +1,7 @@
 """A check as JUnit XML.
 
-Test cases are preconditions, devices of lines, stragglers, and requirements that are not met.
+The test cases are the preconditions, each device of each line, the stragglers, and the requirements
+that are not met.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class TierCells:
         expected: the expected range as numbers in the unit of ``measured``; may be empty.
         share: the measured share of the expected value in percent (see `legend`). Without an
             expected value, the share of the peak.
-        remark: the GPU and the reason for the verdict; may be empty.
+        remark: the result of `_remark`; may be empty.
     """
 
     tier: str
@@ -130,8 +130,8 @@ def legend(check: MachineCheck) -> Iterator[str]:
 def _remark(line: TierLine) -> str:
     """The GPUs with the worst verdict, and the reason.
 
-    The GPUs are left out if all have this verdict. The reason is left out if it has a short form,
-    which the column of verdicts shows.
+    The GPUs are left out if all have this verdict. The reason is left out if the column of verdicts
+    shows a short form of the reason.
     """
     worst = line.worst
     same = [one.device for one in line.devices if one.verdict is worst.verdict]
@@ -140,7 +140,7 @@ def _remark(line: TierLine) -> str:
 
 
 def precondition_lines(check: MachineCheck) -> Iterator[str]:
-    """A line per unmet or unknown precondition, and one line with all met preconditions."""
+    """A line per precondition that is not `OK`, and one line with all met preconditions."""
     wrong: dict[tuple[str, PreconditionState, str], list[int | None]] = {}
     for one in check.preconditions:
         if one.state is not PreconditionState.OK:

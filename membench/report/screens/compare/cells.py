@@ -41,8 +41,8 @@ _WORDS: Mapping[Verdict, str] = MappingProxyType(
 def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str], list[str]]:
     """Three lists with one cell per label: values, half ranges, and shares of the peak.
 
-    The half range of the compared values is a share of the median, such as ``+-1.2%``; for a single
-    value, the result of `_origin`. An absent value is ``-``.
+    A half range is relative to the median of the compared values, such as ``+-1.2%``. If there is
+    no half range, the cell has the result of `_origin`. An absent value is ``-``.
     """
     values, halves, shares = figures.values, figures.half_ranges, figures.peak_shares
     known = [one for one in values if one is not None]
@@ -61,7 +61,7 @@ def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str],
 def _by_side(
     values: Sequence[float | None], known: list[str], of_unknown: Callable[[int], str]
 ) -> list[str]:
-    """``known`` in order; ``of_unknown(side)`` in the place of each None in ``values``."""
+    """One text per value: the next of ``known``, or for None, the result of ``of_unknown``."""
     if len(known) == len(values):
         return known
     shown = iter(known)
@@ -83,7 +83,7 @@ def _origin(rows: Sequence[Measurement]) -> str:
 def ratio_texts(differences: Differences) -> list[str]:
     """One cell per label, such as ``1.457 [1.451, 1.463]``.
 
-    The interval is left out if a label has too few values. The cell is empty without a ratio.
+    Without an interval, the cell has only the ratio. Without a ratio, the cell is empty.
     """
     texts = differences.by_estimate(partial(significant_rows, _SPAN), _ratio_text)
     return [one or "" for one in texts]

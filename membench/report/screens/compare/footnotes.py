@@ -29,7 +29,7 @@ class Footnotes:
         self._labels = [side.label for side in comparison.sides]
 
     def numbers(self, line: Line) -> str:
-        """The numbers of the footnotes, such as ``1 3``; new footnotes get a number."""
+        """The numbers of the footnotes of ``line``, such as ``1 3``."""
         remarks = [
             *self._flags(line),
             *self._sources(line),
@@ -85,7 +85,7 @@ def _is_of_others(one: Common) -> bool:
 
 
 def _differences(line: Line) -> Iterator[str]:
-    """Numbers that are comparable although the tier or the I/O engine differs."""
+    """Footnotes for numbers that are comparable although the tier or the I/O engine differs."""
     figures = line.figures
     several = len({one.tier for one in figures.commons}) > 1
     engines = set(filter(None, map(_engine, figures.detail_cells)))
@@ -96,7 +96,7 @@ def _differences(line: Line) -> Iterator[str]:
 
 
 def _cases(line: Line, labels: Sequence[str]) -> Iterator[str]:
-    """The axes in which a measured case differs from the published case."""
+    """Footnotes on harmless differences between a measured case and a published case."""
     if not any(one.cited for one in line.figures.commons):
         return
     reference, *others = line.figures

@@ -27,7 +27,11 @@ def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
 
 
 def abridged(comparison: Comparison, blocks: Sequence[CompareBlock]) -> Iterator[str]:
-    """Yield ever shorter Markdown: the whole, without the verdict "same", and without tables."""
+    """Yield shorter and shorter Markdown.
+
+    The first text is the whole comparison. The second has no lines in which every verdict is
+    ``same``. The third is the `summary`.
+    """
     yield to_markdown(comparison, blocks)
     changed = arrange(comparison, [one for one in Verdict if one is not Verdict.SAME])
     yield to_markdown(comparison, changed)

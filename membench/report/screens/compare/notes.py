@@ -41,7 +41,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
-    """Pairs (heading, text): properties that differ, are equal, or are known only for some."""
+    """Pairs (heading, text): properties that differ, are equal, or are unknown for some labels."""
     facts = comparison.facts
     differing = [
         f"{fact.name}: {' | '.join(map(_value, fact.values))}" for fact in facts if fact.differs
@@ -83,7 +83,7 @@ def absent_cases(absence: Absence) -> list[str]:
 
 
 def summary(comparison: Comparison) -> list[str]:
-    """A line per label with the number of rows of each verdict, and a line with thresholds."""
+    """A line per compared label with the number of rows of each verdict; then the thresholds."""
     made = []
     reference, *others = comparison.sides
     for place, side in enumerate(others, start=1):
@@ -123,7 +123,7 @@ def _settling(comparison: Comparison) -> list[str]:
 
 
 def _best(comparison: Comparison) -> list[str]:
-    """Rows with the verdict ``unclear`` and almost equal best samples."""
+    """A note on rows with the verdict ``unclear`` and almost equal best samples."""
     within = Counter(
         line.threshold
         for line in comparison.matched
@@ -161,7 +161,7 @@ def _flags(comparison: Comparison) -> list[str]:
 
 
 def _sizes(comparison: Comparison) -> Iterator[str]:
-    """Cases for which ``size=auto`` means different sizes in the compared files."""
+    """A note on cases for which ``size=auto`` means different sizes in the compared files."""
     differing = []
     for line in comparison.matched:
         commons = line.figures.commons
@@ -204,7 +204,10 @@ def _runs(comparison: Comparison) -> Iterator[str]:
 
 
 def _offsets(comparison: Comparison) -> Iterator[str]:
-    """Notes for single runs; with the usual difference between runs, if other runs show it."""
+    """Notes for labels with a single run.
+
+    If there are other runs of the machine, the notes have the usual difference between these runs.
+    """
     offsets = comparison.offsets
     findings = [
         finding

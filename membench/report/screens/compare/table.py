@@ -188,7 +188,7 @@ def _aligned_values(block: CompareBlock) -> list[str]:
 def _of_labels(
     starts: Sequence[str], texts: Sequence[str], after: str, verdicts: Sequence[Verdict | None]
 ) -> Styled:
-    """Join the lines of all labels of a row; ``after`` follows the last line.
+    """Join the lines of all labels of a row; ``after`` is the end of the last line.
 
     Each line is an entry of ``starts`` and an entry of ``texts``. ``verdicts`` gives the colours.
     """

@@ -24,7 +24,7 @@ class CompareBlock:
 
     Attributes:
         lines: the lines to show.
-        names: the case ids of ``lines`` without the common parts.
+        names: the names of ``lines`` from ``block.names``.
         means: the geometric means over all matched lines of the block, shown or not.
         left_out: number of lines that `shortened` removed.
     """

@@ -36,7 +36,10 @@ _ROWS = 500  # maximum number of rows per table
 
 
 def compose(summary: FleetSummary) -> Document:
-    """The page. It has no date, so that the same files give the same page."""
+    """The page.
+
+    The page does not contain the date of its creation, so the same files give the same page.
+    """
     ledger = summary.values.ledger
     missing = list(troubles(summary))
     alerts = (

@@ -216,8 +216,8 @@ def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.
 def strips(summary: FleetSummary) -> Figure | NotDrawn:
     """The machines of each tier as dots, and all stragglers as diamonds.
 
-    Of more than `DOTS` machines of a tier, machines at equal steps of the rank are drawn, including
-    the fastest and the slowest.
+    A tier has at most `DOTS` dots. If there are more machines, the dots are machines at equal steps
+    of the rank, from the fastest to the slowest.
     """
     values = summary.values
     if len(values.machines) < 2:

@@ -65,7 +65,7 @@ def notes(summary: FleetSummary) -> Iterator[str]:
 
 
 def troubles(summary: FleetSummary) -> Iterator[tuple[str, str, str]]:
-    """Name, state and reason of each missing, failed or incomplete host or file."""
+    """Name, state and reason of each host or file with a problem."""
     for state in (HostState.MISSING, HostState.FAILED, HostState.RUNNING, HostState.WAITING):
         for host in summary.absent(state):
             yield host.name, _STATES[state], host.detail

@@ -44,7 +44,10 @@ _PLOTS = 40  # a page with more plots opens slowly; --select reduces them
 
 
 def compose(history: History) -> Document:
-    """The page. It has no date, so that the same files give the same page."""
+    """The page.
+
+    The page does not contain the date of its creation, so the same files give the same page.
+    """
     worse = [
         (line, number)
         for line, number in newest_first(history)

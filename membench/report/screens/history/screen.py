@@ -76,7 +76,7 @@ def _print_lines(console: Console, history: History) -> None:
 
 
 def _by_case(history: History) -> TextTable:
-    """The table with case ids in front, if several lines have the same name."""
+    """The table with case ids in front, because several lines have the same name."""
     head = ("case", "tier", "runs", "median", "noise band", "latest", "changes")
     return TextTable(
         None,
