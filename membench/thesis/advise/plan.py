@@ -150,7 +150,7 @@ def advise(
 ) -> Advice:
     """Answer ``question`` from the rows of one machine.
 
-    This is the first machine with results of a GPU, or else the first machine.
+    The machine is the first with results of a GPU, or else the first.
 
     Args:
         machine: the snapshot of the machine; None if unknown.

@@ -1,4 +1,7 @@
-"""The inputs of a statistic: random draws of measurements and assumptions, in SI units."""
+"""The inputs of a statistic: random draws of measurements and assumptions.
+
+The draws have the units that the models use (`assumptions.UNITS`).
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ class Scenario:
     """The inputs of all statistics for one machine.
 
     Attributes:
-        values: input -> [draws], SI units. ``pair-rate`` is [case, draws].
+        values: input -> [draws]. ``pair-rate`` is [case, draws].
         peaks: measurement -> peak of the device, SI units.
         missing: input without values -> the reason.
         device: short name of the measured device in the assumptions; empty if unknown.
@@ -152,7 +155,7 @@ class Scenario:
 
 
 def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
-    """Random draws (a Latin hypercube): name -> [draws], SI units."""
+    """Random draws (a Latin hypercube): name -> [draws]."""
     return {
         name: entry.scale * latin_hypercube(name, entry.low, entry.high, draws=draws, seed=seed)
         for name, entry in entries.items()

@@ -24,7 +24,7 @@ class Bar:
 
     Attributes:
         name: the input.
-        low, high: the ends of the range of the input, in SI units.
+        low, high: the ends of the range of the input, in the unit that the models use.
         at_low, at_high: the statistic (median over variants) at these ends.
     """
 
@@ -48,7 +48,8 @@ def tornado(
     """One bar for each input in ``names`` that affects ``statistic``, the longest bar first.
 
     Args:
-        ranges: name -> (low, value, high) in SI units. For other inputs, the draws give the range.
+        ranges: name -> (low, value, high), in the unit that the models use. For other inputs, the
+            draws give the range.
     """
     width = 2 * len(names)
     values = dict(scenario.values)

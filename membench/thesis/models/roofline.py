@@ -78,7 +78,8 @@ def prefill_flops(
 
     Args:
         tokens: n, number of tokens.
-        matmul_params: N, weights that multiply a token; for MoE, the weights of active experts.
+        matmul_params: N, weights that multiply a token. Of the routed experts, only active ones
+            count.
         attention_flops: c_a, FLOPs for one pair of query and key, over all layers.
         cached: p, number of restored tokens.
 

@@ -38,7 +38,7 @@ def parse_amount(word: str) -> float:
 
 
 def show_amount(size: float) -> str:
-    """``size`` bytes as text with three digits and a decimal unit, such as ``1.02 TB``."""
+    """``size`` bytes as text with up to three digits and a decimal unit, such as ``1.02 TB``."""
     for prefix, power in (("P", 5), ("T", 4), ("G", 3), ("M", 2), ("K", 1)):
         if size >= 0.9995 * 1000.0**power:  # three digits of a smaller size are at most 999
             return f"{size / 1000.0**power:.3g} {prefix}B"

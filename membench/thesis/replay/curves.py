@@ -66,7 +66,10 @@ class Curve:
     hits: Floats
 
     def hit_rate(self, tokens: Floats) -> Floats:
-        """Hit rates at capacities of ``tokens`` (any shape), interpolated over the logarithm."""
+        """Hit rates at capacities of ``tokens`` (any shape).
+
+        The rates are interpolated linearly over the logarithm of the capacity.
+        """
         # Equal to numpy.interp, but faster: bins replace the binary search.
         bins = self._bins
         place = np.log(np.clip(tokens, self.capacity[0], self.capacity[-1]))

@@ -80,7 +80,7 @@ class Replay:
         )
 
     def token_rates(self, capacities: Ints, request: int = 0) -> Floats | None:
-        """[k] share of tokens that hit with each of ``capacities`` ([k], in blocks).
+        """[k] share of tokens that hit at each of ``capacities`` ([k], in blocks).
 
         Only the requests from index ``request`` on count. None if these requests have no tokens.
         """

@@ -47,7 +47,8 @@ class _Constants(NamedTuple):
         matmul, attention: [model, 1] as in `roofline.prefill_flops`.
         asked: [trace, 1, 1] tokens of the mean request.
         token: [trace, model, 1] KV bytes per token of the mean request.
-        work: [trace, model, 1] FLOP/s to prefill the tokens that miss even in an unlimited cache.
+        work: [trace, model, 1] FLOP/s to prefill the misses of an unlimited cache at the recorded
+            request rate.
         most: [trace, 1, 1] capacity, in tokens, beyond which the hit rate is constant.
     """
 

@@ -21,7 +21,7 @@ class Events(NamedTuple):
         low, high: [n] ramps. The number of hits grows by one at every capacity from `low` to
             `high`.
         climber: [n] index of the request of each ramp.
-        place, hits: [m] steps. Each step adds `hits` hits at capacity `place`.
+        place, hits: [m] steps. Each step adds `hits` hits at all capacities from `place` on.
         stepper: [m] index of the request of each step.
         whole: [j] index of a request whose blocks can all hit.
         enough: [j] the smallest capacity at which all blocks of `whole` hit.

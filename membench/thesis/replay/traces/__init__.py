@@ -66,8 +66,7 @@ def read_trace(source: str, block_tokens: int | None = None, *, nested: bool = F
     """Read a trace.
 
     Args:
-        source: name of a trace that membench contains, a file, or a folder with one session per
-            file.
+        source: name of a trace that membench contains, a file, or a folder of files with sessions.
         block_tokens: number of tokens per block. Smaller blocks of the trace are merged. None for
             the block size in the trace, or else the usual size of the format. Ignored if blocks are
             objects without tokens.
