@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ from membench.measure.rounds.environment import EnvironmentMonitor
 from membench.measure.rounds.interrupt import Interrupted, interrupts
 from membench.measure.rounds.runner import Setting, run_rounds
 from membench.measure.scratch_layout import laid_out, scratch_size
-from membench.results.case_result import CaseResult
+from membench.results.case_result import CaseResult, Reading
 from membench.results.journal.reading import Contents, read_journal
 from membench.results.journal.writing import Journal
 from membench.results.paths import (
@@ -333,6 +334,8 @@ def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
     for unit in contents.units:
         if not 1 <= unit.round <= contents.plan.rounds:
             reason = f"the round {unit.round} of a result of '{unit.case:.200}' is not in the plan"
+        if unit.status is Status.OK and not all(map(_consistent, unit.readings)):
+            reason = f"the samples of a result of '{unit.case:.200}' are invalid"
     try:
         to_csv(results(contents.plan, contents.units, machine))
     except (SchemaError, ValueError, ArithmeticError) as error:
@@ -342,6 +345,16 @@ def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
             f"{shown(path)} cannot be completed: {reason}",
             "start a new run with a new file name: -o NEW.csv",
         )
+
+
+def _consistent(reading: Reading) -> bool:
+    """Whether a worker can have made ``reading``. Later rounds compute with the samples."""
+    kept = len(reading.samples)
+    return (
+        all(math.isfinite(one) for one in (reading.value, *reading.samples))
+        and reading.value > 0
+        and (1 < kept < reading.n if reading.quantiles else 1 <= kept == reading.n)
+    )
 
 
 def used_gpus(prepared: Prepared) -> Sequence[GpuIdentity]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +62,19 @@ EDITS: dict[str, CaseResult] = {
     "fewer than no samples": replace(
         GOOD, readings=(Reading(Metric.BANDWIDTH, Stat.MEDIAN, 2.0, -3, ()),)
     ),
+    "no samples": replace(GOOD, readings=(Reading(Metric.BANDWIDTH, Stat.MEDIAN, 2.0, 9, ()),)),
+    "too few samples": replace(
+        GOOD, readings=(Reading(Metric.BANDWIDTH, Stat.MEDIAN, 2.0, 9, (2.0,)),)
+    ),
+    "too few quantiles": replace(
+        GOOD, readings=(Reading(Metric.BANDWIDTH, Stat.MEDIAN, 2.0, 900, (2.0,), quantiles=True),)
+    ),
+    "the value 0": replace(
+        GOOD, readings=(Reading(Metric.BANDWIDTH, Stat.MEDIAN, 0.0, 2, (0.0, 0.0)),)
+    ),
+    "an endless sample": replace(
+        GOOD, readings=(Reading(Metric.BANDWIDTH, Stat.MEDIAN, 2.0, 2, (2.0, math.inf)),)
+    ),
 }
 
 
@@ -77,6 +91,9 @@ def machine() -> Machine:
 
 def test_a_good_journal_can_be_completed(machine: Machine) -> None:
     prove(GOOD, machine)
+    many = tuple(float(n) for n in range(1, 130))
+    quantiles = Reading(Metric.BANDWIDTH, Stat.MEDIAN, 65.0, 1000, many, quantiles=True)
+    prove(replace(GOOD, readings=(quantiles,)), machine)
     prove(replace(GOOD, readings=(), status=Status.FAILED, reason="it broke"), machine)
 
 
