@@ -263,12 +263,13 @@ def test_a_changed_source_is_compiled_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_other_settings_of_numba_compile_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("setting", ["NUMBA_OPT", "NUMBA_DISABLE_JIT"])
+def test_other_settings_of_numba_compile_again(setting: str, tmp_path: Path) -> None:
     cache, source = tmp_path / "cache", tmp_path / "source"
     source.mkdir()
-    assert compiled(cache, source, NUMBA_OPT="0") == ["42", "1"]
+    assert compiled(cache, source, **{setting: "1"}) == ["42", "1"]
     assert compiled(cache, source) == ["42", "1"]
-    assert compiled(cache, source, NUMBA_OPT="0") == ["42", "0"]
+    assert compiled(cache, source, **{setting: "1"}) == ["42", "0"]
     assert compiled(cache, source) == ["42", "0"]
 
 

@@ -15,6 +15,9 @@ import numba
 
 from membench.host.compiled.object_code import ENTRY, ObjectCode, host_machine
 
+# With NUMBA_DISABLE_JIT=1, Numba would return the Python functions, which cannot run.
+setattr(numba.config, "DISABLE_JIT", 0)  # noqa: B010 - the attribute exists only at run time
+
 _njit: Callable[..., Any] = numba.njit
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
