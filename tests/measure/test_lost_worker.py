@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from membench.benches import registry
 from membench.machine import snapshot
 from membench.measure.options import RunOptions
 from membench.measure.plan import make_plan
+from membench.measure.rounds import process
 from membench.measure.rounds.interrupt import Interrupt, Interrupted, signal_name
 from membench.measure.rounds.process import Worker, WorkerLost
 from membench.measure.rounds.protocol import RoundRequest
@@ -72,3 +74,25 @@ def test_a_worker_that_dies_alone_is_lost(fd: int) -> None:
 )
 def test_a_signal_without_a_name_is_a_number(number: int, name: str) -> None:
     assert signal_name(number) == name
+
+
+@pytest.mark.parametrize("signalled", [False, True])
+def test_a_worker_that_does_not_end_is_killed_in_time_or_at_a_signal(
+    signalled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "QUIT_SECONDS", 20.0 if signalled else 1.0)
+    reader, writer = os.pipe()
+    worker = Worker(MACHINE, None, Interrupt(reader))
+    try:
+        worker.ready()
+        os.kill(worker.pid, signal.SIGSTOP)
+        if signalled:
+            os.write(writer, b"\x02")
+        begin = time.monotonic()
+        worker.quit()
+        assert time.monotonic() - begin < (10 if signalled else 1.9)
+        assert not Path(f"/proc/{worker.pid}").exists()
+    finally:
+        worker.kill()
+        os.close(reader)
+        os.close(writer)

@@ -131,14 +131,19 @@ class Worker:
             ) from None
 
     def quit(self) -> None:
-        """End the worker cleanly. Kill the worker if it does not end in time."""
+        """End the worker cleanly.
+
+        Kill the worker if it does not end within `QUIT_SECONDS`, or if a signal arrives.
+        """
         with suppress(WorkerLost, subprocess.TimeoutExpired):
             self._say(b"\n")
             # `Popen.wait` sleeps between its checks. The pipe closes as soon as the worker ends.
             with selectors.DefaultSelector() as selector:
                 selector.register(self._reader, selectors.EVENT_READ)
-                selector.select(QUIT_SECONDS)
-            self._process.wait(timeout=QUIT_SECONDS)
+                selector.register(self._interrupt.fd, selectors.EVENT_READ)
+                ready = {key.fd for key, _ in selector.select(QUIT_SECONDS)}
+            if self._reader in ready:
+                self._process.wait(timeout=QUIT_SECONDS)
         self.kill()
 
     def kill(self) -> None:
