@@ -227,7 +227,7 @@ class Bench:
         """The case with the complete id ``case_id``, inside or outside the profiles.
 
         The axes may be in any order. The result is None if the id lacks a required axis, because
-        several cases then match.
+        several cases may then match.
 
         Raises:
             UsageError: the id is malformed, or contains an unknown axis or an invalid value.

@@ -39,7 +39,7 @@ class Message(str):
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the template and the parameters, because verdicts go to other processes."""
+        """Let pickle keep the template and the parameters."""
         return Message, (self.msgid, dict(self.params), self.plural)
 
     def form(self, catalogue: NullTranslations) -> str:

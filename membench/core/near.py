@@ -10,7 +10,7 @@ _SHORT = 3
 
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:
-    """At most `MOST` names of ``known`` that are similar to ``word``, the best first.
+    """At most `MOST` names of ``known`` that are similar to ``word``.
 
     Upper and lower case count as equal. If ``word`` is a known name, the result has only this name.
     Names that begin with ``word`` come first, because ``word`` may be an abbreviation.

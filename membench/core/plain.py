@@ -69,8 +69,8 @@ def load(cls: type[T], data: object) -> T:
 class _Mismatch(Exception):
     """The data do not match the annotated type.
 
-    ``path`` names the field, such as ``.readings[0].metric``. Each caller of a loader prepends one
-    step of the path with `below`.
+    ``path`` names the field, such as ``.readings[0].metric``. The loaders of lists, objects and
+    dataclasses prepend their step of the path with `below`.
     """
 
     path = ""

@@ -152,8 +152,8 @@ def parse_json(data: bytes, *, constant: Callable[[str], Any] | None = None) -> 
         constant: returns the value of ``Infinity``, ``-Infinity`` or ``NaN``; None to refuse them.
 
     Raises:
-        ValueError: the data are not JSON, are nested too deeply, or contain a number that is not
-            finite or an integer of more than `MAX_DIGITS` characters.
+        ValueError: the data are not JSON, are nested too deeply, or contain a float that is too
+            large to represent or an integer of more than `MAX_DIGITS` characters.
     """
     try:
         found = json.loads(

@@ -18,7 +18,8 @@ from membench.core.terms import BytesConvention, CacheState, Metric, PeakBasis, 
 StopName = Literal["count", "agreed", "rse", "stdrel"]
 """Rule for the end of sampling; a time limit may end it sooner.
 
-- ``count``: after a fixed number of samples, or fewer if the earlier rounds scatter more.
+- ``count``: after a fixed number of samples, or earlier if the error within the round is
+  small compared with the scatter of the earlier rounds.
 - ``agreed``: like ``count``, or earlier if the mean of the samples is precise.
 - ``rse``: when the standard error of the mean is small compared with the mean.
 - ``stdrel``: when the standard deviation is small compared with the mean.

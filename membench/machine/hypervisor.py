@@ -30,8 +30,8 @@ _CLOCKS = (("kvm", "kvm"), ("hyperv", "hyperv"), ("xen", "xen"))
 def read_hypervisor(cpuinfo: str, root: Path = Path("/")) -> str:
     """Name of the hypervisor; ``yes`` if the name is unknown; empty on bare metal.
 
-    On x86, a processor flag shows that the machine is virtual. On other architectures, only the
-    tables of the firmware show this; the result is empty if they name no known hypervisor.
+    On x86, a processor flag shows that the machine is virtual. On other architectures, the
+    result is empty if neither sysfs nor the firmware's tables name a known hypervisor.
     """
     if kind := read(root / "sys/hypervisor/type"):
         return kind

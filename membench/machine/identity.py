@@ -49,9 +49,9 @@ def machine_slug(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> str:
     The device is the first GPU. On a machine without GPUs, the device is the CPU model and the
     number of usable CPUs.
 
-    The digits differ between machines of one model, and stay the same after a reboot. They also
-    differ between clones of one image, if an identity of the hardware can be read. They come from a
-    salted digest and identify no person.
+    The digits come from a salted digest and identify no person. They stay the same after a reboot.
+    They normally differ between machines of one model. They differ between clones of one image if
+    an identity of the hardware can be read.
     """
     system, hardware = _system(cpu, gpus, root), _hardware(root)
     return _slug(cpu, gpus, f"{system}|{hardware}" if hardware else system)

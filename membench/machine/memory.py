@@ -71,7 +71,7 @@ def _chosen(text: str) -> str:
 
 
 def _policy(root: Path) -> str:
-    """The memory policy with which this process was started; empty if unknown.
+    """The default memory policy of this process; empty if unknown.
 
     Source: the second field of /proc/self/numa_maps, numa(7). A policy may contain spaces (``prefer
     (many):0``, ``weighted interleave:0-1``), so it ends only where the next field begins.

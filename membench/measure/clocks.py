@@ -15,7 +15,7 @@ MOST_FALL = 0.05
 
 
 def clock_fell(clocks: Sequence[float], highest: float) -> bool:
-    """Whether the lowest of ``clocks`` is too far below ``highest``, or below the largest of them.
+    """Whether the lowest of ``clocks`` is too far below ``highest`` or below the largest clock.
 
     Args:
         clocks: measured SM clocks in MHz, one per set of samples or per round; empty if unknown.

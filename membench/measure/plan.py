@@ -119,7 +119,7 @@ def make_plan(
 
 
 def _check_numbers(options: RunOptions) -> None:
-    """Raise `UsageError` for a number out of range, which the command line would have refused."""
+    """Raise `UsageError` for a number out of range."""
     ranges = {
         "timeout": (0 < options.timeout <= MAX_TIMEOUT, f"above 0 s and at most {MAX_TIMEOUT:g} s"),
         "rounds": (
@@ -138,7 +138,7 @@ def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:
     """Number of rounds for ``case``; 0 means all ``rounds`` of the plan.
 
     The bench's own number of rounds comes first, then an explicit number in the options. Without
-    both, the points of a sweep have fewer rounds.
+    both, the points of a sweep have at most `SWEEP_ROUNDS` rounds.
     """
     if case.rounds or not case.swept or options.rounds is not None:
         return case.rounds

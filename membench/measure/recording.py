@@ -95,7 +95,7 @@ def keep(
     backend: Backend,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
-    """If ``backend`` records, append a line for ``unit`` to the file, and forget the stamps."""
+    """Append a line for ``unit`` to the file if ``backend`` recorded timed work."""
     if not isinstance(backend, RecordingDevice):
         return
     stamps, work = tuple(backend.taken), backend.work

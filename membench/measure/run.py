@@ -87,7 +87,7 @@ class RunOutcome:
 
     Attributes:
         rows: the results, in the order of the plan.
-        csv: the results file; None if no case was measured.
+        csv: the results file; None if the run ended early and has no results.
         signum: the signal that ended the run early; 0 for a complete run.
         again: after a signal, the argument for ``--resume``; None if there is nothing to resume.
     """
@@ -150,8 +150,8 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
     """Examine the machine and make the plan. Write no file.
 
     Raises:
-        BackendUnavailable: ``options.strict`` is True, and either a GPU is present but faulty, or
-            all selected cases need a GPU and cannot run.
+        BackendUnavailable: ``options.strict`` is True, and either a GPU has a problem, or all
+            selected cases need a GPU and cannot run.
         OutputError: the results file exists, or the scratch directory does not exist.
         UsageError, NothingMatched: as in `make_plan`.
     """

@@ -51,8 +51,8 @@ _QUICK_WRITES = {("rand", 4 * KIB, 16), ("seq", MIB, 4)}
 def _worth_reading(profile: str, pattern: str, block: int, qd: int, pages: str) -> bool:
     """Whether the profile measures a case.
 
-    The full profile measures every queue depth only for random reads of 4 KiB, and memory on 4 KiB
-    pages only for large sequential reads.
+    In the full profile, only random reads of 4 KiB have every queue depth, and only large
+    sequential reads use memory on pages of 4 KiB.
     """
     if profile == "quick" or (pattern, block, qd, pages) in _QUICK_READS:
         return (pattern, block, qd, pages) in _QUICK_READS

@@ -241,7 +241,7 @@ class InterferenceRun:
 def _sensible(profile: str, victim: str, aggressor: str, grid: Value) -> bool:
     """Whether the profile measures a case.
 
-    The full profile limits the number of thread blocks (``grid``) only for `sm` copies and the
+    The full profile limits the number of thread blocks (``grid``) only for `sm` copies beside the
     victims `read` and `attn`.
     """
     if profile == "quick":

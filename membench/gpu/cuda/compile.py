@@ -210,7 +210,7 @@ def _nvrtc() -> Any:
 
 @cache
 def _compiler() -> str:
-    """NVRTC's version, with the patch number if known: the machine code can differ."""
+    """NVRTC's version, with the patch number if known: patches can change the machine code."""
     named = ".".join(str(part) for part in _nvrtc().getVersion())
     for package in ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12"):
         with suppress(PackageNotFoundError):

@@ -1,7 +1,7 @@
 """The compiled submission loop for io_uring and Linux native AIO.
 
-The default profiles of container engines forbid io_uring. The parameters and the results are in a
-block of int64 words (`membench.host.storage.loop_block`).
+Native AIO is needed because the default profiles of container engines forbid io_uring. The
+parameters and the results are in a block of int64 words (`membench.host.storage.loop_block`).
 """
 
 from __future__ import annotations

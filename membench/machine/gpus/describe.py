@@ -224,7 +224,7 @@ def _first(faults: Sequence[GpuFault]) -> tuple[str, str]:
 def _is_ours(fault: GpuFault, setting: str | None) -> bool:
     """Whether CUDA_VISIBLE_DEVICES is not set, or lists the index of the GPU of ``fault``.
 
-    The UUID of a GPU that does not respond is unknown.
+    UUIDs in CUDA_VISIBLE_DEVICES match no fault: a GPU that does not respond has an unknown UUID.
     """
     return setting is None or str(fault.index) in [one.strip() for one in setting.split(",")]
 

@@ -73,7 +73,8 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
     """Measure the paired run that `prepare_pair` prepared.
 
     Raises:
-        SetupFailed: a set-up command failed. The message names the files of earlier measurements.
+        SetupFailed: a set-up command failed. The message names the file of earlier measurements,
+            if any.
         OutputError, WorkerError, BackendUnavailable: as in `start`.
     """
     for half in halves:
@@ -177,7 +178,9 @@ def _pairing(csv: Path) -> Pairing:
 
 
 def _as_set_up(halves: Halves, interrupt: Interrupt) -> Halves:
-    """Run both set-up commands. Returns ``halves`` with new snapshots of the machine.
+    """Run the set-up commands. Returns ``halves`` with new snapshots of the machine.
+
+    Without set-up commands, ``halves`` are unchanged.
 
     Raises:
         SetupFailed, Interrupted: as in `set_up`.

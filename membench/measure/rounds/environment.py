@@ -226,5 +226,5 @@ def link_is_down(state: GpuState) -> bool:
 
 
 def is_of_the_link(case: PlannedCase) -> bool:
-    """Whether ``case``, which uses a GPU, moves data over the link to the host."""
+    """Whether the tier of ``case``, which uses a GPU, includes the link to the host."""
     return case.tier in (Tier.LINK, Tier.SSD)

@@ -46,7 +46,7 @@ class Sampled:
 
     @property
     def clock(self) -> float | None:
-        """Median SM clock in MHz; None if all samples were too short to measure the clock."""
+        """Median SM clock in MHz; None if no sample measured the clock."""
         return median(self.sm_mhz) if self.sm_mhz else None
 
 

@@ -175,8 +175,8 @@ WALL_CAP_S = 10.0
 def rule_for(work: Timed, earlier: EarlierRounds | None = None, share: float = 1.0) -> StopRule:
     """The stopping rule that ``work`` requests, with limits on samples and time.
 
-    A rule without a convergence criterion also uses the scatter of the ``earlier`` rounds.
-    ``share`` is the share of the usual number of samples that such a rule takes.
+    The rules ``count`` and ``agreed`` also use the scatter of the ``earlier`` rounds. ``share`` is
+    the share of the usual number of samples that these two rules take.
     """
     count = math.ceil(share * work.samples)
     rules: dict[str, StopRule] = {
@@ -194,9 +194,11 @@ def rule_for(work: Timed, earlier: EarlierRounds | None = None, share: float = 1
 def observation_seconds(work: Observed, earlier: EarlierRounds | None, share: float = 1.0) -> float:
     """Seconds of the next observation of ``work``, from its `least_seconds` to its `seconds`.
 
-    At this time, the standard error of a round value is `ROUND_SHARE` times the scatter of the
-    ``earlier`` rounds, if it is inversely proportional to the square root of the time. Without
-    ``earlier``, the time is ``share`` times `seconds`.
+    - If `least_seconds` is None, the time is `seconds`.
+    - Without ``earlier``, the time is ``share`` times `seconds`.
+    - Otherwise, the standard error of a round value is expected to fall to `ROUND_SHARE` times the
+      scatter of the ``earlier`` rounds within this time. The estimate assumes that the error is
+      inversely proportional to the square root of the time.
     """
     if work.least_seconds is None:
         return work.seconds

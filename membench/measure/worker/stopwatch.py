@@ -74,7 +74,7 @@ class HostStopwatch:
         return self.span(1)
 
     def span(self, iterations: int) -> Span:
-        """The time from the first start to the last end."""
+        """The time from the first thread's start to the last thread's end."""
         return Span(self.backend.elapsed_ns(self.work.run, iterations))
 
 
