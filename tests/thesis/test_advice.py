@@ -23,6 +23,7 @@ from membench.core.units import GIB
 from membench.report.screens.advice_words import facts, unfit
 from membench.results.rows import relative_spread
 from membench.results.schema import Row
+from membench.thesis.advise.paths import fastest_near
 from membench.thesis.advise.plan import (
     MOST_TOKENS,
     Advice,
@@ -167,6 +168,25 @@ def test_a_model_that_does_not_fit_is_said_to_need_more_gpus() -> None:
     assert _advise(_box(gemm=700e3, kv=40.0), tp=4).fits is True
     (hbm,) = [held for held in found.capacities if held.tier == "hbm"]
     assert hbm.contexts == 0
+
+
+@pytest.mark.parametrize(("tp", "fits"), [(2, False), (3, True), (4, True)])
+def test_a_number_of_gpus_that_is_no_power_of_two_may_be_enough(tp: int, fits: bool) -> None:
+    model = find_model("minimax-m2.5")  # 48 attention heads
+    assert model.weights is not None
+    large = replace(model, weights=replace(model.weights, stored=200e9))  # 72 GB fit on a GPU
+    found = _advise(_box(gemm=700e3, kv=40.0), model=large, tp=tp)
+    assert (found.gpus, found.fits) == (4, fits)
+
+
+def test_reference_copies_of_this_machine_do_not_hide_imported_copies() -> None:
+    own = _row(Tier.LINK, "kv/h2d/block=32KiB/count=1/method=contig", Metric.BANDWIDTH, 60.0)
+    kv = _row(Tier.LINK, "kv/h2d/block=32KiB/count=1024/method=batch", Metric.BANDWIDTH, 40.0)
+    imported = replace(kv, backend="import:nvbandwidth")
+    piece = _advise(_box(gemm=700e3, kv=40.0)).piece
+    rate = fastest_near([own, imported], "kv/h2d", piece)
+    assert rate is not None
+    assert rate.value == pytest.approx(40e9)
 
 
 @pytest.mark.parametrize("unknown", [None, 0])  # older sidecars contain 0

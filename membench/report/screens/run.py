@@ -71,14 +71,15 @@ def _table(
 ) -> TextTable:
     what = f"{block.tier} {block.metric}"
     unit = block.scale.unit
-    if operations:
+    several = len({row.stat for row in block.rows}) > 1
+    if operations and not several:
         what, unit = f"{what} and IOPS", f"{unit} and 1/s"
     title = Text.assemble(
         (what, "bold"),
         f", {unit} ({block.better} is better)",
         "" if full_ids or not block.common else f"   {' '.join(block.common)}",
     )
-    if len({row.stat for row in block.rows}) > 1:
+    if several:
         head, rows = _by_stat(block, shared, full_ids=full_ids)
     else:
         head, rows = _by_row(block, operations, shared, full_ids=full_ids)

@@ -162,15 +162,13 @@ def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
 
     Own, imported and cited copies take precedence in this order, as in `find`.
     """
-    usable = of_bench(trusted(rows), bench, Metric.BANDWIDTH)
-    nearest = min((origin(row) for _, row in usable), default=0)
-    return [
+    usable = [
         _Copy(block, parameters.get("method", "copy"), row)
-        for parameters, row in usable
-        if origin(row) == nearest
-        and (block := _block(parameters)) is not None
-        and parameters.get("method") != REFERENCE
+        for parameters, row in of_bench(trusted(rows), bench, Metric.BANDWIDTH)
+        if (block := _block(parameters)) is not None and parameters.get("method") != REFERENCE
     ]
+    nearest = min((origin(copy.row) for copy in usable), default=0)
+    return [copy for copy in usable if origin(copy.row) == nearest]
 
 
 def _block(parameters: Mapping[str, str]) -> int | None:

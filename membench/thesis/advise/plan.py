@@ -100,7 +100,8 @@ class Advice:
         weights: name of the precision of the weights; empty if unknown.
         arithmetic: precision of the FLOP/s for recomputing: `bf16`, `fp8` or `assumed`; empty if
             the FLOP/s are unknown.
-        gpus: number of GPUs that the weights need; None if unknown.
+        gpus: number of GPUs that the weights need, a power of two; None if unknown.
+        fits: whether the weights fit on the ``tp`` GPUs of the question; None if unknown.
         piece: the pieces in which an engine moves one block on one rank.
         choices: the choices with a known rate, fastest first.
         method: None if no copy was measured.
@@ -118,6 +119,7 @@ class Advice:
     weights: str
     arithmetic: str
     gpus: int | None
+    fits: bool | None
     piece: Pieces
     choices: tuple[Choice, ...]
     method: Method | None
@@ -131,11 +133,6 @@ class Advice:
     def best(self) -> Choice | None:
         """The choice with the shortest time to first token; None with fewer than two choices."""
         return self.choices[0] if len(self.choices) > 1 else None
-
-    @property
-    def fits(self) -> bool | None:
-        """Whether ``question.tp`` is at least ``gpus``; None if ``gpus`` is unknown."""
-        return None if self.gpus is None else self.gpus <= self.question.tp
 
     @property
     def clear(self) -> bool:
@@ -199,9 +196,10 @@ def advise(
             )
         )
     usable = entries[USABLE].value
-    gpus = None
+    gpus = fits = None
     if memory is not None and held is not None:
         gpus = gpus_needed(held, memory * usable)
+        fits = held <= question.tp * memory * usable
     capacities, unknown = _capacities(question, memory, usable, held, machine, whole, rank)
     return Advice(
         question=question,
@@ -213,6 +211,7 @@ def advise(
         weights="" if as_held is None else as_held.label,
         arithmetic=arithmetic,
         gpus=gpus,
+        fits=fits,
         piece=piece,
         choices=choices,
         method=choose_method(own, piece),
