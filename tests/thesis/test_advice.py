@@ -170,8 +170,8 @@ def test_a_model_that_does_not_fit_is_said_to_need_more_gpus() -> None:
     assert hbm.contexts == 0
 
 
-@pytest.mark.parametrize(("tp", "fits"), [(2, False), (3, True), (4, True)])
-def test_a_number_of_gpus_that_is_no_power_of_two_may_be_enough(tp: int, fits: bool) -> None:
+@pytest.mark.parametrize(("tp", "fits"), [(2, False), (4, True)])
+def test_weights_fit_if_their_bytes_fit(tp: int, fits: bool) -> None:
     model = find_model("minimax-m2.5")  # 48 attention heads
     assert model.weights is not None
     large = replace(model, weights=replace(model.weights, stored=200e9))  # 72 GB fit on a GPU
