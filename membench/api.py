@@ -58,14 +58,13 @@ def run(
         scratch: directory of the scratch file; None for the directory of the results.
         disk_budget: maximum size of the scratch file, in bytes.
         timeout: maximum seconds for one case in one round.
-        strict: raise if a GPU is present but unusable, or if all selected cases need a GPU and
-            cannot run.
+        strict: raise if a GPU has a problem, or if all selected cases need a GPU and cannot run.
         hold: block the GPU's stream while launches are queued.
         observer: receives the events of the run; None to ignore the events.
 
     Returns:
-        The outcome: ``rows`` (a sequence of `Row`), ``csv`` (the results file; None if no case was
-            measured) and ``wall`` (seconds by activity).
+        The outcome: ``rows`` (a sequence of `Row`), ``csv`` (the results file; None if the run
+            ended early and has no results) and ``wall`` (seconds by activity).
 
     Raises:
         MembenchError: the run failed; message and hint are those of the command.
@@ -121,8 +120,8 @@ def run_paired(
             ``scratch=DIR`` or ``device=cuda:N``.
         setup_a: shell command to run before each round of A. membench does not undo the command.
         setup_b: shell command to run before each round of B.
-        rounds: number of pairs (one round of A and one of B); None for 12. A comparison of fewer
-            than 6 pairs has no verdict.
+        rounds: number of pairs (one round of A and one of B); None for 12. With fewer than 6
+            pairs, the verdicts are ``unclear``.
         output: ``o.csv`` to write ``o_a.csv`` and ``o_b.csv``; None for the default name.
 
     Returns:

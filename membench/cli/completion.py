@@ -60,7 +60,7 @@ def files(_context: Context, _argument: Parameter, incomplete: str) -> list[Comp
 def files_or_references(
     context: Context, argument: Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """References after ``LABEL=``; if there is no text or no match, file names."""
+    """References, also after ``LABEL=``; file names if there is no text or no match."""
     from click.shell_completion import CompletionItem
 
     label, sign, rest = incomplete.rpartition("=")

@@ -247,7 +247,7 @@ def command(
 
 
 def _refuse_others(ctx: click.Context) -> None:
-    """Raise `UsageError` if the user gave an option that `--resume` takes from the journal."""
+    """Raise `UsageError` if the user gave an option that cannot be combined with `--resume`."""
     repeated = ("resume", "versus", "setup_a", "setup_b", "everything", "card")
     for name in ctx.params:
         default = ctx.get_parameter_source(name) is click.core.ParameterSource.DEFAULT

@@ -17,8 +17,7 @@ class Device:
     """The device that did the work, for the columns `backend`, `device`, `driver` and `cuda`.
 
     Attributes:
-        backend: ``cpu``, ``cuda`` or ``storage``. A results file refuses any other name, such as
-            that of an emulation.
+        backend: ``cpu``, ``cuda`` or ``storage``. A results file refuses the name of an emulation.
         driver: version of the driver; empty if the device has no driver.
         cuda: version of CUDA; empty if the backend does not use CUDA.
     """

@@ -1,7 +1,7 @@
 """The work that a bench function returns to the measuring engine.
 
-- `Timed`: the engine reads the clock before and after the work, and chooses the number of
-  iterations per sample and of samples per round.
+- `Timed`: the engine times the work, and chooses the number of iterations per sample and of samples
+  per round.
 - `Observed`: the work runs for a given time and returns its own samples, for example one sample per
   I/O.
 """
@@ -55,7 +55,8 @@ class Timed:
             per round after the last sample, with the total number of iterations.
         batchable: whether a sample may consist of several iterations.
         samples: maximum number of samples per round.
-        min_sample_s: minimum duration of a sample in seconds; decides the number of iterations.
+        min_sample_s: desired minimum of a sample's duration in seconds; decides the number of
+            iterations if `batchable`.
         cold: whether the engine flushes the device's caches before every sample; a sample is then
             one iteration.
         may_block: whether the engine may block the device's queue until a whole sample is queued.

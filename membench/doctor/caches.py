@@ -12,8 +12,7 @@ from membench.doctor.finding import UNKNOWN, Finding, fine, warn
 def caches(facts: Facts) -> Finding:
     """Warn if a pointer chase contradicts the cache sizes that the processor reports.
 
-    membench derives the sizes of the arrays from the reported sizes. A run sets the flag
-    `cache-unknown` on the same condition.
+    In a run, such a contradiction sets the flag `cache-unknown`.
     """
     machine = facts.machine
     reported, stairs = of_the_chase(machine), machine.cpu.staircase

@@ -43,7 +43,7 @@ def compiler(facts: Facts) -> Finding:
 
 
 def kernel_cache(facts: Facts) -> Finding:
-    """Warn if membench cannot cache compiled kernels, because every round then compiles again."""
+    """Warn if membench cannot cache compiled kernels, because every run then compiles again."""
     problem = facts.kernels.cache_problem
     if not problem:
         return fine("kernel-cache", "writable")

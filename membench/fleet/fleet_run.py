@@ -104,8 +104,8 @@ class FleetRun:
         """Measure all hosts; return the ledger when each host has arrived, failed or is missing.
 
         The ledger is written once per tick, because ten thousand hosts may be lost at once. If this
-        process is killed, ``--resume`` asks the hosts that arrived after the last tick again, and
-        they send their files without a new measurement.
+        process is killed, ``--resume`` asks again each host that arrived after the last tick. These
+        hosts send their files without a new measurement.
         """
         channel = topic(self._asked_for.fleet_id)
         self._client.subscribe_topic(channel, self._heard)

@@ -97,7 +97,7 @@ def _hardware(root: Path) -> str:
     The first of these that is known:
 
     - The lowest permanent address of a built-in network card, if the manufacturer assigned it.
-    - Joined by ``|``: that address if software may have chosen it, the lowest serial number of a
+    - Joined by ``|``: that address if it is locally administered, the lowest serial number of a
       disk, and the serial number of the board.
     - The UUID of the firmware.
 

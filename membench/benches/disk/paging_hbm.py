@@ -1,6 +1,7 @@
 """Moves of KV-cache pages from the disk into GPU memory, alone and during a decode step.
 
-The pipeline overlaps the reads with the copies. Each round also measures each stage alone.
+The pipeline overlaps the reads with the copies. In each round, ``paging/ssd-hbm`` also measures the
+reads alone and the copies alone, if the path has both stages.
 """
 
 from __future__ import annotations

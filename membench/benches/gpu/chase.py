@@ -69,7 +69,7 @@ def tier(machine: Machine, size: int, **_: Value) -> Tier:
 
 
 def sensible(_profile: str, size: int, order: str, hint: str) -> bool:
-    """Whether the full profile measures this combination of axes.
+    """Whether the profiles measure this combination of axes.
 
     The order ``page`` is measured only for rings above `TLB_WINDOW` and up to `DENSE`, at every
     second size. Cache operators are compared only with the random order at the sizes `HINTED`.

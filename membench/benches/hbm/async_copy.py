@@ -65,8 +65,8 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
     - ``cp`` uses cp.async with 16 bytes per thread.
     - ``bulk`` uses one-dimensional bulk copies of whole tiles (compute capability 9.0 or newer).
 
-    ``stages`` tiles are in flight at the same time. Until the memory is saturated, the bandwidth is
-    the number of bytes in flight divided by the latency (Little's law).
+    With ``cp`` and ``bulk``, ``stages`` tiles are in flight at the same time. Until the memory is
+    saturated, the bandwidth is the number of bytes in flight divided by the latency (Little's law).
     """
     import numpy as np
 

@@ -1,7 +1,7 @@
 """Managed memory, whose pages migrate between host and GPU when a thread touches a page.
 
-A footprint near the card's free memory would cause thrashing, which can make the machine
-unresponsive.
+A case uses at most half of the card's free memory. A larger footprint could cause thrashing, which
+can make the machine unresponsive.
 """
 
 from __future__ import annotations

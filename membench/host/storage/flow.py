@@ -96,7 +96,7 @@ class Flow:
     def verify(self) -> None:
         """Verify a sample of the blocks: in memory if all I/Os are reads, otherwise read back.
 
-        The engine has already compared the stamps of every read.
+        The engine has already compared at least the first stamp of every read.
 
         Raises:
             VerificationFailed: a block is wrong, or no I/O completed.

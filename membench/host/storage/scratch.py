@@ -1,8 +1,7 @@
 """The scratch file: a file without a name, in a directory that the user chose.
 
 The parent process of a run creates the file. Other processes open it through ``/proc/<pid>/fd``.
-The kernel removes the file when the last process that has it open ends, even if the process is
-killed.
+The kernel removes the file when no process has it open any more, even if the processes were killed.
 """
 
 from __future__ import annotations

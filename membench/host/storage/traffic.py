@@ -57,13 +57,15 @@ class TrafficRecord:
         begin: time of the first submission in nanoseconds.
         deadline: time in nanoseconds from which on no I/O started, unless a minimum number of I/Os
             was requested.
-        busy: largest share (0 to 1) of a CPU that a submitting thread used.
+        busy: largest share (0 to 1) of a CPU that a submitting thread used. Of the engine with one
+            thread per I/O: the share that all threads used together.
         loops: number of submitting threads.
         depth: number of I/Os in flight.
         landed: for each block of memory, the file offset of its last I/O, or `NEVER`.
         submitting: largest share (0 to 1) of time that a submitting thread spent in the submission
             call; 0 if the engine has no separate submission call.
-        queued: largest share (0 to 1) of time that a submitting thread waited for a CPU.
+        queued: largest share (0 to 1) of time that a submitting thread waited for a CPU; 0 if
+            unknown.
         registered: whether the memory and the file were registered with the kernel.
     """
 

@@ -1,7 +1,7 @@
 """The filesystem of a path, and whether O_DIRECT reaches a device on this filesystem.
 
-Some kinds of filesystem accept O_DIRECT although no device is involved, such as tmpfs. On all other
-kinds, a test with the scratch file shows whether direct I/O works.
+Some kinds of filesystem, such as tmpfs, accept O_DIRECT although no device is involved. On all
+other kinds, a test with the scratch file shows whether direct I/O works.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class EnvironmentSample:
         pauses: number of times so far that the kernel throttled this process's control groups.
         gpus: hashed UUID -> state; empty if the case needs no GPU, or NVML does not respond.
         ticks: CPU time counters; ``own`` covers this process and the worker.
-        pinned: whether the worker is pinned to the NUMA node of its device.
+        pinned: False if the worker could not be pinned to the NUMA node of its device.
     """
 
     seconds: float
@@ -81,7 +81,8 @@ class EnvironmentMonitor:
     ) -> CaseResult:
         """Read the conditions after ``case``. Returns ``unit`` with the flags from both readings.
 
-        The causes of flags are added to the `detail`. Results other than `ok` are not changed.
+        The CPU time that others took and the reasons for lower clocks are added to the `detail`.
+        Results other than `ok` are not changed.
         """
         was_open = worker in self._contexts
         if before.gpus and unit.status is not Status.SKIPPED:
