@@ -51,7 +51,8 @@ def print_outcome(
 ) -> None:
     """Print the best results of every tier, the data quality, the files, and the next command.
 
-    ``everything`` adds every row and the meaning of each flag. ``paste`` adds the card.
+    ``everything`` adds every row, the meaning of each flag, and the ids of all skipped cases.
+    ``paste`` adds the card.
     """
     console.print()
     if outcome.csv is None:
@@ -66,7 +67,7 @@ def print_outcome(
     tiers = judged_ladder(rows, check)
     if found.rows:
         _print_judged(console, outcome, check, tiers)
-    print_reasons(console, rows)
+    print_reasons(console, rows, everything=everything)
     console.print(Text(_counts(outcome, found), "bold"))
     if everything:
         print_flags(console, rows)

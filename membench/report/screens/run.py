@@ -144,14 +144,18 @@ def _by_stat(
     return ("case", *map(str, stats), "flags"), rows
 
 
-def print_reasons(console: Console, rows: Sequence[Row]) -> None:
-    """Print the ids of failed cases, then of skipped cases; many skipped cases are only counted."""
+def print_reasons(console: Console, rows: Sequence[Row], *, everything: bool = False) -> None:
+    """Print the ids of failed cases, then of skipped cases.
+
+    Without ``everything``, many skipped cases with one reason are only counted.
+    """
     for status in (Status.FAILED, Status.SKIPPED):
         by_reason: dict[str, dict[str, None]] = {}
         for row in rows:
             if row.status is status:
                 by_reason.setdefault(row.reason, {})[row.case] = None
-        print_grouped(console, str(status), by_reason, whole=status is Status.FAILED)
+        whole = everything or status is Status.FAILED
+        print_grouped(console, str(status), by_reason, whole=whole)
 
 
 def print_grouped(
