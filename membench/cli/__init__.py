@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import io
@@ -42,6 +43,9 @@ _NEW_OBJECTS = 100_000
 
 A start makes some ten thousand objects, most of them for modules, which are never freed.
 """
+_WRITE_ERRORS = frozenset(
+    (errno.EPIPE, errno.ECONNRESET, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+)
 _LONGEST = 2000
 """Maximum length of an error message or a hint, in characters; longer text is cut."""
 
@@ -149,9 +153,12 @@ def _guarded(argv: list[str]) -> int:
         click.echo("Interrupted.", err=True)
         return EXIT_SIGNAL_BASE + _SIGINT
     except OSError as error:
-        if error.filename is None:  # a failed write to a stream has no file name
-            return _lost_output(error)
-        hint = "check the name and the permissions of that path"
+        if error.filename is None:
+            if error.errno in _WRITE_ERRORS:  # a failed write to a stream has no file name
+                return _lost_output(error)
+            hint = MembenchError.usual_hint
+            return _complain(error.strerror or str(error), hint, EXIT_ERROR, verbose)
+        hint = "check the path, its permissions and the free space of its disk"
         return _complain(f"{error.filename}: {error.strerror}", hint, EXIT_ERROR, verbose)
     except Exception as error:
         hint = "this is a bug: repeat the command as 'membench -v ...' and report the traceback"

@@ -223,18 +223,29 @@ def test_a_traceback_only_on_request(membench: Membench) -> None:
     assert loud.returncode == quiet.returncode == 2
 
 
-def test_a_failing_file_is_not_mistaken_for_lost_output(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("number", "file", "said"),
+    [
+        (errno.ENOSPC, "a/file", "a/file: No space left on device"),
+        (errno.EMFILE, None, "Too many open files"),  # such as of os.pipe()
+    ],
+)
+def test_another_failure_is_not_mistaken_for_lost_output(
+    number: int,
+    file: str | None,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def fail(*_arguments: object, **_options: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a/file")
+        raise OSError(number, os.strerror(number), file)
 
     monkeypatch.setattr(cli.group, "main", fail)
     with pytest.raises(SystemExit) as left:
         cli.main(["list"])
     assert left.value.code == 1
     error, hint = capsys.readouterr().err.splitlines()
-    assert error == "Error: a/file: No space left on device"
+    assert error == f"Error: {said}"
     assert hint.startswith("Hint: ")
 
 
