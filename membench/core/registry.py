@@ -10,11 +10,12 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from membench.core.case import Bench, Case
+from membench.core.case import PROFILES, Bench, Case
 from membench.core.errors import NothingMatched, UsageError
 from membench.core.globs import matches, near
 from membench.core.record import record
@@ -52,12 +53,30 @@ class Registry:
         for text, names in zip(settings, chosen, strict=True):
             if not any(found[name] for name in names):
                 raise NothingMatched(
-                    f"--set {text}: the {profile} profile has no such case",
-                    f"{', '.join(names)} may be in the full profile: try --profile full"
-                    if profile != "full"
-                    else "this value gives no case on this machine; choose another value",
+                    f"--set {text}: the {profile} profile has no case with this value",
+                    self._remedy(text, [benches[name] for name in names], profile, machine),
                 )
         return tuple(case for cases in found.values() for case in cases)
+
+    def _remedy(self, text: str, held: Sequence[Bench], profile: str, machine: Machine) -> str:
+        """How to measure the value of the setting ``text``, which no case of ``profile`` has.
+
+        ``held`` are the matching benches with this value.
+        """
+        for other in PROFILES:
+            if other != profile and any(any(one.cases(other, machine)) for one in held):
+                return f"the {other} profile has such cases: --profile {other}"
+        setting = text.rpartition(":")[2]
+        key = setting.partition("=")[0]
+        known = (self.benches[one.name].cases(other, machine) for one in held for other in PROFILES)
+        case = next(chain.from_iterable(known), None)
+        if case is None:  # no value of the axis gives a case here
+            return "membench list --profile full --all shows the cases; select other benches"
+        parts = [part for part in case.id.split("/") if not part.startswith(f"{key}=")]
+        return (
+            "in place of --set, select a complete case id, which need not be in a profile: "
+            f"--select {'/'.join([*parts, setting])}"
+        )
 
     @staticmethod
     def _set(text: str, benches: dict[str, Bench], machine: Machine) -> tuple[str, ...]:
@@ -77,9 +96,9 @@ class Registry:
             axes = dict.fromkeys(axis.name for one in named for axis in one.axes)
             raise UsageError(
                 f"--set {text}: no bench that matches '{pattern}' has the axis '{key}'",
-                f"these benches have the axes {', '.join(axes)}"
+                f"choose an axis of the matching benches: {', '.join(axes)}"
                 if axes
-                else "these benches have no axis; select other benches",
+                else "the matching benches have no axis; choose other benches",
             )
         for one in having:
             try:

@@ -48,7 +48,8 @@ def parse_size(text: str) -> int:
         raise UsageError(f"the size '{text}' is too large", "write a size below 8388608TiB")
     if rest:
         raise UsageError(
-            f"the size '{text}' is not a whole number of bytes", "write the size in a smaller unit"
+            f"the size '{text}' is not a whole number of bytes",
+            f"write a whole number of bytes, such as {max(size, 1)}B",
         )
     return size
 

@@ -5,12 +5,13 @@ import types
 import pytest
 
 from membench.benches import registry
-from membench.core.case import Case, bench
+from membench.core.case import Case, axis, bench
 from membench.core.errors import NothingMatched
 from membench.core.globs import matches, near
-from membench.core.registry import benches_of, choose
+from membench.core.registry import Registry, benches_of, choose
 from membench.core.terms import Metric, Stat, Tier
 from membench.core.work import Work
+from membench.machine import snapshot
 
 
 def case(id_: str) -> Case:
@@ -114,3 +115,18 @@ def test_a_glob_that_matches_nothing_is_answered_with_what_was_meant(
     with pytest.raises(NothingMatched) as raised:
         choose(CASES, [pattern], [])
     assert raised.value.hint.startswith(hint)
+
+
+def test_a_setting_that_no_profile_has_is_answered_with_a_case_that_can_be_selected() -> None:
+    def function(_backend: object, size: int, way: str) -> Work:
+        raise NotImplementedError
+
+    decorated = axis("size", quick="4KiB", least=1)(axis("way", quick=("a", "b"))(function))
+    odd = bench("ddr/odd", version=1, where=lambda _profile, size, way: size == 4096)(decorated)
+    machine = snapshot()
+    with pytest.raises(NothingMatched, match="the full profile has no case with") as caught:
+        Registry({"ddr/odd": odd}).cases("full", machine, ["ddr/*:size=3KiB"])
+    selected = caught.value.hint.partition("--select ")[2]
+    asked = Registry({"ddr/odd": odd}).case(selected, machine)
+    assert asked is not None
+    assert asked.id == "ddr/odd/size=3KiB/way=a"

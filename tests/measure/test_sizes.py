@@ -103,7 +103,7 @@ def test_a_setting_holds_an_axis_at_a_value_outside_of_the_profile() -> None:
         ("host/loaded:pause=-1", UsageError, "pause cannot be '-1'"),
         ("ddr/*:threads=many", UsageError, "threads"),
         ("drd/*:size=4GiB", NothingMatched, "no bench matches"),
-        ("ddr/mix:size=4GiB", NothingMatched, "the quick profile has no such case"),
+        ("ddr/mix:size=4GiB", NothingMatched, "the quick profile has no case with this value"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(text: str, error: type[Exception], words: str) -> None:
