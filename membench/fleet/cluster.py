@@ -19,6 +19,11 @@ from membench.core.text import ascii_line, one_line
 from membench.fleet.hosts import HostWorker
 from membench.fleet.task import identify
 
+REPAIR = (
+    "install membench with the extra 'fleet' on the worker's host if it is missing, and restart "
+    "the worker"
+)
+"""Hint for a worker that does not identify itself."""
 RESOURCE = "membench-host"
 """Dask resource of the workers whose hosts membench measures.
 
@@ -54,7 +59,7 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
         except Exception as error:  # various errors: no answer, a bad address, TLS, timeouts
             raise MembenchError(
                 f"no Dask scheduler responds at {one_line(scheduler)}: {first_line(error)}",
-                "start a scheduler with: dask scheduler --no-dashboard",
+                "check the address, or start a scheduler there with: dask scheduler --no-dashboard",
             ) from None
         try:
             if not insecure:

@@ -21,7 +21,7 @@ from distributed import Client, Future
 from membench import __version__
 from membench.core.errors import MembenchError
 from membench.core.text import ascii_line, counted
-from membench.fleet.cluster import RESOURCE, offered, reachable_workers, text_of
+from membench.fleet.cluster import REPAIR, RESOURCE, offered, reachable_workers, text_of
 from membench.fleet.collect import keep
 from membench.fleet.hosts import HostWorker, by_host
 from membench.fleet.task import HostRequest, measure, topic
@@ -177,10 +177,7 @@ class FleetRun:
         } | {worker.address: worker for worker in found}
         self._unfit.update(problems)
         for problem in problems.values():
-            self._observer.warned(
-                problem,
-                "install membench with the extra 'fleet' on the host, and restart the worker",
-            )
+            self._observer.warned(problem, REPAIR)
         self._warn_of_versions(found)
         for name, asked in list(self._asked.items()):
             if asked.address not in there and not asked.future.done():

@@ -13,7 +13,8 @@ from distributed import Client
 
 from membench.core.errors import MembenchError, NothingMatched, OutputError
 from membench.core.files import output_error, probe, shown
-from membench.fleet.cluster import RESOURCE, connected, local, reachable_workers
+from membench.core.text import counted
+from membench.fleet.cluster import REPAIR, RESOURCE, connected, local, reachable_workers
 from membench.fleet.fleet_run import FleetObserver, FleetRun, Patience
 from membench.fleet.hosts import by_host, expected
 from membench.results.fleet_ledger import FleetLedger, Host, latest_ledger
@@ -109,10 +110,10 @@ def _present(
             break
         time.sleep(0.2)
     for problem in problems.values():
-        observer.warned(
-            problem,
-            "install membench with the extra 'fleet' on the host, and restart the worker",
-        )
+        observer.warned(problem, REPAIR)
+    if not names and problems:
+        workers = counted(len(problems), "worker")
+        raise MembenchError(f"no worker can be used: {workers} did not identify itself", REPAIR)
     if not names:
         raise MembenchError(
             f"the cluster has no worker with the resource {RESOURCE}",

@@ -11,7 +11,7 @@ from distributed.scheduler import KilledWorker
 from membench import __version__
 from membench.core.errors import MembenchError
 from membench.core.text import one_line
-from membench.fleet.cluster import connected, first_line, identities
+from membench.fleet.cluster import REPAIR, connected, first_line, identities
 from membench.thesis.claims.verdicts import ClaimResult, MachineClaim, Spread
 
 
@@ -61,12 +61,9 @@ def _check_versions(client: Client) -> None:
     if not workers:
         raise MembenchError("the cluster has no worker", "start a worker with: dask worker ADDRESS")
     for address, answer in identities(client, workers).items():
-        if isinstance(answer, TimeoutError):
-            raise MembenchError(
-                f"the worker {one_line(address)}: {first_line(answer)}",
-                "restart the worker, or remove it from the cluster",
-            )
-        version = answer.get("membench") if type(answer) is dict else None
+        if type(answer) is not dict:
+            raise MembenchError(f"the worker {one_line(address)}: {first_line(answer)}", REPAIR)
+        version = answer.get("membench")
         if version != __version__:
             known = version if isinstance(version, str) else "of unknown version"
             raise MembenchError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from sampling import examples
 
 from membench.core.errors import MembenchError, SchemaError, UsageError
+from membench.fleet import run
+from membench.fleet.fleet_run import Patience
 from membench.fleet.hosts import HostWorker, by_host, read_hosts
 from membench.machine.identity import check_label
 from membench.report.screens.console import console
@@ -127,3 +130,15 @@ def test_the_command_that_completes_a_run_can_be_pasted(capsys: pytest.CaptureFi
     print_end(console(), ledger, Path("rack 7"), "--local 3")
     said = capsys.readouterr().out
     assert "To complete the run: membench fleet run --local 3 --resume 'rack 7'\n" in said
+
+
+def test_workers_that_cannot_identify_themselves_are_not_called_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    silent = {"tcp://a": "the worker a at tcp://a: no answer within 10 s"}
+    monkeypatch.setattr(run, "reachable_workers", lambda _client: ([], silent))
+    observer = Mock()
+    with pytest.raises(MembenchError, match="1 worker did not identify itself") as caught:
+        run._present(Mock(), "host", Patience(wait=0), observer, enough=1)
+    assert "restart the worker" in caught.value.hint
+    observer.warned.assert_called_once_with(silent["tcp://a"], caught.value.hint)

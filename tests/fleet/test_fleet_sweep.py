@@ -39,6 +39,19 @@ def test_workers_of_another_version_judge_nothing(
         pass
 
 
+def test_a_worker_that_cannot_identify_itself_has_no_version(
+    cluster: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacks = ImportError("No module named 'membench'")
+    monkeypatch.setattr(sweep, "identities", lambda _client, workers: dict.fromkeys(workers, lacks))
+    with (
+        pytest.raises(MembenchError, match=r"the worker .*: No module named 'membench'") as caught,
+        spread_over(cluster.scheduler_info()["address"]),
+    ):
+        pass
+    assert "restart the worker" in caught.value.hint
+
+
 def test_an_invalid_address_is_said_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
