@@ -139,8 +139,8 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "assumed",
     callback=_flops,
     metavar="FLOPS",
-    help="Assumed FLOP/s of one GPU, such as 700TFLOP/s. It replaces a measured rate of matrix "
-    "products.",
+    help="Assumed FLOP/s of one GPU, such as 700TFLOP/s. This rate replaces a measured rate of "
+    "matrix products.",
 )
 @click.option(
     "--trace",
@@ -190,9 +190,9 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "--drive",
     callback=_drive,
     default="7.68TB",
-    show_default=True,
     metavar="SIZE[:DWPD]",
-    help="Capacity and endurance (drive writes per day) of one SSD.  [default DWPD: 1, assumed]",
+    help="Capacity and endurance (drive writes per day) of one SSD. Without DWPD, membench assumes "
+    "1.  [default: 7.68TB]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(

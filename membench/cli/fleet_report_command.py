@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # the reports import numpy, which --help does not need
 FINDINGS = ("straggler", "missing", "failed")
 
 
-@click.command(name="report")
+@click.command(name="report", short_help="Name slow machines and missing hosts of a fleet.")
 @click.argument("source", metavar="DIR|FILE.parquet", type=click.Path(path_type=Path))
 @click.option(
     "--fail-on",

@@ -81,8 +81,8 @@ def command(
       membench history nightly/*.csv --all --select 'ddr/*'
       membench history results/mybox --fail-on worse
 
-    Exit codes: 0 done, 1 error, 2 usage, 3 a newest change is one of --fail-on,
-    4 no values.
+    Exit codes: 0 done, 1 error, 2 usage, 3 the newest change of a line is one of
+    --fail-on, 4 no values.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     limits = thresholds(preset)
     if output is not None and output.suffix.lower() != ".html":

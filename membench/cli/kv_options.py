@@ -59,9 +59,10 @@ def parse_tiers(
         name, _, rest = word.strip().partition("=")
         size, *flags = rest.split(":")
         ttl = math.inf
+        if not name:
+            raise BadValue(f"the tier '{word}' has no name", ctx, param, _FORM)
         try:
-            if name:
-                kind_of(name)
+            kind_of(name)
         except UsageError as error:
             raise BadValue.of(error, ctx, param) from None
         try:
@@ -75,9 +76,9 @@ def parse_tiers(
                     f"'{flag}' of {name} is not 'second' or 'ttl=TIME'", ctx, param, _FORM
                 )
             ttl = seconds if seconds is not None else ttl
-        if not name or name in [one.name for one in found]:
-            problem = "the name of the tier is missing or repeated; give each tier a different name"
-            raise BadValue(f"'{word}': {problem}", ctx, param, _FORM)
+        if name in [one.name for one in found]:
+            hint = f"give each tier another name, such as {name}2"
+            raise BadValue(f"two tiers have the name {name}", ctx, param, hint)
         found.append(
             TierAsked(name=name, capacity_bytes=capacity, second="second" in flags, ttl=ttl)
         )

@@ -44,7 +44,7 @@ def expand(values: Values, machine: Machine) -> tuple[Value, ...]:
         first, last, factor = parse_size(match[1]), parse_size(match[2]), int(match[3])
         if factor < 2 or first < 1:
             raise ValueError(
-                f"the range '{values}' does not begin above 0 with a factor of 2 or more"
+                f"the range '{values}' must begin above 0 and have a factor of 2 or more"
             )
         steps = itertools.takewhile(
             lambda size: size <= last, (first * factor**n for n in itertools.count())

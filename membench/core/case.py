@@ -242,7 +242,7 @@ class Bench:
                 raise UsageError(f"'{case_id}' gives {key} more than once", hint)
             given[key] = text
         if unknown := given.keys() - {one.name for one in self.axes}:
-            raise UsageError(f"{self.name} has no axis {', '.join(sorted(unknown))}", hint)
+            raise UsageError(f"{self.name} has no axis {' or '.join(sorted(unknown))}", hint)
         tuned = self.configs is not None and given.get("config") == TUNED
         left_out = {one.name for one in self.axes if OMITTED in expand(one.quick, machine)}
         left_out |= set(self.tunes) if tuned else set()

@@ -275,7 +275,7 @@ _FLAGS = (
     ),
     Flag(
         "not-converged",
-        tr("sampling reached its time limit before it met its stopping rule"),
+        tr("sampling reached its limit of time or samples before the values were precise enough"),
         tr("the median is less certain than the medians of other cases"),
         tr("run again on a quieter machine, or with --rounds 10"),
     ),

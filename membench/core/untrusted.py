@@ -85,8 +85,9 @@ def open_file(path: Path, *, pipe: bool = False) -> io.FileIO:
     os.close(descriptor)
     if stat.S_ISDIR(mode):
         raise SchemaError("this is a directory, not a file", "name a file in this directory")
-    what = "this is neither a file nor a pipe" if pipe else "this is not a regular file"
-    raise SchemaError(what, "name a file, not a device or socket")
+    if pipe:
+        raise SchemaError("this is neither a file nor a pipe", "name a regular file or a pipe")
+    raise SchemaError("this is not a regular file", "name a regular file")
 
 
 def unpack(packed: bytes, name: str, limit: int) -> bytes:

@@ -169,7 +169,7 @@ def persistence(facts: Facts) -> Finding:
         return fine("gpu-persistence", seen)
     return warn(
         "gpu-persistence",
-        f"{seen}: the driver loads again for every process",
+        f"{seen}: the driver initialises an idle GPU again for each process",
         "sudo nvidia-smi -pm 1",
     )
 

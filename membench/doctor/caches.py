@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from membench.core.sizes.reach import contradiction, flat_from, of_the_chase, reachable
 from membench.core.sizes.working_set import host_array
-from membench.core.units import about_size
+from membench.core.units import GIB, about_size, format_size
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fine, warn
 
@@ -25,8 +25,8 @@ def caches(facts: Facts) -> Finding:
         return warn(
             "caches",
             wrong,
-            f"size=auto means {about_size(array)} per array; to exceed any cache: membench run "
-            "--set 'ddr/*:size=4GiB'",
+            f"size=auto means {about_size(array)} per array; to use larger arrays: membench run "
+            f"--set 'ddr/*:size={format_size(max(4 * GIB, 2 * array))}'",
         )
     return fine(
         "caches",

@@ -80,7 +80,7 @@ def huge_pages(facts: Facts) -> Finding:
             "huge-pages",
             f"{seen}, so rows with pages=thp use {where} and get the flag few-huge-pages",
             "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled; if the file "
-            f"{setting} in the same folder contains never, write inherit to this file",
+            f"{setting} in the same folder shows [never], write inherit to this file",
         )
     if memory.thp_allowed is False:
         return warn(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from membench.core.units import GIB, about_size
 from membench.doctor.facts import Facts
 from membench.doctor.finding import UNKNOWN, Finding, fail, fine, warn
-from membench.host.storage.file_size import FREE_SHARE, LEAST_CUT, cut
+from membench.host.storage.file_size import FREE_SHARE, LEAST_CUT, ON_A_LOCAL_DISK, cut
 from membench.workloads.disk_flow import DISK
 
 DISK_BUDGET = 2 * GIB
@@ -37,7 +37,7 @@ def direct_io(facts: Facts) -> Finding:
     return fail(
         "direct-io",
         place.direct_io,
-        "choose a directory on a local disk (ext4, xfs): --scratch DIR",
+        ON_A_LOCAL_DISK,
     )
 
 
@@ -103,7 +103,7 @@ def scheduler(facts: Facts) -> Finding:
         return fine("io-scheduler", seen)
     return warn(
         "io-scheduler",
-        f"{seen} (this scheduler reorders requests)",
+        f"{seen} ({changeable[0].scheduler} reorders requests)",
         f"echo none | sudo tee /sys/block/{changeable[0].name}/queue/scheduler",
     )
 

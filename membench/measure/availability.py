@@ -12,7 +12,7 @@ from membench.core.sizes.working_set import GPU_SHARE
 from membench.core.snapshot import Filesystem, Machine
 from membench.core.text import counted
 from membench.core.units import KIB, about_size
-from membench.host.storage.file_size import FREE_SHARE, LEAST_CUT, cut
+from membench.host.storage.file_size import FREE_SHARE, LEAST_CUT, ON_A_LOCAL_DISK, cut
 from membench.measure.backends import BACKENDS
 from membench.measure.options import DEFAULT_DISK_BUDGET
 
@@ -92,10 +92,7 @@ def _no_disk(case: Case, site: Site) -> str:
     if place is None:
         return "the filesystem of the scratch directory is unknown"
     if place.direct_io:
-        return (
-            f"no disk can be measured in {place.path}: {place.direct_io}; "
-            "choose a directory on a local disk: --scratch DIR"
-        )
+        return f"no disk can be measured in {place.path}: {place.direct_io}; {ON_A_LOCAL_DISK}"
     if file_size(case, site):
         return ""
     least = min(case.disk, LEAST_CUT)

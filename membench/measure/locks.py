@@ -37,7 +37,7 @@ def claimed(gpus: Sequence[GpuIdentity], observer: Observer) -> Iterator[None]:
                 raise BackendUnavailable(
                     f"another run{_by(one)} measures on GPU {gpu.index} ({gpu.name}): each run "
                     "would get only a share of the device",
-                    "wait for its end, or choose another GPU with --device cuda:N",
+                    "wait until the other run has ended, or choose another GPU: --device cuda:N",
                 )
             held.enter_context(one)
         neighbours = []

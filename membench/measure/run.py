@@ -333,7 +333,7 @@ def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
     reason = ""
     for unit in contents.units:
         if not 1 <= unit.round <= contents.plan.rounds:
-            reason = f"the round {unit.round} of a result of '{unit.case:.200}' is not in the plan"
+            reason = f"the plan has no round {unit.round}, but a result of '{unit.case:.200}' has"
         if unit.status is Status.OK and not all(map(_consistent, unit.readings)):
             reason = f"the samples of a result of '{unit.case:.200}' are invalid"
     try:
@@ -404,7 +404,8 @@ def check_ground(path: Path, contents: Contents, now: Machine, software: Softwar
             raise JournalError(f"this membench does not have the journal's case {case.id}", hint)
         if version not in (None, case.version):
             raise JournalError(
-                f"the journal has version {case.version} of {case.id}, this membench has {version}",
+                f"the journal has version {case.version} of {case.id}, but this membench has "
+                f"version {version}",
                 hint,
             )
 

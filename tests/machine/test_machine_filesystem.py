@@ -38,7 +38,7 @@ def test_on_a_disk(plant: Plant, kind: str) -> None:
     [
         ("tmpfs", "memory"),
         ("ramfs", "memory"),
-        ("overlay", "bind mount"),
+        ("overlay", "layer on another filesystem"),
         ("fuse", "user-space"),
         ("fuse.sshfs", "user-space"),
         ("fuseblk", "user-space"),

@@ -107,7 +107,8 @@ DISK = Filesystem(
             2 * GIB,
             (
                 "no disk can be measured in results: tmpfs keeps its files in memory; "
-                "choose a directory on a local disk: --scratch DIR"
+                "choose a directory on a local disk (in a container: on a volume): "
+                "--scratch DIR"
             ),
         ),
         (DISK, GIB, ""),  # the scratch file is smaller

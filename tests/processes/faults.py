@@ -628,8 +628,8 @@ FAULTS = (
         "membench prints one warning, and the run continues",
         Seen(
             0,
-            "Warning: GPU 0 no longer responds to NVML: GPU is lost: the run continues "
-            "without detecting whether the GPU is throttled or shared",
+            "Warning: GPU 0 no longer responds to NVML: GPU is lost; the run continues, but "
+            "cannot detect whether a GPU is throttled or shared",
             ALL,
         ),
     ),

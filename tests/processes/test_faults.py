@@ -192,7 +192,7 @@ def test_a_run_is_not_resumed_on_other_ground(membench: Membench) -> None:
     other = membench("run", "--resume", "o.csv", env={**membench.environment, "TEST_VERSION": "2"})
     assert other.returncode == 1
     assert "the journal has version 1 of " in other.stderr
-    assert ", this membench has 2\n" in other.stderr
+    assert ", but this membench has version 2\n" in other.stderr
     journal = membench.directory / "o.journal"
     lines = journal.read_text().splitlines(keepends=True)
     head = json.loads(lines[0])

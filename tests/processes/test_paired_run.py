@@ -169,7 +169,7 @@ def test_a_dry_run_names_the_sides_and_runs_no_command(membench: Membench) -> No
         ("scratch=/no/such/place", "the scratch path /no/such/place is not a directory"),
         ("device=gpu1", "device=gpu1 does not name one GPU"),
         ("device=cuda:7", "there is no cuda:7"),
-        ("python=/no/such/python", "there is no program /no/such/python"),
+        ("python=/no/such/python", "there is no executable program /no/such/python"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(membench: Membench, versus: str, says: str) -> None:

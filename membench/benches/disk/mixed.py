@@ -73,7 +73,8 @@ def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
         storage.wrote(int(wrote.size) * block)
         reading = trace.latency[~trace.wrote]
         if not wrote.size or not reading.size:
-            skip(f"a round of {counted(trace.count, 'I/O')} is too short for {reads} % of reads")
+            ios, missing = counted(trace.count, "I/O"), "writes" if reading.size else "reads"
+            skip(f"a round of {ios} had no {missing}, although reads={reads}")
         p50, p99 = (round(float(ns)) for ns in np.percentile(wrote, (50, 99)))
         samples: dict[Any, Any] = {
             IOPS: trace.rates(),

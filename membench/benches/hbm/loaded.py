@@ -9,6 +9,7 @@ from membench.core.axes import AUTO
 from membench.core.case import Needs, axis, bench
 from membench.core.errors import VerificationFailed
 from membench.core.terms import BytesConvention, Metric, Stat
+from membench.core.text import counted
 from membench.core.units import MIB
 from membench.core.work import Observation, Observed, Work
 from membench.gpu.units import LINE
@@ -300,9 +301,10 @@ class _Scene:
 
     def _check_singles(self, missing: int, still: int) -> None:
         if missing:
-            self._wrong.append(f"single hops without a time: {missing}")
+            self._wrong.append(f"{counted(missing, 'single hop')} without a time")
         if still:
-            self._wrong.append(f"the traffic stopped too early: samples without traffic: {still}")
+            samples = counted(still, "sample")
+            self._wrong.append(f"the traffic stopped too early: {samples} without traffic")
 
     def verify(self) -> None:
         import numpy as np

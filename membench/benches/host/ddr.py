@@ -214,7 +214,7 @@ def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
     count = cpu.threads(threads)
     chunks = size // CHUNK // count
     if not chunks:
-        skip(f"size {size} B is too small: it cannot be divided among {counted(count, 'thread')}")
+        skip(f"size {size} B is too small for {counted(count, 'thread')}")
     require_mixture(reads, chunks)
     (memory,) = cpu.arrays("thp", [chunks * CHUNK * count], count)
     regions = np.split(memory.view(np.float64), count)

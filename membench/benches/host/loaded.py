@@ -85,10 +85,7 @@ class _HostScene:
         self._chunk = CHUNK
         self._chunks = size // CHUNK // self.generators
         if not self._chunks:
-            skip(
-                f"size {size} B is too small: it cannot be divided among "
-                f"{counted(self.generators, 'CPU')}"
-            )
+            skip(f"size {size} B is too small for traffic from {counted(self.generators, 'CPU')}")
         require_mixture(reads, self._chunks)
         traffic_bytes = self._chunks * CHUNK * self.generators
         memory, traffic = cpu.arrays("thp", [size, traffic_bytes], count)

@@ -89,7 +89,7 @@ def _require(size: int, mem: str, engine: str, streams: int, numa: str) -> None:
     if numa and mem != "registered":
         skip(f"numa={numa} needs mem=registered, not mem={mem}")
     if size % (VECTOR * streams):
-        skip(f"size {size} B cannot be divided among {streams} streams in vectors of {VECTOR} B")
+        skip(f"size {size} B is not a multiple of {VECTOR * streams} B ({VECTOR} B per stream)")
 
 
 def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int, numa: str) -> Work:

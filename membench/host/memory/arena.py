@@ -63,7 +63,7 @@ def map_pages(size: int, pages: str, node: int | None = None) -> Bytes:
         mapping = mmap.mmap(-1, room, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise MembenchError(
-            f"{size} bytes of memory cannot be allocated: {error.strerror}"
+            f"{about_size(size)} of memory cannot be allocated: {error.strerror}"
         ) from error
     whole: Bytes = np.frombuffer(mapping, np.uint8)
     # A kernel without transparent huge pages, such as a real-time kernel, refuses both requests.

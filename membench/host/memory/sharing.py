@@ -6,7 +6,8 @@ from membench.core.axes import Value
 from membench.core.errors import skip
 from membench.core.snapshot import Machine
 from membench.core.text import counted
-from membench.core.units import MIB
+from membench.core.units import MIB, about_size
+from membench.host.compiled.pattern import CHUNK
 
 PAGE = 4096
 HUGE_PAGE = 2 * MIB
@@ -36,7 +37,10 @@ def require_mixture(reads: int, chunks: int) -> None:
     ``reads``.
     """
     if 0 < reads < 100 and chunks < MIXED:
-        skip(f"size is too small: with {reads} % of reads, each thread needs {MIXED} chunks")
+        skip(
+            f"size is too small: with reads={reads}, each thread needs at least "
+            f"{about_size(MIXED * CHUNK)}"
+        )
 
 
 def parts(size: int, threads: int) -> list[slice]:
@@ -54,6 +58,6 @@ def parts(size: int, threads: int) -> list[slice]:
     if size % PAGE:
         skip(f"size {size} B is not a multiple of {PAGE} B")
     if size // grain < threads:
-        skip(f"size {size} B is too small: it cannot be divided among {counted(threads, 'thread')}")
+        skip(f"size {size} B is too small for {counted(threads, 'thread')}")
     cuts = [size * n // threads // grain * grain for n in range(threads)]
     return [slice(begin, end) for begin, end in zip(cuts, [*cuts[1:], size], strict=True)]

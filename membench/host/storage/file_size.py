@@ -6,6 +6,9 @@ from membench.core.units import MIB
 
 CHUNK = 4 * MIB  # bytes per write when the file is first filled; a reduced file has whole chunks
 
+ON_A_LOCAL_DISK = "choose a directory on a local disk (in a container: on a volume): --scratch DIR"
+"""Hint for a directory in which no disk can be measured."""
+
 FREE_SHARE = 0.5
 """Maximum share of the free space for the scratch file."""
 

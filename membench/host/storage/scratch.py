@@ -26,7 +26,7 @@ from membench.core.record import record
 from membench.core.snapshot import Filesystem
 from membench.core.units import MIB, about_size
 from membench.host.storage.content import Content
-from membench.host.storage.file_size import CHUNK, FREE_SHARE
+from membench.host.storage.file_size import CHUNK, FREE_SHARE, ON_A_LOCAL_DISK
 from membench.host.storage.files import dirtied_pages, evict, resident_share
 from membench.host.storage.write_budget import WriteLedger
 from membench.machine.disks.filesystem import read_filesystem
@@ -120,7 +120,7 @@ class ScratchFile:
             if filesystem.direct_io:
                 raise BackendUnavailable(
                     f"no disk can be measured in {directory}: {filesystem.direct_io}",
-                    "choose a directory on a local disk: --scratch DIR",
+                    ON_A_LOCAL_DISK,
                 )
             _check_room(folder, directory, size, budget)
             fd = _nameless(folder, directory)
@@ -264,7 +264,7 @@ def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
     except OSError as error:
         raise BackendUnavailable(
             f"no disk can be measured in {directory}: direct reads fail: {error.strerror}",
-            "choose a directory on a local disk: --scratch DIR",
+            ON_A_LOCAL_DISK,
         ) from error
     finally:
         os.close(direct)
@@ -274,7 +274,7 @@ def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
         raise BackendUnavailable(
             f"no disk can be measured in {directory}: {filesystem.kind} reads through the page "
             f"cache although O_DIRECT was set ({share:.0%} of the data stayed in the cache)",
-            "choose a directory on a local disk (ext4, xfs): --scratch DIR",
+            ON_A_LOCAL_DISK,
         )
 
 
@@ -286,7 +286,7 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_size:
         raise OutputError(
-            f"the scratch file in {directory} is not a new regular file without a name",
+            f"the filesystem of {directory} gave no empty regular file without a name",
             _ANOTHER_DIRECTORY,
         )
     try:

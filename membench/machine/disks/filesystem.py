@@ -38,9 +38,9 @@ _READ_ONLY = frozenset(["cramfs", "erofs", "iso9660", "romfs", "squashfs", "udf"
 
 _REASONS = (
     (_MEMORY, "keeps its files in memory"),
-    (_LAYERED, "is a layer on another filesystem: use a volume or a bind mount"),
-    (_NETWORK, "is a network filesystem: the disk belongs to another machine"),
-    (_HOST, "is shared by the host: the host's page cache cannot be bypassed"),
+    (_LAYERED, "is a layer on another filesystem"),
+    (_NETWORK, "is a network filesystem, whose disk belongs to another machine"),
+    (_HOST, "is shared by the host, whose page cache cannot be bypassed"),
     (_READ_ONLY, "cannot be written"),
     (frozenset({"zfs"}), "may serve O_DIRECT reads from its own cache"),
 )

@@ -78,9 +78,9 @@ def complaint(
     """
     supported = cuda or _by_branch(driver)
     if supported is not None and supported[0] < _OLDEST_MAJOR:
-        says = f"CUDA {cuda[0]}.{cuda[1]}" if cuda else f"no CUDA {_OLDEST_MAJOR}"
+        most = f", only CUDA {cuda[0]}.{cuda[1]}" if cuda else ""
         return (
-            f"the NVIDIA driver {driver} supports {says}, but CUDA {_OLDEST_MAJOR} is needed",
+            f"the NVIDIA driver {driver} does not support CUDA {_OLDEST_MAJOR}{most}",
             f"install NVIDIA driver {_OLDEST_BRANCH} or newer",
         )
     old_gpu = _has_old(capabilities)

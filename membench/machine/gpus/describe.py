@@ -85,7 +85,7 @@ _INIT_FAILED = {
     ),
     _VERSION_MISMATCH: (
         "the NVIDIA driver's library and kernel module have different versions",
-        "reboot: the driver was upgraded while its old kernel module stayed loaded",
+        "reboot the machine; the usual cause is an upgrade of the driver since the last boot",
     ),
 }
 

@@ -47,4 +47,6 @@ def _handle(nvml: Any, uuid: str) -> Any:
         if hashed(text(nvml.nvmlDeviceGetUUID(handle))) == uuid:
             return handle
     # NVML's list of GPUs contains no MIG instances. Only a whole board has an energy counter.
-    raise BackendUnavailable("NVML has no energy counter for a MIG instance")
+    raise BackendUnavailable(
+        "NVML lists no GPU with this UUID, so there is no energy counter (as for a MIG instance)"
+    )

@@ -69,7 +69,7 @@ def _python(value: str) -> Change:
     found = shutil.which(value)
     if found is None:
         raise UsageError(
-            f"there is no program {one_line(value)}",
+            f"there is no executable program {one_line(value)}",
             "give the path of a Python interpreter: --versus python=PATH",
         )
     # The interpreter of a virtual environment is a link, and Python finds the environment by the

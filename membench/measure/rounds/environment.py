@@ -155,7 +155,7 @@ class EnvironmentMonitor:
             self._seen.clear()
             self._silent = True
             self._observer.warned(
-                f"{error}: the run continues without detecting whether the GPU is throttled or "
+                f"{error}; the run continues, but cannot detect whether a GPU is throttled or "
                 "shared",
                 error.hint or "run nvidia-smi and 'dmesg | grep Xid' for details",
             )

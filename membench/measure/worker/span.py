@@ -58,8 +58,8 @@ def time_span(
         device.release()
     if stamps.overdue:
         raise MembenchError(
-            "the GPU's queue was stopped until the deadline, because the work waits for this queue "
-            "before all of the work is queued",
+            "the case waited for the GPU before all of its launches were queued, but membench lets "
+            "the GPU start only afterwards",
             "run with --no-hold, and report this case to the developers",
         )
     return Span(stamps.elapsed_ns, _clock(stamps))

@@ -72,7 +72,10 @@ def _score(
         sampled = take_samples(stopwatch, work, FixedCount(SAMPLES))
         value = median(work.value(elapsed, sampled.iterations) for elapsed in sampled.elapsed_ns)
         if beyond_peak(value, work.peak, work.peak_basis, BETTER[work.metric]):
-            skip(f"{value:.4g} is above the peak of {work.peak:.4g}: the case read a faster memory")
+            skip(
+                f"the measured {work.metric} of {value:.4g} is beyond the peak of {work.peak:.4g}, "
+                "so a faster memory must have served the case"
+            )
         return value if BETTER[work.metric] is Better.HIGHER else -value
     finally:
         work.close()
