@@ -132,7 +132,9 @@ def test_pages_are_given_back_where_other_threads_of_another_node_take_over() ->
 
 def test_the_limit_holds_for_all_kinds_together() -> None:
     arenas = Arenas(LIMIT)
-    with pytest.raises(MembenchError, match=r"needs 64.9 MiB of memory, but membench may use only 64.0 MiB"):
+    with pytest.raises(
+        MembenchError, match=r"needs 64.9 MiB of memory, but membench may use only 64.0 MiB"
+    ):
         arenas.take("4k", [65 * MIB - 200_000])
     before = resident()
     arenas.take("thp", [40 * MIB])[0].fill(1)
