@@ -22,7 +22,7 @@ def run_pair(
         dry_run: whether to print only the plan.
 
     Raises:
-        MembenchError: the run cannot start, or standard output is lost.
+        MembenchError: the run failed, or standard output was lost.
     """
     from membench.measure.paired.preparing import prepare_pair
     from membench.measure.paired.run import resume_pair, start_pair

@@ -51,7 +51,7 @@ class Backend(Protocol):
         ...
 
     def reclaim(self) -> None:
-        """Free everything that the last case allocated and did not free."""
+        """Take back the resources of the last case. The backend may keep memory for later cases."""
         ...
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class SeatedBackend(Backend, Protocol):
     """A backend that pins each thread to a separate CPU."""
 
     def seating(self) -> Seating:
-        """The CPUs of the threads that were launched since the last `reclaim`."""
+        """Entries about the CPUs of the threads that were launched since the last `reclaim`."""
         ...
 
 

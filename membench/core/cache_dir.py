@@ -96,7 +96,7 @@ def untrusted(path: Path) -> str:
 
 
 def _foreign_file(directory: Path) -> str:
-    """Path of a file in ``directory`` that another user owns or may write to, or ``""``."""
+    """Path of a file that another user (not root) owns or that others may write to, or ``""``."""
     for entry in directory.iterdir():
         try:
             status = entry.lstat()

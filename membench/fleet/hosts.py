@@ -65,7 +65,7 @@ def slug(text: str) -> str:
 
 
 def _told_apart(name: str, worker: HostWorker, per: str) -> str:
-    """Append a digest to ``name``, because several hosts have this name, such as clones."""
+    """Append a digest to ``name``, which several hosts have, for example clones of one image."""
     differs = worker.worker + worker.address if per == "worker" else worker.boot + worker.host
     digits = hashlib.sha256(differs.encode()).hexdigest()[:6]
     return f"{name[: MAX_LENGTH - 7].rstrip('._-')}-{digits}"

@@ -183,7 +183,7 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def copy(self, target: int, source: int, size: int, stream: Stream | None = None) -> None:
-        """Queue a copy of ``size`` bytes between two addresses of device or page-locked memory."""
+        """Queue a copy of ``size`` bytes between two addresses of device or host memory."""
         ...
 
     def kernel(self, variant: KernelVariant, entry: str) -> Kernel:

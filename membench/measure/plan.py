@@ -217,7 +217,10 @@ def select_cases(options: RunOptions, registry: Registry, machine: Machine) -> t
 def idle_skips(
     options: RunOptions, registry: Registry, machine: Machine
 ) -> Iterator[tuple[str, str]]:
-    """Pairs (warning, hint), one for each ``--skip`` pattern that matches no selected case."""
+    """Pairs (warning, hint), one for each ``--skip`` pattern that matches no case.
+
+    The cases are those of the profile, and those selected by a complete id.
+    """
     if not options.skip:
         return
     profile = registry.cases(options.profile, machine, options.settings)

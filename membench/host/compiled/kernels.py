@@ -82,7 +82,7 @@ def _digest() -> str:
 
 
 def _numba_settings() -> Iterator[str]:
-    """The settings of Numba that differ from the defaults, such as ``NUMBA_OPT=0``."""
+    """Numba's settings: variables such as ``NUMBA_OPT=0``, and the settings file in hex."""
     for name, value in sorted(os.environ.items()):
         if name.startswith("NUMBA_") and name != NUMBA_CACHE_DIR:
             yield f"{name}={value}"

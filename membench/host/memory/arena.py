@@ -223,7 +223,7 @@ class Arenas:
         arena.contents |= {span: content for span, content in known if content is not None}
 
     def _reserve(self, total: int, pages: str) -> Bytes:
-        """Map the whole limit, so that later cases keep touched pages, or only ``total`` bytes."""
+        """Map the whole limit, so that later cases keep touched pages, else ``total`` bytes."""
         try:
             return map_pages(self._limit, pages)
         except MembenchError:
