@@ -157,13 +157,13 @@ def command(
             check_gate(comparison, fail_on, cross_machine=cross_machine)
         most = None if everything or against is None else FARTHEST
         _show(comparison, [Verdict(verdict) for verdict in verdicts], sort, form, most)
-        return _exit_code(comparison, fail_on)
+        return _exit_code(comparison, fail_on, selected=bool(select))
 
     with without_collector():  # the collector stays off until all rows are freed
         return outcome()
 
 
-def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
+def _exit_code(comparison: Comparison, fail_on: Sequence[str], *, selected: bool) -> int:
     """The exit code according to `--fail-on`; prints the reasons on standard error.
 
     Raises:
@@ -178,8 +178,11 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str]) -> int:
         )
     if not comparison.matched:
         raise NothingMatched(
-            "the reference and the compared files have no measured case in common",
-            "measure both with the same --select and --profile; 'membench list' names the cases",
+            "the reference and the compared files have no measured case in common"
+            + (" that matches --select" if selected else ""),
+            "leave out --select, or select other cases"
+            if selected
+            else "compare runs with the same --profile and --select on the same kinds of devices",
         )
     hits = found(comparison, fail_on)
     if hits:

@@ -197,10 +197,10 @@ _FLAGS = (
     ),
     Flag(
         "above-peak",
-        tr("the result is larger than the theoretical peak of the tier"),
+        tr("the result is better than the theoretical peak of the tier"),
         tr(
-            "the result is invalid: probably, the data came from a memory that is faster than this "
-            "tier"
+            "the result is invalid; the usual cause is that the data came from a memory that is "
+            "faster than this tier"
         ),
         tr("use a larger size, and please report the case to the developers"),
     ),
@@ -275,7 +275,7 @@ _FLAGS = (
     ),
     Flag(
         "not-converged",
-        tr("sampling reached its limit of time or samples before the values were precise enough"),
+        tr("sampling reached its limit of time or samples before it met its stopping rule"),
         tr("the median is less certain than the medians of other cases"),
         tr("run again on a quieter machine, or with --rounds 10"),
     ),
@@ -349,7 +349,7 @@ _FLAGS = (
     ),
     Flag(
         "page-cache",
-        tr("direct reads or writes went through the page cache, or found data in the page cache"),
+        tr("reads found data in the page cache, or direct I/O went through the page cache"),
         tr("the number describes a mix of memory and disk"),
         tr("use a scratch directory on a filesystem that supports O_DIRECT"),
     ),

@@ -49,7 +49,7 @@ def parse_size(text: str) -> int:
     if rest:
         raise UsageError(
             f"the size '{text}' is not a whole number of bytes",
-            f"write a whole number of bytes, such as {max(size, 1)}B",
+            f"write a whole number, such as {format_size(size >> 12 << 12 or size or 1)}",
         )
     return size
 

@@ -445,7 +445,10 @@ def test_many_regressions_are_one_exit_code(
         (
             ("--select", "smem"),
             4,
-            "Error: the reference and the compared files have no measured case in common",
+            (
+                "Error: the reference and the compared files have no measured case in common that "
+                "matches --select\nHint: leave out --select"
+            ),
         ),
     ],
 )

@@ -39,9 +39,11 @@ def test_what_is_no_size_is_refused_with_a_hint(text: str) -> None:
     assert "KiB" in caught.value.hint
 
 
-def test_a_fraction_of_a_byte_is_refused() -> None:
-    with pytest.raises(UsageError, match="whole number of bytes"):
-        parse_size("0.3B")
+@pytest.mark.parametrize(("text", "near"), [("0.3B", "1B"), ("1.3GiB", "1363148KiB")])
+def test_a_fraction_of_a_byte_is_refused_with_a_size_that_is_not(text: str, near: str) -> None:
+    with pytest.raises(UsageError, match="whole number of bytes") as caught:
+        parse_size(text)
+    assert caught.value.hint.endswith(near)
 
 
 @given(st.floats(1e-6, 1e12), st.integers(1, 7))
