@@ -36,6 +36,7 @@ from membench.measure.locks import claimed
 from membench.measure.options import RESULTS, RunOptions
 from membench.measure.order import order
 from membench.measure.plan import idle_skips, make_plan
+from membench.measure.resumable import resumable
 from membench.measure.rounds.environment import EnvironmentMonitor
 from membench.measure.rounds.interrupt import Interrupted, interrupts
 from membench.measure.rounds.runner import Setting, run_rounds
@@ -250,13 +251,16 @@ def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
 
 
 def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcome:
-    """Continue the interrupted run whose results file is ``csv``, from the journal of the run.
+    """Continue the interrupted run that ``csv`` names, from its journal.
+
+    ``csv`` is as for `resumable`.
 
     Raises:
         JournalError: there is nothing to resume, the run is one side of a paired run, or the
             machine or membench has changed.
         OutputError, WorkerError, BackendUnavailable: as in `start`.
     """
+    csv = resumable(csv)
     path = journal_path(csv)
     if not (path.exists() or path.is_symlink()):
         if csv.exists() and sidecar_path(csv).exists():

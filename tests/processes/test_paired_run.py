@@ -124,7 +124,10 @@ def test_a_side_that_was_not_begun_is_resumed_too(membench: Membench) -> None:
     left = sorted(one.name for one in membench.directory.iterdir())
     assert left == ["o_a.csv", "o_a.journal", "o_a.json", "o_b.journal"]
     shutil.rmtree(membench.flag.parent)
-    done = membench("run", "--resume", "o_b.csv", *CHANGE)
+    # The argument of -o also names the run.
+    alone = membench("run", "--resume", "o.csv")
+    assert "continue both sides: membench run --resume o_a.csv --versus env=" in alone.stderr
+    done = membench("run", "--resume", "o.csv", *CHANGE)
     assert done.returncode == 0, done.stderr
     lines = [line.split()[1:3] for line in done.stdout.splitlines() if line.startswith("[round")]
     assert lines == [["1/2", "A"], ["1/2", "B"], ["2/2", "B"], ["2/2", "A"]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from membench.benches import registry
 from membench.core.errors import UsageError
@@ -14,12 +13,11 @@ from membench.measure.events import Observer
 from membench.measure.options import FEWEST_PAIRS, PAIRS, RunOptions
 from membench.measure.paired.change import Change, parse_change
 from membench.measure.paired.interpreter import OtherPython, ask
+from membench.measure.paired.sides import SIDES, beside
 from membench.measure.plan import make_plan
 from membench.measure.run import Prepared, prepare
 from membench.results.paths import check_unused
 from membench.results.plan import Pairing
-
-SIDES = ("a", "b")
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
         )
     if options.output is not None:
         for side in SIDES:
-            check_unused(_beside(options.output, side))
+            check_unused(beside(options.output, side))
     rounds = PAIRS if options.rounds is None else options.rounds
     if rounds < FEWEST_PAIRS:
         observer.warned(
@@ -74,7 +72,7 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
     first = prepare(replace(options, rounds=rounds), observer)
     asked = replace(change.applied(options), rounds=rounds, seed=first.plan.seed)
     second = _other(first, asked, change, python)
-    files = [_beside(first.csv, side) for side in SIDES]
+    files = [beside(first.csv, side) for side in SIDES]
     halves = []
     for place, prepared in enumerate((first, second)):
         pairing = Pairing(
@@ -103,12 +101,6 @@ def _other(
     if python is not None:
         plan, machine = python.planned(plan), python.described(machine)
     return Prepared(plan, machine, first.csv)
-
-
-def _beside(csv: Path, side: str) -> Path:
-    """The results file of a side: ``o.csv`` -> ``o_a.csv``."""
-    ending = csv.suffix if csv.suffix.lower() == ".csv" else ""
-    return csv.with_name(f"{csv.name.removesuffix(ending)}_{side}{ending}")
 
 
 def _warn_of_versions(halves: Sequence[Half], observer: Observer) -> None:

@@ -21,9 +21,11 @@ from membench.measure.locks import claimed
 from membench.measure.options import RunOptions
 from membench.measure.paired.change import parse_change
 from membench.measure.paired.interpreter import ask
-from membench.measure.paired.preparing import SIDES, Half
+from membench.measure.paired.preparing import Half
 from membench.measure.paired.setup import set_up
+from membench.measure.paired.sides import SIDES
 from membench.measure.paired.turns import measure_in_turns, paired_units
+from membench.measure.resumable import resumable
 from membench.measure.rounds.interrupt import Interrupt, Interrupted, interrupts
 from membench.measure.run import (
     Prepared,
@@ -113,6 +115,7 @@ def resume_pair(
         OutputError, SetupFailed, WorkerError, BackendUnavailable: as in `start_pair`.
     """
     change = parse_change(options.versus)
+    csv = resumable(csv)
     pairing = _pairing(csv)
     asked = (options.versus, options.setup_a, options.setup_b)
     # The journal's reader turns a command of several lines into one line.
