@@ -141,7 +141,7 @@ def command(
             _show_plan(prepared)
             return EXIT_OK
         outcome = _measured(prepared, watch)
-        if outcome.signum or outcome.csv is None:
+        if outcome.csv is None or outcome.signum:
             return EXIT_SIGNAL_BASE + outcome.signum
         paths = [outcome.csv]
     else:
@@ -194,15 +194,22 @@ def _show_plan(prepared: Prepared) -> None:
 
 
 def _measured(prepared: Prepared, watch: Watcher) -> RunOutcome:
+    from membench.measure.rounds.interrupt import interrupts
     from membench.measure.run import start
 
-    try:
-        outcome = start(prepared, watch)
-    finally:
-        watch.close()
-    if outcome.csv is not None:
-        text = f"Results: {shown(outcome.csv)}"
-        watch.draw(lambda: watch.console.print(text, soft_wrap=True))
+    with interrupts():
+        try:
+            outcome = start(prepared, watch)
+        finally:
+            watch.close()
+        if outcome.signum:
+            from membench.report.screens.interrupted import print_interrupted
+
+            # Still inside the block, so that a second signal does not cut the summary.
+            watch.draw(lambda: print_interrupted(watch.console, outcome))
+            return outcome
+    text = f"Results: {shown(outcome.csv or prepared.csv)}"
+    watch.draw(lambda: watch.console.print(text, soft_wrap=True))
     return outcome
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import replace
 
 import h100_box
@@ -58,3 +60,21 @@ def test_this_machine_is_measured_and_judged(membench: Membench) -> None:
     verdicts = {line["verdict"] for line in again["lines"]}
     assert verdicts <= {"pass", "not judged"}  # noisy results get no verdict
     assert all(line["devices"][0]["share"] >= 1 for line in again["lines"])
+
+
+@pytest.mark.slow
+def test_an_interrupted_check_names_its_files_and_the_next_commands(membench: Membench) -> None:
+    run = membench.start("check", "-o", "o.csv")
+    assert run.stderr is not None
+    for line in run.stderr:
+        if line.startswith("[round"):
+            break
+    os.killpg(run.pid, signal.SIGINT)
+    _, told = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert told.splitlines()[-4:] == [
+        "Interrupted: a check judges only complete results.",
+        "Partial results: o.csv and o.json",
+        "Next: membench run --resume o.csv",
+        "Then: membench check o.csv",
+    ]

@@ -40,7 +40,7 @@ from membench.measure.run import (
 )
 from membench.results.journal.reading import Contents, read_journal
 from membench.results.journal.writing import Journal
-from membench.results.paths import check_output, journal_path
+from membench.results.paths import check_output, journal_path, new_directory
 from membench.results.plan import Pairing
 
 Halves = tuple[Half, Half]
@@ -79,31 +79,32 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
             if any.
         OutputError, WorkerError, BackendUnavailable: as in `start`.
     """
-    for half in halves:
-        check_output(half.prepared.csv)
-    with claimed(_gpus(halves), observer), interrupts() as interrupt:
-        try:
-            halves = _as_set_up(halves, interrupt)
-        except Interrupted as interrupted:
-            first, second = (_nothing_yet(half, interrupted.signum) for half in halves)
-            return PairedOutcome((first, second))
-        with ExitStack() as opened:
-            journals = []
-            for half in halves:
-                one = half.prepared
-                journal = Journal.create(journal_path(one.csv), one.plan, dump(one.machine))
-                # Remove the journal of side A if the journal of side B cannot be created.
-                opened.callback(journal.remove)
-                journals.append(journal)
-            opened.pop_all()
-        done = [Contents(half.prepared.plan, {}) for half in halves]
-        return _run(halves, journals, done, observer, interrupt, verbose=verbose)
+    with new_directory(halves[0].prepared.csv):
+        for half in halves:
+            check_output(half.prepared.csv)
+        with claimed(_gpus(halves), observer), interrupts() as interrupt:
+            try:
+                halves = _as_set_up(halves, interrupt)
+            except Interrupted as interrupted:
+                first, second = (_nothing_yet(half, interrupted.signum) for half in halves)
+                return PairedOutcome((first, second))
+            with ExitStack() as opened:
+                journals = []
+                for half in halves:
+                    one = half.prepared
+                    journal = Journal.create(journal_path(one.csv), one.plan, dump(one.machine))
+                    # Remove the journal of side A if the journal of side B cannot be created.
+                    opened.callback(journal.remove)
+                    journals.append(journal)
+                opened.pop_all()
+            done = [Contents(half.prepared.plan, {}) for half in halves]
+            return _run(halves, journals, done, observer, interrupt, verbose=verbose)
 
 
 def resume_pair(
     csv: Path, options: RunOptions, observer: Observer, *, verbose: bool = False
 ) -> PairedOutcome:
-    """Continue an interrupted paired run. ``csv`` is the results file of one side.
+    """Continue an interrupted paired run. ``csv`` is as for `resumable`.
 
     ``options`` must repeat the difference between the sides. A journal may come from another
     person, so membench takes no command, program or variable from the journal.

@@ -44,13 +44,20 @@ class Interrupt:
             raise Interrupted(self.signum)
 
 
+_open: list[Interrupt] = []  # the outermost block, if the process is in one
+
+
 @contextmanager
 def interrupts() -> Iterator[Interrupt]:
     """Catch `SIGNALS` inside the block. Only the main thread may use this context.
 
     A handler that raises could interrupt the write of a journal record. So the handler sets a flag,
-    which the runner checks at safe points.
+    which the runner checks at safe points. A block inside another block gets the same flag: so a
+    second signal does not end the process before the results are written and named.
     """
+    if _open:
+        yield _open[0]
+        return
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     interrupt = Interrupt(reader)
 
@@ -63,9 +70,11 @@ def interrupts() -> Iterator[Interrupt]:
         if signal.getsignal(number) != signal.SIG_IGN  # a signal that nohup ignores stays ignored
     }
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    _open.append(interrupt)
     try:
         yield interrupt
     finally:
+        _open.clear()
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -13,13 +12,13 @@ from membench.analysis.check.requirements import Requirements, failures
 from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.quality import NOISY, Grade, Quality, quality
 from membench.core.errors import MembenchError
-from membench.core.files import shown
 from membench.core.terms import Status
 from membench.core.text import counted, shell_word
 from membench.core.units import format_seconds
 from membench.measure.run import RunOutcome, Wall
 from membench.report.screens.card import card
 from membench.report.screens.console import is_terminal, say_command
+from membench.report.screens.interrupted import NOTHING, print_files
 from membench.report.screens.judged import JudgedRung, checked, judged_ladder
 from membench.report.screens.kv_policy import print_policies
 from membench.report.screens.run import flags_of_all, print_flags, print_reasons, print_rows
@@ -56,7 +55,7 @@ def print_outcome(
     """
     console.print()
     if outcome.csv is None:
-        console.print("Interrupted before the first case was measured; nothing was written.")
+        console.print(NOTHING)
         return
     rows = outcome.rows
     found = quality(rows)
@@ -104,9 +103,7 @@ def _print_files(
     console: Console, outcome: RunOutcome, found: Quality, check: MachineCheck | None
 ) -> None:
     assert outcome.csv is not None
-    what = "Partial results" if outcome.signum else "Results"
-    files = f"{shown(outcome.csv)} and {shown(Path(sidecar_path(outcome.csv).name))}"
-    console.print(Text(f"{what}: {files}"), soft_wrap=True)
+    print_files(console, outcome)
     say_command(console, "Next: ", *_next(outcome, found, check))
     if not outcome.signum and found.rows:
         say_command(console, "Then: ", *_then(outcome))

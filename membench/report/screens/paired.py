@@ -15,13 +15,15 @@ from membench.analysis.sources import read_source
 from membench.benches import registry
 from membench.core.files import shown
 from membench.core.text import counted, one_line, shell_word
-from membench.measure.paired.preparing import SIDES, Half
+from membench.measure.paired.preparing import Half
 from membench.measure.paired.run import PairedOutcome
+from membench.measure.paired.sides import SIDES
 from membench.measure.run import resume_command
 from membench.report.screens.cases import print_cases
 from membench.report.screens.compare.screen import print_comparison
 from membench.report.screens.compare.view import arrange
 from membench.report.screens.console import is_terminal, say, say_command
+from membench.report.screens.interrupted import NOTHING
 from membench.report.screens.plan import print_estimate, print_families
 
 
@@ -55,7 +57,7 @@ def print_paired(console: Console, outcome: PairedOutcome) -> None:
     console.print()
     files = [one.csv for one in outcome.sides if one.csv is not None]
     if not files:
-        console.print("Interrupted before the first case was measured; nothing was written.")
+        console.print(NOTHING)
         return
     if len(files) == len(SIDES):
         _print_comparison(console, files)
