@@ -7,6 +7,7 @@ import gc
 import importlib
 import io
 import os
+import signal
 import sys
 from typing import Any, NoReturn
 
@@ -111,11 +112,22 @@ def main(argv: list[str] | None = None) -> NoReturn:
     # large matrices.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = _guarded(sys.argv[1:] if argv is None else argv)
+    if code > EXIT_SIGNAL_BASE:
+        _ignore_signals()
     try:
         sys.stdout.flush()
     except OSError as error:
         code = _lost_output(error)
     sys.exit(code)
+
+
+def _ignore_signals() -> None:
+    """Ignore further signals, because a second Ctrl-C would print a traceback and change the code.
+
+    Interrupted commands have printed everything, so the process is about to exit.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _open_streams() -> None:

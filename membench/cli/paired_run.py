@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,23 +27,29 @@ def run_pair(
     """
     from membench.measure.paired.preparing import prepare_pair
     from membench.measure.paired.run import resume_pair, start_pair
+    from membench.measure.rounds.interrupt import interrupts
     from membench.report.screens.paired import print_paired, print_paired_plan, print_sides
 
-    try:
-        if resume is not None:
-            outcome = resume_pair(resume, asked, watch, verbose=verbose)
-        else:
-            halves = prepare_pair(asked, watch)
-            if dry_run:
-                print_paired_plan(watch.console, halves)
-                return EXIT_OK
-            watch.draw(lambda: print_sides(watch.console, halves[0]))
-            outcome = start_pair(halves, watch, verbose=verbose)
-    finally:
-        watch.close()
+    with ExitStack() as shielded:
+        try:
+            if resume is not None:
+                shielded.enter_context(interrupts())
+                outcome = resume_pair(resume, asked, watch, verbose=verbose)
+            else:
+                halves = prepare_pair(asked, watch)
+                if dry_run:
+                    print_paired_plan(watch.console, halves)
+                    return EXIT_OK
+                watch.draw(lambda: print_sides(watch.console, halves[0]))
+                shielded.enter_context(interrupts())
+                outcome = start_pair(halves, watch, verbose=verbose)
+        finally:
+            watch.close()
+        if outcome.signum:
+            # Still inside the block, so that a second signal does not cut the summary.
+            watch.draw(lambda: print_paired(watch.console, outcome))
+            return EXIT_SIGNAL_BASE + outcome.signum
     watch.draw(lambda: print_paired(watch.console, outcome))
-    if outcome.signum:
-        return EXIT_SIGNAL_BASE + outcome.signum
     if watch.lost is not None:
         raise watch.lost
     return EXIT_FINDING if outcome.failed else EXIT_OK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,10 @@ from membench.core.case import PROFILES
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
 from membench.core.units import parse_size
 from membench.results.plan import MAX_SEED, MAX_TIMEOUT
+
+if TYPE_CHECKING:
+    from membench.measure.run import RunOutcome
+    from membench.report.screens.progress import Watcher
 
 
 def _bytes(ctx: click.Context, option: click.Parameter, text: str) -> int:
@@ -196,6 +200,7 @@ def command(
     130 or 143 interrupted (the partial results are kept and named).
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.measure.options import RunOptions
+    from membench.measure.rounds.interrupt import interrupts
     from membench.measure.run import prepare, start
     from membench.measure.run import resume as resume_run
     from membench.report.screens.progress import watcher
@@ -226,24 +231,29 @@ def command(
             print_families(console(), prepared.plan, registry().benches)
             print_estimate(console(), prepared.plan)
             return EXIT_OK
-    try:
-        verbose = ctx.obj["verbose"]
-        if resume is not None:
-            outcome = resume_run(resume, watch, verbose=verbose)
-        else:
-            outcome = start(prepared, watch, verbose=verbose)
-    finally:
-        watch.close()
-
-    from membench.report.screens.last import print_outcome
-
-    paste = card is not None
-    watch.draw(lambda: print_outcome(watch.console, outcome, everything=everything, paste=paste))
-    if outcome.signum:
-        return EXIT_SIGNAL_BASE + outcome.signum
+    with interrupts():
+        try:
+            verbose = ctx.obj["verbose"]
+            if resume is not None:
+                outcome = resume_run(resume, watch, verbose=verbose)
+            else:
+                outcome = start(prepared, watch, verbose=verbose)
+        finally:
+            watch.close()
+        if outcome.signum:
+            # Still inside the block, so that a second signal does not cut the summary.
+            _print(watch, outcome, everything=everything, paste=card is not None)
+            return EXIT_SIGNAL_BASE + outcome.signum
+    _print(watch, outcome, everything=everything, paste=card is not None)
     if watch.lost is not None:
         raise watch.lost
     return EXIT_FINDING if outcome.failed else EXIT_OK
+
+
+def _print(watch: Watcher, outcome: RunOutcome, *, everything: bool, paste: bool) -> None:
+    from membench.report.screens.last import print_outcome
+
+    watch.draw(lambda: print_outcome(watch.console, outcome, everything=everything, paste=paste))
 
 
 def _refuse_others(ctx: click.Context) -> None:

@@ -49,6 +49,7 @@ from membench.results.paths import (
     check_unused,
     default_path,
     journal_path,
+    new_directory,
     sidecar_path,
     unused_path,
 )
@@ -224,12 +225,13 @@ def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> R
         WorkerError: workers cannot be started.
         BackendUnavailable: another run measures on the same GPU.
     """
-    if prepared.named:
-        check_output(prepared.csv)
-    with claimed(used_gpus(prepared), observer):
-        prepared, journal = _begun(prepared)
-        nothing = Contents(prepared.plan, {})
-        return _run(prepared, journal, nothing, observer, verbose=verbose)
+    with new_directory(prepared.csv):
+        if prepared.named:
+            check_output(prepared.csv)
+        with interrupts(), claimed(used_gpus(prepared), observer):
+            prepared, journal = _begun(prepared)
+            nothing = Contents(prepared.plan, {})
+            return _run(prepared, journal, nothing, observer, verbose=verbose)
 
 
 def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
@@ -275,7 +277,7 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
     prove_rows(path, contents, machine)
     _refuse_half(csv, contents)
     prepared = Prepared(contents.plan, machine, csv)
-    with claimed(used_gpus(prepared), observer):
+    with interrupts(), claimed(used_gpus(prepared), observer):
         journal, contents = Journal.resume(path)
         return _run(prepared, journal, contents, observer, verbose=verbose)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from membench.core.errors import OutputError
@@ -44,6 +46,18 @@ def journal_path(csv: Path) -> Path:
 def _stem(csv: Path) -> str:
     """The file name without ``.csv``; other suffixes stay, such as in ``run.v1``."""
     return csv.name[:-4] if csv.suffix.lower() == ".csv" else csv.name
+
+
+@contextmanager
+def new_directory(csv: Path) -> Iterator[None]:
+    """Remove the directories of ``csv`` that the block created and left empty."""
+    missing = [place for place in csv.absolute().parents if not place.exists()]
+    try:
+        yield
+    finally:
+        for place in missing:
+            with suppress(OSError):
+                place.rmdir()
 
 
 def check_output(csv: Path) -> None:

@@ -247,3 +247,54 @@ def test_a_file_that_appears_during_a_run_stays(membench: Membench, resumed: boo
     assert len(read_rows(membench.directory / "o-2.csv")) == 5
     assert "Warning: o.csv or its sidecar belongs to another run and is kept\n" in err
     assert "Results: o-2.csv and o-2.json" in out
+
+
+def _stopped(run: subprocess.Popen[str]) -> str:
+    """Send SIGINT to the group of ``run`` again and again until it ends. Returns its output."""
+    while run.poll() is None:
+        os.killpg(run.pid, signal.SIGINT)
+        time.sleep(0.02)
+    return run.communicate()[0]
+
+
+@pytest.mark.slow
+def test_more_signals_do_not_cut_the_summary(membench: Membench) -> None:
+    run = membench.start(*("run", "--select", "ddr/slow/n=1", "--rounds", "2", "-o", "o.csv"))
+    membench.wait_for_slow()
+    membench.flag.unlink()  # round 1 ends
+    membench.wait_for_slow()
+    out = _stopped(run)
+    assert run.returncode == 130, out
+    assert "Partial results: o.csv and o.json\nNext: membench run --resume o.csv\n" in out
+    assert only_results(membench) == {"o.csv", "o.json", "o.journal"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("named", ["o.csv", "o.journal", "o.json"])
+def test_a_killed_run_is_resumed_by_the_name_of_any_of_its_files(
+    membench: Membench, named: str
+) -> None:
+    run = membench.start(*("run", "--select", "ddr/slow/n=1", "--rounds", "2", "-o", "o.csv"))
+    membench.wait_for_slow()
+    membench.flag.unlink()
+    membench.wait_for_slow()
+    run.kill()
+    run.communicate()
+    assert only_results(membench) == {"o.journal"}
+    membench.flag.unlink()
+    membench.flag.parent.rmdir()  # now no case waits
+    done = membench("run", "--resume", named)
+    assert done.returncode == 0, done.stderr
+    assert only_results(membench) == {"o.csv", "o.json"}
+    again = membench("run", "--resume", named)
+    assert again.stderr.startswith("Error: nothing to resume: o.csv is complete\n")
+
+
+@pytest.mark.slow
+def test_a_run_that_wrote_nothing_leaves_no_new_directory(membench: Membench) -> None:
+    run = membench.start("run", "--select", "ddr/slow/n=1")
+    membench.wait_for_slow()
+    os.killpg(run.pid, signal.SIGINT)
+    out, _ = run.communicate(timeout=30)
+    assert "nothing was written" in out
+    assert only_results(membench) == set()
