@@ -91,9 +91,9 @@ def read_source(path: Path) -> Source:
             facts = sidecar_facts(sidecar)
             pair_id = str(sidecar.get("pair_id") or "")
             if digest(path) != sidecar.get("sha256"):
-                problem = f"{path} was changed after its run"
+                problem = f"{path} was changed after its run: its numbers may be wrong"
     except MembenchError as error:
-        problem = f"{error}; the file is not used"
+        problem = f"{error}; the sidecar is not used"
     return Source(path, rows, facts, ascii_line(problem), pair_id)
 
 

@@ -376,7 +376,7 @@ def test_compare_names_the_offset_of_other_runs(
         out
     )
     assert re.search(r"^ssd/read\S+ .* \^ better$", out, re.MULTILINE), out
-    assert "Without a known change, 12 other runs of this machine" in out
+    assert "Without a known change between them, 12 other runs of this machine" in out
     assert (
         "1 of 2 better or worse rows are within these differences between runs; to be sure, "
         "measure " in out

@@ -83,8 +83,10 @@ def test_the_card_is_six_lines_of_markdown(tmp_path: Path) -> None:
     assert {len(row) for row in cells} == {1 + len(TIERS)}
     assert cells[0] == ["h100-box", *TIERS]
     assert cells[3][1 + TIERS.index("hbm")] == "101%, pass"
-    assert sentence.startswith("- Llama 3.1 70B at 32k tokens on 2 GPUs: restored from DDR in ")
-    assert sentence.endswith(": keep it in DDR.")
+    assert sentence.startswith(
+        "- KV cache of Llama 3.1 70B at 32k tokens on 2 GPUs: restored from DDR in "
+    )
+    assert sentence.endswith("; best: keep the KV cache in DDR.")
     digest = hashlib.sha256(shown.csv.read_bytes()).hexdigest()
     assert command.startswith("- `membench run '--label=a|b'`, ")
     assert command.split("`")[-2] == digest[:16]
@@ -94,10 +96,10 @@ def test_what_was_not_measured_is_named_in_the_sentence(tmp_path: Path) -> None:
     host = [row for row in h100_box.rows(gpus=1) if row.tier in (Tier.DDR, Tier.SSD)]
     rows = [row for row in host if row.backend != "cuda-storage" and "hbm" not in row.case]
     lines = printed(outcome(tmp_path, rows, 1), 400)
-    (sentence,) = (line for line in lines if line.startswith("Llama"))
+    (sentence,) = (line for line in lines if line.startswith("KV cache of Llama"))
     assert "not measured: restoring from DDR, restoring from SSD, recomputing" in sentence
     assert "brought from SSD to DDR in " in sentence
-    assert "keep it" not in sentence
+    assert "best:" not in sentence
 
 
 @pytest.mark.sampled(1)

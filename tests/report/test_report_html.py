@@ -201,7 +201,7 @@ def test_a_file_without_any_value_says_so(
 def test_a_file_without_rows_says_so(tmp_path: Path, make_file: Callable[..., Path]) -> None:
     (path,) = make_report([make_file(tmp_path / "a.csv", [])], tmp_path / "r.html")
     text = "".join(Page(path.read_text(encoding="utf-8")).text)
-    assert "The file has no rows" in text
+    assert "There are no rows" in text
 
 
 @pytest.mark.slow

@@ -256,7 +256,7 @@ def test_a_year_has_two_decimals(judged: Verdicts) -> None:
     parts = {one.part.id: one for claim in judged.subjects[0].claims for one in claim.parts}
     shown = strip.draw(parts["C14b"], "draws-c14b", {})
     assert shown is not None
-    assert "supported at 2026.99 and contradicted at 2026.50" in shown.description
+    assert "threshold is 2026.99, and the contradicting threshold is 2026.50" in shown.description
 
 
 def test_a_strip_shows_the_draws_between_both_thresholds(judged: Verdicts) -> None:
@@ -266,7 +266,7 @@ def test_a_strip_shows_the_draws_between_both_thresholds(judged: Verdicts) -> No
     root = ET.fromstring(shown.svg())
     texts = [element.text or "" for element in root.iter(f"{SVG}text")]
     assert [text for text in texts if text.startswith(("supported", "contradicted"))]
-    assert "supported at" in shown.description
+    assert "supporting threshold is" in shown.description
     assert strip.draw(parts["C01"], "draws-c01", {}) is None
 
 

@@ -55,9 +55,9 @@ def _absent(rows: Sequence[Row], ok: Sequence[Row]) -> DeviceLine:
     failed = next((row for row in rows if row.status is Status.FAILED), None)
     if ok:
         flags = listed(sorted({flag for row in ok for flag in row.flags} & _ELSEWHERE))
-        why = tr("every row has a flag: {flags}", flags=flags)
+        why = tr("no row measured only this tier (flags: {flags})", flags=flags)
         return DeviceLine(
-            CheckVerdict.NOT_JUDGED, case=ok[0].case, why=why, brief=tr("every row has a flag")
+            CheckVerdict.NOT_JUDGED, case=ok[0].case, why=why, brief=tr("not only this tier")
         )
     if failed is not None:
         why = tr("the case failed: {reason}", reason=failed.reason)

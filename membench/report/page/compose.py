@@ -103,7 +103,7 @@ def compose(
 
 def _lead(runs: Sequence[Run]) -> Line:
     if not runs:
-        return (tr("The file has no rows: nothing was measured."),)
+        return (tr("There are no rows: nothing was measured."),)
     parts = []
     for run in runs:
         devices = dict.fromkeys(device_name(row.device) for row in run.rows if row.device)

@@ -175,7 +175,7 @@ def _sidecar(
     if sidecar.interrupted:
         problems.append(
             tr(
-                "The run of {file} was interrupted: the remaining cases are missing.",
+                "The run of {file} was interrupted: the remaining rounds or cases are missing.",
                 file=file,
             )
         )

@@ -68,9 +68,9 @@ def draw(found: Verdicts) -> Figure:
         if value < ridge(flops, memory)
     ]
     caption = tr(
-        "At batch {batch} and {tokens} tokens, the arithmetic intensity of decode is below the "
-        "ridge point of {roof} ({ridge} FLOP/B) for {bound} of {models} models. For these models, "
-        "memory bandwidth limits decode.",
+        "Memory bandwidth limits decode if the arithmetic intensity is below the ridge point, "
+        "{ridge} FLOP/B for {roof}. At batch {batch} and {tokens} tokens, the intensity is below "
+        "this point for {bound} of {models} models.",
         batch=BATCH,
         tokens=CONTEXT,
         bound=len(bound),

@@ -120,7 +120,7 @@ def draw(verdict: PartVerdict, slug: str, names: dict[str, str]) -> Strip | None
     unit = verdict.part.unit
     description = tr(
         "The values from the 5th to the 95th percentile are {range}, with the median {median}. The "
-        "proposition is supported at {supports} and contradicted at {contradicts}",
+        "supporting threshold is {supports}, and the contradicting threshold is {contradicts}",
         range=span(_number(low, unit), amount(_number(high, unit), unit)),
         median=_number(middle, unit),
         supports=_number(rule.supports, unit),

@@ -101,7 +101,8 @@ def print_lines(screen: Screen, lines: Mapping[str, Sequence[str]]) -> None:
     if not lines:
         screen.print(
             Styled(
-                "membench shows no settings: a choice is not possible, or the weights do not fit."
+                "membench shows no settings: no recommendation is possible, or the weights do "
+                "not fit."
             )
         )
         return

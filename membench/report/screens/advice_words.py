@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from membench.thesis.tiers.plan import TierWork
 
 CHOICES = {
-    "recompute": tr("recompute it"),
-    "ddr": tr("restore it from host memory (DDR)"),
-    "ssd": tr("restore it from the disk (SSD)"),
+    "recompute": tr("recomputing"),
+    "ddr": tr("restoring from host memory (DDR)"),
+    "ssd": tr("restoring from the disk (SSD)"),
 }
-"""Name of a choice -> instruction for the KV cache of a prefix, as the end of a sentence."""
+"""Name of a choice -> name of the way to the KV cache of a prefix, as the end of a sentence."""
 
 _ORDERS = {
-    "recompute": tr("Recompute it"),
-    "ddr": tr("Restore it from host memory (DDR)"),
-    "ssd": tr("Restore it from the disk (SSD)"),
+    "recompute": tr("Recompute the KV cache"),
+    "ddr": tr("Restore the KV cache from host memory (DDR)"),
+    "ssd": tr("Restore the KV cache from the disk (SSD)"),
 }
 
 BOUNDS = tr(
@@ -63,7 +63,7 @@ def verdict(found: Advice) -> str:
         return tr("No recommendation is possible: see the missing values.")
     second = found.choices[1]
     text = tr(
-        "{what}: first token after {time}, {factor} times faster than to {other}",
+        "{what}: first token after {time}, {factor} times as fast as {other}",
         what=_ORDERS[best.name],
         time=interval(best.ttft),
         factor=significant(second.ttft.value / best.ttft.value, 2),
@@ -90,13 +90,17 @@ def crossover(choice: Choice) -> str:
     if choice.flips_at is None:
         return tr("unknown, because the time to recompute is unknown")
     if choice.crossover is None:
-        where = tr("never faster than recomputing")
+        where = tr("not faster than recomputing at any prefix length")
     elif choice.crossover == 1:
         where = tr("faster than recomputing at every prefix length")
     else:
-        where = tr("faster than recomputing from {tokens} tokens on", tokens=choice.crossover)
+        where = tr(
+            "faster than recomputing for prefixes of {tokens} tokens or more",
+            tokens=choice.crossover,
+        )
     even = tr(
-        "as fast as recomputing at {rate} GB/s for this context ({factor} times the measured rate)",
+        "for this context, restoring at {rate} GB/s ({factor} times the measured rate) is as fast "
+        "as recomputing",
         rate=significant(gb_per_s(choice.flips_at), 3),
         factor=significant(choice.flips_at / choice.rate.value, 3),
     )
@@ -110,7 +114,7 @@ def slo(found: Advice) -> str:
         return ""
     meets = [choice.name for choice in found.choices if choice.ttft.high <= limit]
     if not found.choices:
-        return f"{seconds(limit)}: not known"
+        return f"{seconds(limit)}: unknown, because no rate was measured"
     if not meets:
         return f"{seconds(limit)}: no choice is fast enough"
     return f"{seconds(limit)}: met by {', '.join(meets)} (engines take longer)"
@@ -172,7 +176,8 @@ def method(found: Advice) -> str:
     assert best is not None
     text = (
         f"{best.name} at {format_size(best.block)}: "
-        f"{significant(best.row.value or 0.0, 3)} GB/s (the measured size that is used for a piece)"
+        f"{significant(best.row.value or 0.0, 3)} GB/s "
+        "(the measured size for a piece of this model)"
     )
     if best.enough > best.block:
         text += (

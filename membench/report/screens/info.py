@@ -38,7 +38,7 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
         *_caches(cpu.caches),
         (tr("governor"), cpu.governor),
         (tr("memory"), _memory(memory)),
-        (tr("limit"), about_size(memory.cgroup_limit) if memory.cgroup_limit else ""),
+        (tr("memory limit"), about_size(memory.cgroup_limit) if memory.cgroup_limit else ""),
         (
             tr("huge pages"),
             tr(

@@ -30,6 +30,9 @@ from membench.results.sidecar import read_sidecar
 NOISY_SHARE = 0.25
 """Share of noisy rows above which other load is likely, so that more rounds do not help."""
 
+_MANY_ROUNDS = 10
+"""Number of rounds to recommend if some rows are noisy; after more rounds, look for causes."""
+
 _FAILURES = 3
 """Maximum number of failures of a check to print; `membench check` prints all failures."""
 
@@ -173,8 +176,13 @@ def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> tu
     noisy = found.flags.get(NOISY, 0)
     if noisy > NOISY_SHARE * found.rows:
         return "membench doctor", "many rows are noisy: doctor looks for causes"
+    if noisy and outcome.plan.rounds < _MANY_ROUNDS:
+        return (
+            f"membench run --rounds {_MANY_ROUNDS}",
+            "some rows are noisy: membench explain noisy",
+        )
     if noisy:
-        return "membench run --rounds 10", "some rows are noisy: membench explain noisy"
+        return "membench doctor", "some rows are noisy: doctor looks for causes"
     page = sidecar_path(outcome.csv).with_suffix(".html")
     return f"membench report {shell_word(outcome.csv)} -o {shell_word(page)}", ""
 

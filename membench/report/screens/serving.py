@@ -32,9 +32,9 @@ _LACKING = {
     "recompute": tr("recomputing"),
 }
 _ORDERS = {
-    "ddr": tr("keep it in DDR"),
-    "ssd": tr("keep it on SSD"),
-    "recompute": tr("recompute it"),
+    "ddr": tr("keep the KV cache in DDR"),
+    "ssd": tr("keep the KV cache on SSD"),
+    "recompute": tr("recompute the KV cache"),
 }
 
 
@@ -63,7 +63,7 @@ def serving(
 
 
 def serving_sentence(found: Advice) -> str:
-    """``Llama 3.1 70B at 32k tokens: restored from DDR in 200 ms, ...: keep it in DDR``."""
+    """Text such as ``KV cache of Llama 3.1 70B at 32k tokens: restored from DDR in 200 ms``."""
     known = {choice.name: choice for choice in found.choices}
     told = [
         tr(form.msgid, time=seconds(known[name].ttft.value))
@@ -79,7 +79,7 @@ def serving_sentence(found: Advice) -> str:
     if lacking:
         parts.append(tr("not measured: {what}", what=listed(lacking)))
     model, tokens = found.question.model.name, f"{CONTEXT // 1024}k"
-    about = tr("{model} at {tokens} tokens", model=model, tokens=tokens)
+    about = tr("KV cache of {model} at {tokens} tokens", model=model, tokens=tokens)
     if found.question.tp > 1:
         about = tr("{about} on {count} GPUs", about=about, count=found.question.tp)
     if found.badges:
@@ -90,4 +90,4 @@ def serving_sentence(found: Advice) -> str:
     order = _ORDERS[found.best.name]
     if not found.clear:
         order = tr("{order} (the ranges overlap)", order=order)
-    return tr("{text}: {order}", text=text, order=order)
+    return tr("{text}; best: {order}", text=text, order=order)

@@ -457,7 +457,8 @@ def _notes(question: Question, arithmetic: str) -> tuple[str, ...]:
         )
     if question.tp > 1:
         notes.append(
-            "only one GPU was measured: all ranks are assumed to have equal links and shared disks"
+            "the rates are those of one GPU: each rank is assumed to have an equal link, and all "
+            "ranks to share the disks"
         )
     return tuple(notes)
 

@@ -116,7 +116,7 @@ def _missing(need: Input, asked: Sequence[Row]) -> str:
     name = tr("{input} ({cases})", input=need.what, cases=cases)
     flags = sorted({flag for row in asked for flag in row.flags} & OFF_TIER_FLAGS)
     if any(row.status is Status.OK for row in asked):
-        return tr("{input}: every row has a flag: {flags}", input=name, flags=listed(flags))
+        return tr("{input}: no usable row (flags: {flags})", input=name, flags=listed(flags))
     reasons = dict.fromkeys(row.reason for row in asked if row.reason)
     if reasons:
         return tr("{input}: {reason}", input=name, reason=next(iter(reasons)))

@@ -96,7 +96,10 @@ def find_pair(
         return max(found, key=lambda item: item[0])[1]
     return NoPair(
         clauses(reasons)
-        or tr("requires results of decode/* and hbm/read from a second machine with equal compute")
+        or tr(
+            "a verdict needs results of decode/* and hbm/read from a second machine with equal "
+            "compute"
+        )
     )
 
 

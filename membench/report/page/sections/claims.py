@@ -263,7 +263,7 @@ def _commands(result: ClaimResult) -> list[tuple[str, Line]]:
             )
         )
     elif result.measure:
-        nothing = tr("No assumption can change this verdict; only a measurement can.")
+        nothing = tr("membench found no assumption that changes this verdict.")
         found.append((tr("To change the assumption"), (nothing,)))
     return found
 
@@ -392,7 +392,7 @@ def _strata(verdict: PartVerdict) -> list[tuple[StratumAxis, str]]:
 
 def _stratum(one: Stratum) -> str:
     return tr(
-        "{name} {verdict} ({share} % of the values support, {other} % contradict)",
+        "{name} {verdict} ({share} % of the draws support, {other} % contradict)",
         name=one.name,
         verdict=VERDICTS[one.judgement.word],
         share=_number(100 * one.judgement.supporting),

@@ -143,7 +143,7 @@ def _fits(run: Run) -> list[Block]:
         Column(tr("half-bandwidth size"), numeric=True),
         Column(tr("largest error"), numeric=True),
     )
-    caption = tr("T(V) = a + V / b over the sizes of pinned copies")
+    caption = tr("Fit of the time T of a pinned copy of V bytes: T(V) = a + V / b")
     return [Table(caption, columns, tuple(rows))] if rows else []
 
 

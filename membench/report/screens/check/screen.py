@@ -33,7 +33,7 @@ _STYLE = {
 
 def print_check(console: Console, name: str, check: MachineCheck, failures: Sequence[str]) -> None:
     say(console, f"{name}: {answer(check, failures)}", "bold")
-    held = ", ".join(check.references) or "nothing: no reference describes this machine"
+    held = ", ".join(check.references) or "nothing: there are no expected values for this machine"
     say(console, f"compared with {held}", "dim")
     console.print()
     for line in (*precondition_lines(check), *straggler_lines(check)):

@@ -158,10 +158,10 @@ def straggler_lines(check: MachineCheck) -> Iterator[str]:
     for one in check.stragglers:
         worst = one.slow[0]
         yield tr_n(
-            "{name} is an outlier: {times} times slower than its peers in {case}, and slow in "
-            "{count} case",
-            "{name} is an outlier: {times} times slower than its peers in {case}, and slow in "
-            "{count} cases",
+            "{name} is an outlier: slower than its peers in {count} case ({case}), by a factor of "
+            "{times}",
+            "{name} is an outlier: slower than its peers in {count} cases, most in {case} (by a "
+            "factor of {times})",
             len(one.slow),
             name=one.name,
             times=significant(worst.times, 3),

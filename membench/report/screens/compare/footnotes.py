@@ -66,7 +66,8 @@ class Footnotes:
             if finding.single_round:
                 yield (
                     f"single-round: the compared values are the samples of one round per label "
-                    f"(n={count_text(finding)}), with an interval of {finding.confidence:.0%}"
+                    f"(n={count_text(finding)}), with a confidence interval of "
+                    f"{finding.confidence:.0%}"
                 )
             if finding.detail:
                 yield f"{label}: {finding.detail}; {finding.settle}"

@@ -173,9 +173,11 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
     if differing:
         case, found = differing[0]
         shown = " | ".join(", ".join(map(about_size, several)) or "?" for several in found)
+        rest = len(differing) - 1
+        more = f", and {counted(rest, 'more row')}" if rest else ""
         yield (
-            f"size=auto means different sizes in {counted(len(differing), 'row')}, because the "
-            f"size depends on the caches: {case} {shown}"
+            f"size=auto means different sizes in {counted(len(differing), 'row')}: "
+            f"{case} {shown}{more}"
         )
 
 
@@ -225,7 +227,7 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
     half, most = shares[(len(shares) - 1) // 2], shares[-1]
     others = counted(offsets.runs, "other run")
     yield (
-        f"each label has only one run. Without a known change, {others} "
+        f"each label has only one run. Without a known change between them, {others} "
         f"of this machine ({offsets.folder}) differ by up to {half:.1%} in half of the rows, and "
         f"by up to {most:.1%} in all rows"
     )

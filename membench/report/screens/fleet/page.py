@@ -65,7 +65,7 @@ def compose(summary: FleetSummary) -> Document:
         sections=(
             _slow(summary),
             _plots(summary),
-            _absent(missing),
+            _absent(missing, known=ledger is not None),
             _spread(summary),
             Section("method", tr("Method"), (Bullets(tuple((one,) for one in notes(summary))),)),
         ),
@@ -79,7 +79,7 @@ def _slow(summary: FleetSummary) -> Section:
     columns = (
         *(Column(tr("machine")), Column(tr("verdict")), Column(tr("slow in"), numeric=True)),
         *(Column(tr("probability by chance"), numeric=True), Column(tr("slowest case"))),
-        *(Column(tr("how slow"), numeric=True), Column("z", numeric=True)),
+        *(Column(tr("slow-down"), numeric=True), Column("z", numeric=True)),
     )
     rows: list[tuple[Line, ...]] = [
         (
@@ -108,10 +108,11 @@ def _plots(summary: FleetSummary) -> Section:
     return Section("plots", tr("The fleet at a glance"), tuple(blocks))
 
 
-def _absent(found: list[tuple[str, str, str]]) -> Section:
+def _absent(found: list[tuple[str, str, str]], *, known: bool) -> Section:
+    """``known`` is whether a ledger names the expected hosts."""
     if not found:
-        nothing = Paragraph((tr("No host is missing, and no case failed."),))
-        return Section("missing", tr("Missing and failed"), (nothing,))
+        nothing = tr("No host is missing, and no case failed.") if known else tr("No case failed.")
+        return Section("missing", tr("Missing and failed"), (Paragraph((nothing,)),))
     columns = (Column(tr("host or file")), Column(tr("state")), Column(tr("reason"), prose=True))
     rows = tuple(((Code(name),), (kind,), (reason,)) for name, kind, reason in found[:_ROWS])
     table = Table(tr("Missing, failed and incomplete"), columns, rows)

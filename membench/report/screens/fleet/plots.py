@@ -36,12 +36,13 @@ _HEAT = tr(
     "Heat map. One line per machine, the slowest machine at the top. One column per case; the "
     "table below the plot lists the number and the case of each column. A square means that the "
     "machine is slower than the median of the fleet; a larger square means slower. A filled square "
-    "is an outlier. Without a square, the machine is not slower than the median, or has no value."
+    "is an outlier. Without a square, the machine is at most 0.5 % slower "
+    "than the median, or has no value."
 )
 _STRIP = tr(
-    "Strip plot. One line per tier. Horizontal axis: times slower than the median of the fleet, as "
-    "the geometric mean over the cases of the tier; right is slower. Circles are machines; filled "
-    "diamonds are stragglers."
+    "Strip plot. One line per tier. Horizontal axis: slow-down relative to the median of the "
+    "fleet (1 = median), as the geometric mean over the cases of the tier; right is slower. "
+    "Circles are machines; filled diamonds are stragglers."
 )
 _NAME = 18  # maximum characters of a machine's name beside the plot
 
@@ -244,7 +245,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
         axes.set_yticks(range(len(tiers)), [TIERS[tier] for tier in tiers])
         axes.set_ylim(len(tiers) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(tr("times slower than the median of the fleet"))
+        axes.set_xlabel(tr("slow-down relative to the median of the fleet"))
 
     return Figure(
         slug="fleet-strips",
@@ -279,7 +280,8 @@ def _strip_finding(tiers: Sequence[Tier], times: Sequence[NDArray[np.float64]]) 
     widest = max(range(len(tiers)), key=lambda place: float(times[place].max()))
     worst = significant(float(times[widest].max()), 3)
     return tr(
-        "The slowest machine is {worst} times slower than the median, in {tier}.",
+        "The largest slow-down of a machine relative to the median of the fleet is {worst}, in "
+        "{tier} (1 = median).",
         worst=worst,
         tier=TIERS[tiers[widest]],
     )
@@ -293,4 +295,8 @@ def _strip_table(tiers: Sequence[Tier], times: Sequence[NDArray[np.float64]]) ->
         points = np.quantile(one, [0, 0.01, 0.5, 0.99, 1])
         cells: list[Line] = [(significant(float(point), 4),) for point in points]
         rows.append(((TIERS[tier],), (str(len(one)),), *cells))
-    return Table(tr("Times slower than the median of the fleet"), columns, tuple(rows))
+    return Table(
+        tr("Slow-down relative to the median of the fleet (1 = median, above 1 = slower)"),
+        columns,
+        tuple(rows),
+    )

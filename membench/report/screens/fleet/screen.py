@@ -54,7 +54,7 @@ def _print_slow(console: Console, summary: FleetSummary, limit: int | None) -> N
         )
         for line in summary.slow[:limit]
     )
-    head = ("machine", "verdict", "slow in", "by chance", "at worst", "z", "slowest case")
+    head = ("machine", "verdict", "slow in", "by chance", "slow-down", "z", "slowest case")
     table = TextTable(Text("slow machines", "bold"), head, rows)
     console.print(drawn(table, console.width))
     _print_rest(console, len(summary.slow), limit)

@@ -24,17 +24,23 @@ _STATES = {
 def headline(summary: FleetSummary) -> str:
     """A line such as ``12 machines, 36 cases: 1 straggler, 1 host missing, nothing failed``."""
     values = summary.values
-    missing = len(summary.absent(HostState.MISSING))
     return tr(
         "{machines}, {cases}: {stragglers}, {missing}, {failed}",
         machines=tr_n("{count} machine", "{count} machines", len(values.machines)),
         cases=cases_text(len(summary.cases)),
         stragglers=stragglers_text(len(summary.stragglers)),
-        missing=tr_n("{count} host missing", "{count} hosts missing", missing),
+        missing=_missing_text(summary),
         failed=tr("{count} failed or unfinished", count=summary.failed)
         if summary.failed
         else tr("nothing failed"),
     )
+
+
+def _missing_text(summary: FleetSummary) -> str:
+    if summary.values.ledger is None:
+        return tr("missing hosts unknown")
+    missing = len(summary.absent(HostState.MISSING))
+    return tr_n("{count} host missing", "{count} hosts missing", missing)
 
 
 def cases_text(count: int) -> str:
@@ -88,7 +94,7 @@ def case_name(case: CaseSpread | SlowCell) -> str:
 
 
 def times_text(times: float) -> str:
-    return tr("{times}x slower", times=significant(times, 3))
+    return tr("{factor}x", factor=significant(times, 3))
 
 
 def in_order(summary: FleetSummary) -> list[CaseSpread]:

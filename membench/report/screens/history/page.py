@@ -110,7 +110,7 @@ def _lines(history: History) -> Section:
 def _changes(history: History) -> Section:
     changes = newest_first(history)
     if not changes:
-        nothing = Paragraph((tr("The history has no change point."),))
+        nothing = Paragraph((tr("The history has no change."),))
         return Section("changes", tr("Changes"), (nothing,))
     parts = []
     for place, (line, number) in enumerate(changes):
@@ -118,7 +118,14 @@ def _changes(history: History) -> Section:
         facts = surroundings_texts(change)
         shown: Block = Bullets(tuple((fact,) for fact in facts))
         if not facts:
-            shown = Paragraph((tr("No known property of the machine changed at this time."),))
+            shown = Paragraph(
+                (
+                    tr(
+                        "No known property of the machine, the rows or the settings changed at "
+                        "this time."
+                    ),
+                )
+            )
         when = (
             tr(
                 "{case} changed at {time}: {levels} ({chance}). The last run before the change is "

@@ -110,6 +110,10 @@ def _print_change(console: Console, line: HistoryLine, number: int) -> None:
     console.print(Text(f"  last before {change.last.run_id}, first after {change.first.run_id}"))
     facts = surroundings_texts(change)
     if not facts:
-        console.print(Text("  no known property of the machine changed at this time"))
+        console.print(
+            Text(
+                "  no known property of the machine, the rows or the settings changed at this time"
+            )
+        )
     for fact in facts:
         console.print(Text(f"  {fact}"), soft_wrap=True)

@@ -188,16 +188,16 @@ def notes(history: History) -> Iterator[str]:
         yield _few(len(record.runs))
     if any(line.outside for line in history.lines):
         yield tr(
-            "* The latest run is outside the noise band. Without any change, {share} of the runs "
-            "are outside the band. Run again before you look for a cause.",
+            "* marks a latest value outside the noise band. Without any change, {share} of the "
+            "values are outside the band. Run again before you look for a cause.",
             share=f"{1 - BAND:.0%}",
         )
     earlier = [line for line in history.lines if line.earlier]
     if earlier:
         runs = max(line.earlier for line in earlier)
         yield tr(
-            "left out of {lines}: older values of up to {runs}, because they have another version, "
-            "unit or backend than the newer values",
+            "left out of {lines}: older values with another version, unit or backend than the "
+            "newer values (up to {runs} per line)",
             lines=tr_n("{count} line", "{count} lines", len(earlier)),
             runs=runs_text(runs),
         )
@@ -209,7 +209,7 @@ def notes(history: History) -> Iterator[str]:
         )
         if len(failed) > 3:
             cases = tr("{names} and {count} more", names=cases, count=len(failed) - 3)
-        yield tr("some runs failed: {cases}", cases=cases)
+        yield tr("failed: {cases}", cases=cases)
     if record.repeated:
         yield tr_n(
             "{count} file left out: another file has the same run",
@@ -217,10 +217,10 @@ def notes(history: History) -> Iterator[str]:
             record.repeated,
         )
     for file, why in list(record.unread.items())[:3]:
-        yield tr("not read: {file}: {why}", file=file, why=why)
+        yield tr("{file} was not read: {why}", file=file, why=why)
     if len(record.unread) > 3:
         count = len(record.unread) - 3
-        yield tr_n("not read: {count} more file", "not read: {count} more files", count)
+        yield tr_n("{count} more file was not read", "{count} more files were not read", count)
     if len(record.machines) > 1:
         yield tr("the machine has had several names: {names}", names=listed(record.machines))
 
