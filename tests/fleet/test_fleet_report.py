@@ -26,7 +26,10 @@ from membench.core.errors import OutputError, SchemaError
 from membench.core.terms import Status
 from membench.fleet import exchange
 from membench.fleet.exchange import read_parquet, write_parquet
+from membench.report.page.document import Paragraph
 from membench.report.screens.fleet import screen
+from membench.report.screens.fleet.page import compose
+from membench.report.screens.fleet.words import headline
 from membench.results.fleet_ledger import FleetLedger, Host, HostState, write_ledger
 from membench.results.table import read_rows, write_rows
 
@@ -136,6 +139,14 @@ def test_what_is_missing_failed_or_hostile_is_named(fleet: Path) -> None:
     assert summary.lacking == {"node-00002": 1}
     assert [host.name for host in summary.absent(HostState.MISSING)] == ["node-x"]
     assert (summary.missing, summary.failed) == (2, 3)
+
+
+def test_without_a_ledger_nothing_is_said_about_missing_hosts(fleet: Path) -> None:
+    summary = summary_of(fleet)
+    assert summary.values.ledger is None
+    assert "missing hosts unknown, nothing failed" in headline(summary)
+    (missing,) = (one for one in compose(summary).sections if one.anchor == "missing")
+    assert missing.blocks == (Paragraph(("No case failed.",)),)
 
 
 def test_rows_that_are_not_shown_are_counted(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:

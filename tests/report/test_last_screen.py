@@ -177,3 +177,16 @@ def test_the_progress_of_a_check_leaves_standard_output_to_the_check(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert unit.case in printed.err
+
+
+@pytest.mark.parametrize(
+    ("rounds", "command"), [(5, "membench run --rounds 10"), (10, "membench doctor")]
+)
+def test_more_rounds_are_recommended_only_after_few_rounds(
+    rounds: int, command: str, tmp_path: Path
+) -> None:
+    rows = h100_box.rows(gpus=1)
+    noisy = replace(rows[0], flags=(*rows[0].flags, "noisy"))
+    shown = outcome(tmp_path, [noisy, *rows[1:]], 1)
+    shown = replace(shown, plan=replace(shown.plan, rounds=rounds))
+    assert any(line.startswith(f"Next: {command} ") for line in printed(shown, 120))
