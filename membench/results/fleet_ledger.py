@@ -108,7 +108,7 @@ def read_ledger(path: Path) -> FleetLedger:
     try:
         data = parse_json(read_bytes(path, MAX_JSON))
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-            raise SchemaError(f"the file is not a {SCHEMA}")
+            raise SchemaError(f"the schema is not {SCHEMA}")
         ledger = load(FleetLedger, data)
         _check(ledger)
     except ValueError:

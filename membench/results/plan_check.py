@@ -31,7 +31,7 @@ def check(plan: Plan) -> None:
     }
     wrong += [name for name, fits in ranges.items() if not fits]
     if wrong:
-        raise SchemaError(f"the plan's {wrong[0]} is invalid")
+        raise SchemaError(f"'{wrong[0]}' of the plan is invalid")
     for case in plan.cases:
         if problem := _problem(case):
             raise SchemaError(f"{problem} of the case {case.id[:200]} is invalid")

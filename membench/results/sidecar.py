@@ -17,6 +17,7 @@ from membench.results.paths import sidecar_path
 from membench.results.plan import Plan
 
 SCHEMA = "membench.run/1"
+_WRITTEN = "give the JSON file that the run wrote, or remove the file"
 
 
 @record(kw_only=True)
@@ -90,14 +91,16 @@ def read_plain(csv: Path) -> dict[str, Any] | None:
     except ValueError:
         raise SchemaError(
             f"{shown(path)} is not JSON",
-            "give the JSON file that the run wrote, or remove the file",
+            _WRITTEN,
         ) from None
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != SCHEMA:
         family = isinstance(schema, str) and schema.partition("/")[0] == SCHEMA.partition("/")[0]
         raise SchemaError(
-            f"{shown(path)} is not a {SCHEMA}" + (f" but a {schema:.40}" if family else ""),
-            "upgrade membench" if family else "",
+            f"{shown(path)} has the schema {schema:.40}, not {SCHEMA}"
+            if family
+            else f"{shown(path)} does not have the schema {SCHEMA}",
+            "upgrade membench" if family else _WRITTEN,
         )
     whole: dict[str, Any] = data
     return whole

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from membench.core.errors import SchemaError
 from membench.core.files import atomic_write
-from membench.core.text import counted, one_line
+from membench.core.text import counted, one_line, shell_word
 from membench.core.untrusted import NotText, open_file, read_bytes
 from membench.results.records import records
 from membench.results.schema import COLUMNS, READERS, REQUIRED, SCHEMA, Row, checked_cells
@@ -125,7 +125,8 @@ def read_text(path: Path, *, pipe: bool) -> str:
     except NotText:
         if _is_gzip(path):
             raise SchemaError(
-                "the file is compressed with gzip", "decompress the file with gunzip first"
+                "the file is compressed with gzip",
+                f"decompress the file: gzip -dk {shell_word(path)}",
             ) from None
         raise SchemaError("the file is binary, so it is not a results file", _WHAT_IT_IS) from None
     except UnicodeDecodeError:

@@ -78,9 +78,9 @@ def test_a_csv_without_sidecar(csv: Path, sidecar: Sidecar) -> None:
     ("text", "message"),
     [
         ("{", "is not JSON"),
-        ("[]", "is not a membench.run/1"),
-        ('{"schema":"x/1"}', "is not a membench.run/1"),
-        ('{"schema":"membench.run/2"}', "is not a membench.run/1 but a membench.run/2"),
+        ("[]", "does not have the schema membench.run/1"),
+        ('{"schema":"x/1"}', "does not have the schema membench.run/1"),
+        ('{"schema":"membench.run/2"}', "has the schema membench.run/2, not membench.run/1"),
         ('{"schema":"membench.run/1"}', "Sidecar: 'plan' is missing"),
     ],
 )

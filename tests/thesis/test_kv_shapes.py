@@ -241,7 +241,10 @@ def test_a_model_is_read_from_its_configuration(tmp_path: Path) -> None:
             "unknown layer kind 'x'",
         ),
         ('{"model_type": "llama", "num_hidden_layers": 2, "num_attention_heads": 8}', "head_dim"),
-        ('{"model_type": "deepseek_v3", "num_hidden_layers": 0}', "the number of layers is 0"),
+        (
+            '{"model_type": "deepseek_v3", "num_hidden_layers": 0}',
+            "no layer stores K and V or a state",
+        ),
         ('{"model_type": "deepseek_v4", "num_hidden_layers": 2}', "compress_ratios"),
         (
             '{"model_type": "deepseek_v4", "num_hidden_layers": 1, "compress_ratios": [[]]}',

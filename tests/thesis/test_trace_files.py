@@ -152,7 +152,7 @@ BAD_MOONCAKE = [
     ([line(timestamp=-1)], r"time from 0 to 2\^53"),
     ([line(timestamp=float("nan"))], r"time from 0 to 2\^53"),
     ([line(timestamp=True)], r"time from 0 to 2\^53"),
-    ([line(timestamp="gone")], r"time from 0 to 2\^53, not nothing"),
+    ([line(timestamp="gone")], "'timestamp' is missing"),
     ([line(input_length=1.5)], "'input_length' must be a whole"),
     ([line(output_length=-1)], "'output_length' must be a whole"),
     ([line(hash_ids="gone")], "'hash_ids' must be a list"),
@@ -182,7 +182,7 @@ BAD_AGENT = [
     ([session(request(h=[-1, 2, 3]))], "ids: -1"),
     ([session(request(h=[[1, 2**61]]))], "blocks of 64 tokens, but its prompt has 200 tokens"),
     ([session(request(h="gone"))], "no list 'h'"),
-    ([session(request(**{"in": None}))], "'in' must be a whole"),
+    ([session(request(**{"in": None}))], "'in' is missing"),
     ([session(request(api=-1))], "'api' must be a time"),
     ([session({"t": 0, "requests": [{"t": 0, "requests": []}]})], "one level deep"),
     ([session({"t": 0, "requests": 5})], "one level deep"),
@@ -222,8 +222,11 @@ def test_a_wrong_block_size_is_refused_with_the_right_one(tmp_path: Path) -> Non
     path = write(tmp_path / "m", line(input_length=20), line(input_length=31))
     with pytest.raises(TraceError, match="512") as caught:
         read_trace(path)
-    assert caught.value.hint == "all lines fit --block-tokens 16"
+    assert caught.value.hint == "use --block-tokens 16, which fits all lines"
     assert read_trace(path, 16).block_tokens == 16
+    Path(path).write_text("\n" + Path(path).read_text())
+    with pytest.raises(TraceError, match="line 2: 2 blocks for 20 tokens, but a block has 512"):
+        read_trace(path)
     mixed = write(tmp_path / "n", line(input_length=20), line(input_length=2000))
     with pytest.raises(TraceError) as caught:
         read_trace(mixed)

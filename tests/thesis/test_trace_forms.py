@@ -229,7 +229,7 @@ def test_whole_blocks_alone_are_told_as_such(tmp_path: Path) -> None:
     hinted = [line([1, 2, 3], 60, timestamp=0), line([1, 2, 3, 4], 79, timestamp=1)]
     with pytest.raises(TraceError) as caught:
         read_trace(write(tmp_path / "g", *hinted))
-    assert caught.value.hint == "all lines fit --block-tokens 16"
+    assert caught.value.hint == "use --block-tokens 16, which fits all lines"
 
 
 def test_the_conversation_in_blocks_of_8192_tokens() -> None:

@@ -155,7 +155,7 @@ def unreadable(path: Path, error: OSError) -> JournalError:
     if isinstance(error, FileNotFoundError):
         return JournalError(
             f"there is no {shown(path)}, so there is nothing to resume",
-            "give --resume the path that an interrupted run had as -o",
+            "only an interrupted run has this file: give --resume the path that the run had as -o",
         )
     return JournalError(
         f"cannot read {shown(path)}: {error.strerror or error}",

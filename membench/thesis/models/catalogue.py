@@ -281,7 +281,9 @@ def _no_json(path: Path, content: bytes) -> ModelError:
             "run 'git lfs pull' in the clone of the model's repository",
         )
     if content.startswith(b"\x1f\x8b"):
-        return ModelError(f"{path}: this file is compressed with gzip", f"gzip -dk {path}")
+        return ModelError(
+            f"{path}: this file is compressed with gzip", f"decompress the file: gzip -dk {path}"
+        )
     if content.lstrip()[:1] == b"<":
         return ModelError(f"{path}: this is a web page, not JSON", "download the raw file")
     return ModelError(f"{path}: this is not JSON", _PUBLISHED)

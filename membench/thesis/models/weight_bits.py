@@ -325,8 +325,8 @@ def _groups(
         groups.append((None, _algorithm(scheme)))
     if not groups:
         raise ModelError(
-            "the precision of the weights is not known: the configuration has mixed precision "
-            "and does not list the precision of each matrix",
+            "the precision of the weights is not known: the configuration does not "
+            "list the precision of the matrices",
             _GIVE,
         )
     return groups

@@ -251,8 +251,9 @@ _KINDS = (
         "conflicts",
         tr("Bank conflicts"),
         tr(
-            "The bandwidth at a stride of 1 divided by the bandwidth at this stride, both with the "
-            "same width. The predicted ratio follows from 32 banks of 4 bytes."
+            "The slow-down factor is the bandwidth at a stride of 1 divided by the bandwidth at "
+            "this stride, both with the same width. The predicted factor follows from 32 banks of "
+            "4 bytes."
         ),
         tr(
             "shared memory was not measured at a stride of 1 and another stride with the same width"

@@ -99,7 +99,7 @@ class _Reader:
             )
         self.block = size
         if session.get("scope", session.get("hash_id_scope", "local")) != "local":
-            lines.fail(number, "'scope' must be \"local\"")
+            lines.fail(number, 'the scope of the block ids must be "local"')
         requests = session.get("requests")
         if not isinstance(requests, list) or not requests:
             lines.fail(number, "'requests' must be a list with at least one request")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
 from membench.core.errors import SchemaError
 from membench.core.files import shown
 from membench.core.record import record
+from membench.core.text import shell_word
 from membench.core.units import about_size
 from membench.core.untrusted import read_bytes, unpack
 from membench.thesis.replay.trace import TraceError
@@ -45,6 +47,11 @@ class Lines:
     name: str
     lines: list[bytes]
 
+    @cached_property
+    def written(self) -> list[int]:
+        """The numbers (from 1) of the lines that are not blank."""
+        return [number for number, line in enumerate(self.lines, 1) if line.strip()]
+
     @property
     def first(self) -> int:
         """The number (from 1) of the first line that is not blank; 0 if all lines are blank."""
@@ -56,12 +63,11 @@ class Lines:
 
     def objects(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """(line number, JSON object) of each line that is not blank. A blank file is an error."""
-        written = [number for number, line in enumerate(self.lines, 1) if line.strip()]
-        if not written:
+        if not self.written:
             raise TraceError(
                 f"{self.name}: the file is empty", "check that the download was complete"
             )
-        for number in written:
+        for number in self.written:
             yield number, self.parse(number, self.lines[number - 1])
 
     def parse(self, number: int, line: bytes) -> Mapping[str, Any]:
@@ -77,24 +83,30 @@ class Lines:
 
     def time(self, number: int, entry: Mapping[str, Any], key: str) -> float:
         """The number ``entry[key]``, from 0 to below 2^53."""
-        value = entry.get(key)
+        value = self._given(number, entry, key)
         numeric = type(value) is int or type(value) is float
-        if not numeric or value is None or not 0 <= value < _MOST:  # false for NaN, too
+        if not numeric or not 0 <= value < _MOST:  # false for NaN, too
             self.fail(number, f"'{key}' must be a time from 0 to 2^53, not {_shown(value)}")
         return float(value)
 
     def whole(self, number: int, entry: Mapping[str, Any], key: str) -> int:
         """The whole number ``entry[key]``, from 0 to below 2^53."""
-        value = entry.get(key)
+        value = self._given(number, entry, key)
         if type(value) is not int or not 0 <= value < _MOST:
             self.fail(
                 number, f"'{key}' must be a whole number from 0 to 2^53 - 1, not {_shown(value)}"
             )
         return value
 
+    def _given(self, number: int, entry: Mapping[str, Any], key: str) -> Any:
+        value = entry.get(key)
+        if value is None:
+            self.fail(number, f"'{key}' is missing")
+        return value
+
 
 def _shown(value: object) -> str:
-    text = json.dumps(value) if value is not None else "nothing"
+    text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
@@ -126,7 +138,7 @@ def read_trace_bytes(path: Path) -> bytes:
     if data.startswith(_ZSTD):
         raise TraceError(
             f"{name}: the file is compressed with zstd, which membench cannot read",
-            "decompress the file: zstd -d FILE",
+            f"decompress the file: zstd -d {shell_word(path)}",
         )
     if data.count(b"\n") > SMALL // _SHORTEST and data.count(b"\n") > len(data) // _SHORTEST:
         raise TraceError(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from membench.core.text import counted
 from membench.thesis.replay.trace import Ints, Trace, TraceError
 from membench.thesis.replay.traces.lines import Lines
 from membench.thesis.replay.traces.numbering import numbered, runs_of
@@ -164,7 +165,7 @@ def _ids(lines: Lines, named: list[list[Any]]) -> Ints:
     if kinds == {str}:
         return _numbered_words(flat)
     if kinds != {int} or min(flat) < 0 or max(flat) > _MOST_ID:
-        for number, ids in enumerate(named, 1):
+        for number, ids in zip(lines.written, named, strict=True):
             for value in ids:
                 if type(value) is not int or not 0 <= value <= _MOST_ID:
                     lines.fail(
@@ -195,8 +196,11 @@ def _check_blocks(lines: Lines, prompts: Ints, counts: Ints, size: int) -> bool:
     if ((prompts // size) == counts).all() and (counts > 1).any():
         return True
     line = int(wrong[0])
-    what = f"{counts[line]} blocks for {prompts[line]} tokens do not match blocks of {size} tokens"
-    return lines.fail(line + 1, what, _fitting(prompts, counts))
+    what = (
+        f"{counted(int(counts[line]), 'block')} for {counted(int(prompts[line]), 'token')}, but a "
+        f"block has {counted(size, 'token')}"
+    )
+    return lines.fail(lines.written[line], what, _fitting(prompts, counts))
 
 
 def _fitting(prompts: Ints, counts: Ints) -> str:
@@ -223,5 +227,5 @@ def _fitting(prompts: Ints, counts: Ints) -> str:
     fitting = [(least, most) for least, most, possible in ranges if possible and least <= most]
     powers = [power for least, most in fitting if (power := 1 << (least - 1).bit_length()) <= most]
     for size in (*powers, *(least for least, _ in fitting)):
-        return f"all lines fit --block-tokens {size}"
+        return f"use --block-tokens {size}, which fits all lines"
     return "no block size fits all lines: is the file damaged?"
