@@ -136,7 +136,7 @@ def nodes(facts: Facts) -> Finding:
 
 
 def swap(facts: Facts) -> Finding:
-    """Warn if a share of memory above `SWAP_SHARE` is swapped out.
+    """Warn if more than `SWAP_SHARE` of the memory is swapped out.
 
     The kernel may read swapped pages back during a measurement.
     """

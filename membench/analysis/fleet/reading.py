@@ -67,7 +67,7 @@ class _Run(NamedTuple):
     """The values of one run in one file.
 
     Attributes:
-        key: for each value, the index of its key in `_Batch.keys`.
+        key: for each value, the index of its key in the list of all keys.
         failed: the number of `failed` rows, and the reason of the first.
     """
 

@@ -38,7 +38,7 @@ def in_flight(method: str, tile: int, stages: int) -> int:
 
 
 def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bool:
-    """Whether a case is possible: loads have one stage, and all stages fit in shared memory."""
+    # The bench checks the GPU's own limit of shared memory.
     return stages == 1 if method == "ld" else tile * stages <= 208 * KIB
 
 

@@ -83,7 +83,7 @@ def _prepare(gpu: Gpu, way: str, patterns: Patterns, device: Buffer, host: Buffe
 
 
 def _require(size: int, mem: str, engine: str, streams: int, numa: str) -> None:
-    """Skip a combination of values that membench cannot copy, or cannot label correctly."""
+    """Skip the case if its values contradict each other, or ``size`` cannot be split evenly."""
     if engine == "sm" and mem in WAITING:
         skip(f"engine=sm needs memory that is mapped for the GPU, not mem={mem}")
     if numa and mem != "registered":

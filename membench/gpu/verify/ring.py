@@ -17,9 +17,10 @@ class GpuRing:
 
     Attributes:
         lines: number of lines, at least 2.
-        window: number of lines within which the order is random. The window is a power of two below
-            twice ``lines``. A window smaller than ``lines`` must divide ``lines``.
-        seed: any number; different seeds give different orders.
+        window: number of lines within which the order is random. The window is a power of two, at
+            least 2 and below twice ``lines``. A window smaller than ``lines`` must divide
+            ``lines``.
+        seed: any number; it selects the order.
 
     Raises:
         ValueError: ``lines`` or ``window`` breaks these rules.

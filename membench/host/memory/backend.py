@@ -102,16 +102,17 @@ class CpuBackend:
         return count
 
     def arrays(self, pages: str, sizes: Sequence[int], threads: int = 1) -> list[Bytes]:
-        """Arrays of ``sizes`` bytes on ``pages`` (``thp`` or ``4k``), possibly with old data.
+        """Arrays of ``sizes`` bytes, possibly with old data.
 
-        The next call for the same ``pages`` reuses the same memory. Each thread should be the first
+        The next call for the same ``pages`` may reuse the memory. Each thread should be the first
         thread that touches its share of the arrays.
 
         Args:
+            pages: ``thp`` asks for huge pages, ``4k`` forbids them.
             threads: number of threads of the case that uses the arrays.
 
         Raises:
-            Skip: this kernel has no pages of this kind.
+            Skip: ``pages`` is ``4k``, but this kernel has larger pages.
             MembenchError: the run may not use so much memory, or the system does not provide it.
         """
         if pages == "4k" and mmap.PAGESIZE != 4096:

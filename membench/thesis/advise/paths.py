@@ -158,9 +158,9 @@ class _Copy:
 
 
 def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
-    """The measured copies of ``bench`` with methods that an engine can use.
+    """The copies of ``bench`` with methods that an engine can use, all of one origin.
 
-    Own, imported and cited copies take precedence in this order, as in `find`.
+    They are membench's measurements, otherwise imported ones, otherwise cited ones (see `find`).
     """
     usable = [
         _Copy(block, parameters.get("method", "copy"), row)

@@ -1,6 +1,6 @@
 """Hit rate as a function of capacity, for the traces that membench contains.
 
-`curves.json` contains the curves, to save a replay. This command writes the file::
+`curves.json` contains the curves, so that no run has to replay the traces. This command writes it::
 
     python -m membench.thesis.replay.curves > membench/thesis/replay/curves.json
 """

@@ -152,7 +152,7 @@ def _rows(values: Floats) -> Floats:
 
 
 def capacity_gain(scenario: Scenario) -> Values:
-    """Hit rate with 1 TB per GPU and a rack's flash, minus hit rate with the 1 TB alone."""
+    """Hit rate with 1 TB and `system.extra_capacity` per GPU, minus hit rate with 1 TB alone."""
     like = scenario["system.extra_capacity"]
     near = remembered(("near",), (like,), lambda: np.full_like(like, 1e12))
     return _each_class(lambda gpu: _gain(scenario, gpu, near, "capacity"))
