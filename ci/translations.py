@@ -120,7 +120,8 @@ def read(language: str) -> Catalog:
 def updated(language: str) -> Catalog:
     """The catalogue of ``language``, updated with the current messages.
 
-    If the English text of a message has changed, the old translation gets the mark "fuzzy".
+    If the English text of a message has changed a little, the old translation gets the mark
+    "fuzzy". If it has changed a lot, the old translation is removed.
     membench does not use a fuzzy translation until a translator removes the mark.
     """
     catalogue = read(language)
