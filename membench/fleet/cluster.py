@@ -55,7 +55,7 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
         )
     with _quiet():
         try:
-            client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
+            client: Client = _Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False)
         except Exception as error:  # various errors: no answer, a bad address, TLS, timeouts
             raise MembenchError(
                 f"no Dask scheduler responds at {one_line(scheduler)}: {first_line(error)}",
@@ -69,8 +69,18 @@ def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
             client.close(timeout=5)
 
 
+class _Client(Client):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        try:
+            super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
+        except Exception:
+            # Otherwise, Python would close the client when it frees the client, and the closing
+            # would wait for 40 s.
+            self.status = "closed"
+            raise
+
+
 def _is_address(scheduler: str) -> bool:
-    # A client with an invalid address would block for 40 s when Python frees the client.
     try:
         scheme, _ = parse_address(scheduler)
         get_backend(scheme)

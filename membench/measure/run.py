@@ -264,15 +264,9 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
     """
     csv = resumable(csv)
     path = journal_path(csv)
-    if not (path.exists() or path.is_symlink()):
-        if csv.exists() and sidecar_path(csv).exists():
-            raise JournalError(f"nothing to resume: {shown(csv)} is complete", "start a new run")
-        raise JournalError(
-            f"there is no journal {shown(path)}",
-            "name the results file of the interrupted run: --resume FILE.csv",
-        )
-    machine = snapshot([csv.parent])
+    refuse_complete(csv)
     contents = read_journal(path)
+    machine = snapshot([csv.parent])
     check_ground(path, contents, machine, Software.here())
     prove_rows(path, contents, machine)
     _refuse_half(csv, contents)
@@ -280,6 +274,18 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
     with interrupts(), claimed(used_gpus(prepared), observer):
         journal, contents = Journal.resume(path)
         return _run(prepared, journal, contents, observer, verbose=verbose)
+
+
+def refuse_complete(csv: Path) -> None:
+    """Raise `JournalError` if the run with the results file ``csv`` is complete."""
+    path = journal_path(csv)
+    if path.exists() or path.is_symlink():
+        return
+    if csv.exists() and sidecar_path(csv).exists():
+        raise JournalError(
+            f"nothing to resume: {shown(csv)} is complete",
+            "to measure again, start a new run without --resume",
+        )
 
 
 def _refuse_half(csv: Path, contents: Contents) -> None:

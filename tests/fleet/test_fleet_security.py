@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import json
 import logging
 import os
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,6 +81,25 @@ def test_the_question_is_where_the_scheduler_listens(
         assert asked == [address]
     with connected(address, insecure=True):
         assert asked == [address]
+
+
+def test_a_port_of_another_service_is_refused_at_once(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class Web(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n" * 4)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Web) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        begin = time.monotonic()
+        address = f"tcp://127.0.0.1:{server.server_address[1]}"
+        with pytest.raises(MembenchError, match="no Dask scheduler responds"), connected(address):
+            pass
+        gc.collect()
+        assert time.monotonic() - begin < 30  # closing the client would take 40 s
+        server.shutdown()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def certificate(directory: Path) -> None:

@@ -104,6 +104,8 @@ def test_an_interrupted_pair_is_measured_anew_as_a_whole(membench: Membench) -> 
         (row,) = read_rows(membench.directory / f"o_{side}.csv")
         assert row.rounds == 2
     assert not any(journal.exists() for journal in journals)
+    again = membench.refuses("run", "--resume", "o_a.csv", *CHANGE)
+    assert again.stderr.startswith("Error: nothing to resume: o_a.csv is complete\n")
 
     # The state after a run that died before it wrote the second journal.
     journals[1].write_bytes(kept[journals[1]])

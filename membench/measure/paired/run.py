@@ -35,6 +35,7 @@ from membench.measure.run import (
     check_ground,
     finish,
     prove_rows,
+    refuse_complete,
     resume_command,
     used_gpus,
 )
@@ -170,8 +171,10 @@ def _pairing(csv: Path) -> Pairing:
     """The pairing in the journal of ``csv``.
 
     Raises:
-        JournalError: there is no journal, or the journal does not belong to a paired run.
+        JournalError: the run is complete, there is no journal, or the journal does not belong to a
+            paired run.
     """
+    refuse_complete(csv)
     pairing = read_journal(journal_path(csv)).plan.pair
     if pairing is None:
         raise JournalError(
