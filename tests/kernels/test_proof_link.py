@@ -100,7 +100,7 @@ def test_streams_share_the_bytes_and_the_measured_queue_waits_for_all(streams: i
 def test_a_node_that_is_unknown_is_a_skip(numa: str) -> None:
     gpu = EmulatedGpu(small(1))
     gpu.links.near = gpu.links.far = None
-    with pytest.raises(Skip, match=f"the {numa} memory node is unknown"):
+    with pytest.raises(Skip, match=f"the memory node {numa} to the GPU is unknown"):
         BENCHES["link/h2d"].build(gpu, one_way(mem="registered", numa=numa))
 
 

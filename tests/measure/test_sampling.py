@@ -104,7 +104,7 @@ def test_later_rounds_keep_the_batch_of_the_first() -> None:
 
 def test_what_cannot_be_batched_and_is_too_short_is_skipped_with_the_reason() -> None:
     backend = ScriptedBackend(ns_per_iteration=2.0, resolution_ns=50.0)
-    with pytest.raises(Skip, match="too short for scripted"):
+    with pytest.raises(Skip, match="too short for the clock scripted"):
         sample(backend, timed([], batchable=False), 3)
 
 

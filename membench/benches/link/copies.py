@@ -103,8 +103,8 @@ def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int,
     node = {OMITTED: None, "near": links.near, "far": links.far}[numa]
     if numa and node is None:
         skip(
-            f"the {numa} memory node is unknown: there is only one node, or the firmware does not "
-            "report it"
+            f"the memory node {numa} to the GPU is unknown: the machine has only one node, or the "
+            "firmware does not report the GPU's node"
         )
     patterns = Patterns(gpu)
     device = gpu.allocate(size)

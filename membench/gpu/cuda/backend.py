@@ -149,7 +149,7 @@ class CudaBackend:
         self.launch(self._control["sweep"], 4 * self.properties.sms, 256, args)
 
     def synchronize(self) -> None:
-        with explained("the GPU stopped"):
+        with explained("the work on the GPU failed"):
             self._queue.synchronize()
 
     def block(self) -> None:
@@ -287,7 +287,7 @@ class CudaBackend:
             return cupy.cuda.Stream(non_blocking=True, priority=_URGENT if urgent else 0)
 
     def wait(self, stream: Any) -> None:
-        with explained("the GPU stopped"):
+        with explained("the work on the GPU failed"):
             stream.synchronize()
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:

@@ -127,7 +127,7 @@ class CudaLinks:
             raise ValueError(
                 f"'{kind}' is not a kind of host memory; the kinds are {', '.join(MEMORY_KINDS)}"
             )
-        with explained(f"{about_size(size)} of {kind} memory cannot be allocated"):
+        with explained(f"{about_size(size)} of host memory ({kind}) cannot be allocated"):
             if kind in HOST_FLAGS:
                 locked = host_memory(size, kind)
                 return self._keep(LinkMemory(locked.address, size, lambda: give_back(locked)))
@@ -308,5 +308,5 @@ class CudaLinks:
     def reclaim(self) -> None:
         """Free all memory of the last case, whose queues must be empty."""
         while self._given:
-            with explained("GPU memory cannot be freed"):
+            with explained("memory of the case cannot be freed"):
                 self._given.pop().free()

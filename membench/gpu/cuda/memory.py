@@ -46,12 +46,13 @@ def device_memory(size: int) -> DeviceMemory:
 
 def host_memory(size: int, kind: str) -> HostMemory:
     """``size`` bytes of page-locked host memory; ``kind`` is one of `HOST_FLAGS`."""
-    with explained(f"{about_size(size)} of {kind} memory cannot be allocated"):
+    with explained(f"{about_size(size)} of host memory ({kind}) cannot be allocated"):
         return HostMemory(cupy.cuda.runtime.hostAlloc(size, HOST_FLAGS[kind]), size)
 
 
 def give_back(memory: DeviceMemory | HostMemory) -> None:
-    with explained("GPU memory cannot be freed"):
+    kind = "host" if isinstance(memory, HostMemory) else "GPU"
+    with explained(f"{kind} memory cannot be freed"):
         if isinstance(memory, HostMemory):
             cupy.cuda.runtime.freeHost(memory.address)
         else:

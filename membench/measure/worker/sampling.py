@@ -99,7 +99,7 @@ def _calibrate(stopwatch: Stopwatch, work: Timed, once: Span | None) -> tuple[in
         spent += iterations
     if elapsed < least:
         what = "one repetition takes" if iterations == 1 else f"{iterations} repetitions take"
-        skip(f"{what} {elapsed:.0f} ns, too short for {stopwatch.timer}")
+        skip(f"{what} {elapsed:.0f} ns, too short for the clock {stopwatch.timer}")
     return iterations, spent
 
 
