@@ -8,7 +8,7 @@ from pathlib import Path
 
 from membench.core.snapshot import Filesystem, Machine
 from membench.core.terms import Metric, Tier
-from membench.report.page.document import Column, Paragraph, Table
+from membench.report.page.document import Column, Figure, Paragraph, Table
 from membench.report.page.runs import ReportSource, Run, read_runs
 from membench.report.page.sections import brief, comparison, environment, results
 from membench.report.page.sections.headline import judge
@@ -87,6 +87,42 @@ def test_the_kernels_are_not_drawn_for_the_reason_that_holds(
     assert why("ddr/read/threads=all", "ddr/copy/threads=all") == (
         "the ddr kernels were measured in one way only: all threads, plain stores"
     )
+
+
+def test_the_kernels_of_every_file_are_drawn_whatever_the_array_size(
+    make_result: Callable[..., Row], machine: Machine
+) -> None:
+    def run(label: str, size: str, array: int, *more: Row) -> Run:
+        rows = [
+            make_result(
+                Tier.DDR,
+                f"ddr/{kernel}/size={size}/threads={threads}",
+                Metric.BANDWIDTH,
+                30.0,
+                detail={"array": str(array)},
+            )
+            for kernel in ("read", "copy")
+            for threads in ("1", "all")
+        ]
+        return Run(
+            label, ReportSource(Path(f"{label}.csv"), b"", ()), (*rows, *more), None, machine
+        )
+
+    def drawn(*runs: Run) -> tuple[set[str], str]:
+        figure = kernels.draw(runs)
+        assert isinstance(figure, Figure)
+        return {str(row[0][0]) for row in figure.table.rows}, str(figure.caption)
+
+    mib = 1024**2
+    labels, caption = drawn(run("a", "256MiB", 0), run("b", "auto", 256 * mib))
+    assert labels == {"a", "b"}
+    assert "sizes differ" not in caption
+    labels, caption = drawn(run("a", "256MiB", 0), run("b", "auto", 512 * mib))
+    assert labels == {"a", "b"}
+    assert "The array sizes differ: a: 256MiB, b: 512MiB." in caption
+    other = make_result(Tier.DDR, "ddr/read/size=1GiB/threads=1", Metric.BANDWIDTH, 30.0)
+    labels, caption = drawn(run("a", "256MiB", 0, other), run("b", "auto", 256 * mib))
+    assert "1 case with another array size or page size is not in this plot." in caption
 
 
 def test_a_disk_is_named_in_words_and_packages_are_counted() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from membench.core.messages import listed, sentences, tr
+from membench.core.messages import listed, sentences, tr, tr_n
 from membench.core.terms import Metric, Tier
-from membench.core.units import significant
+from membench.core.units import format_size, significant
 from membench.report.page.document import Figure
 from membench.report.page.runs import Run
 from membench.report.plots import style
@@ -31,7 +31,8 @@ _STORES = {"nt": tr("non-temporal stores"), "plain": tr("plain stores")}
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    chosen = _chosen(runs)
+    cases = _cases(runs)
+    chosen = _chosen(cases)
     every = sorted({name for _, name, _ in chosen}, key=_order)
     names = every[: style.SERIES]
     kernels = list(dict.fromkeys(bench(row) for _, _, row in chosen))
@@ -81,7 +82,12 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         slug="kernels",
         title=_TITLE,
         caption=sentences(
-            (_finding(chosen), rounds_text([row for _, row in rows]), left_out(every))
+            (
+                _finding(chosen),
+                _sizes_text(chosen, len(cases)),
+                rounds_text([row for _, row in rows]),
+                left_out(every),
+            )
         ),
         description=_DESCRIPTION,
         drawing=style.plot("kernels", _TITLE, _DESCRIPTION, height, paint),
@@ -89,12 +95,9 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     )
 
 
-def _chosen(runs: Sequence[Run]) -> list[tuple[str, str, Row]]:
-    """(run, series name, row) of the cases with one or all threads.
-
-    Only the most frequent array size and page size are kept.
-    """
-    rows = [
+def _cases(runs: Sequence[Run]) -> list[tuple[str, Row]]:
+    """Pairs (run, row) of the cases with one or all threads."""
+    return [
         (run.label, row)
         for run, row in measured(runs)
         if row.tier is Tier.DDR
@@ -103,18 +106,59 @@ def _chosen(runs: Sequence[Run]) -> list[tuple[str, str, Row]]:
         and parameter(row, "threads") in ("1", "all")
         and not any(part.startswith("reads=") for part in split(row.case)[1])
     ]
-    usual = {key: _commonest(rows, key) for key in ("size", "pages")}
-    several = len({run for run, _ in rows}) > 1
+
+
+def _chosen(cases: Sequence[tuple[str, Row]]) -> list[tuple[str, str, Row]]:
+    """(run, series name, row) of the drawn cases.
+
+    Of each run, only one array size (in bytes) and one page size are kept: the size that most runs
+    have, or else the most frequent size of the run.
+    """
+    usual = {key: _usual(cases, value) for key, value in _SIZES.items()}
+    several = len({run for run, _ in cases}) > 1
     return [
         (run, tr("{run}: {told}", run=run, told=_series(row)) if several else _series(row), row)
-        for run, row in rows
-        if all(parameter(row, key) in ("", value) for key, value in usual.items())
+        for run, row in cases
+        if all(value(row) in (None, usual[key].get(run)) for key, value in _SIZES.items())
     ]
 
 
-def _commonest(rows: Sequence[tuple[str, Row]], key: str) -> str:
-    counts = Counter(parameter(row, key) for _, row in rows)
-    return counts.most_common(1)[0][0] if counts else ""
+_SIZES: Mapping[str, Callable[[Row], int | str | None]] = {
+    "size": lambda row: row.array_bytes,
+    "pages": lambda row: parameter(row, "pages") or None,
+}
+
+
+def _usual(
+    cases: Sequence[tuple[str, Row]], value: Callable[[Row], int | str | None]
+) -> dict[str, int | str]:
+    """For each run, the value to draw; ``value`` is None for a row without the axis."""
+    counts: dict[str, Counter[int | str]] = {}
+    for run, row in cases:
+        if (found := value(row)) is not None:
+            counts.setdefault(run, Counter())[found] += 1
+    runs_with = Counter(found for own in counts.values() for found in own)
+    return {
+        run: max(own, key=lambda one: (runs_with[one], own[one])) for run, own in counts.items()
+    }
+
+
+def _sizes_text(chosen: Sequence[tuple[str, str, Row]], cases: int) -> str:
+    """Sentences on array sizes that differ between runs, and on cases that are not drawn."""
+    sizes = {run: row.array_bytes for run, _, row in chosen if row.array_bytes is not None}
+    differ = ""
+    if len(set(sizes.values())) > 1:
+        parts = (
+            tr("{run}: {told}", run=run, told=format_size(size)) for run, size in sizes.items()
+        )
+        differ = tr("The array sizes differ: {sizes}.", sizes=listed(parts))
+    more = cases - len(chosen)
+    other = tr_n(
+        "{count} case with another array size or page size is not in this plot.",
+        "{count} cases with another array size or page size are not in this plot.",
+        more,
+    )
+    return sentences((differ, other if more else ""))
 
 
 def _series(row: Row) -> str:
