@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from membench.core.case_id import split_case
+from membench.core.messages import tr
 from membench.core.record import record
 from membench.core.terms import Better, Metric, Stat, Tier
 from membench.results.schema import Row
@@ -21,6 +22,13 @@ _BOTH_WAYS = frozenset({"link/bidir", "link/all", "peer/bidir"})
 """Benches that add up several transfers; the sum exceeds the rate of a single transfer."""
 _INSIDE = frozenset({"kv/d2d"})
 """Benches of the tier `link` that move bytes only within the GPU."""
+_NOT_READS = {
+    "ssd/write": tr("write"),
+    "ssd/sync": tr("write and flush"),
+    "ssd/sustained": tr("sustained write"),
+    "ssd/mix": tr("read and write"),
+}
+"""Benches of the tier `ssd` that do not only read, and their operations."""
 _PEER = "peer/"
 
 
@@ -47,6 +55,8 @@ def ladder(
 ) -> tuple[Rung, ...]:
     """Find the best rows of each tier; tiers without a usable row (see `leading`) are left out.
 
+    Of a disk, reads are preferred to other operations.
+
     Args:
         judged: case and metric of the rows that a check judges; they are preferred to better rows.
     """
@@ -69,10 +79,16 @@ def _best(rows: Sequence[Row], judged: AbstractSet[tuple[str, Metric]]) -> Mappi
     for metric in SHOWN:
         own = [row for row in rows if row.metric is metric]
         first = [row for row in own if (row.case, metric) in judged]
-        best = best_of(first or _of_one_transfer(own) or own)
+        chosen = first or _of_one_transfer(own) or own
+        best = best_of([row for row in chosen if not operation(row)] or chosen)
         if best is not None:
             found[metric] = best
     return found
+
+
+def operation(row: Row) -> str:
+    """The operation of a disk, such as ``write``; empty for a read and for every other tier."""
+    return _NOT_READS.get(split_case(row.case)[0], "")
 
 
 def _of_memory(row: Row) -> bool:

@@ -17,6 +17,7 @@ from membench.report.plots import kernels
 from membench.report.plots.style import NotDrawn
 from membench.report.screens.info import facts
 from membench.results.schema import Row
+from membench.thesis.claims.verdicts import verdicts
 
 
 def test_a_filesystem_that_holds_both_is_told_once(machine: Machine) -> None:
@@ -65,6 +66,20 @@ def test_of_several_runs_of_a_machine_the_page_says_whose_numbers_it_shows(
         "The verdicts use all 2 runs together."
     )
     assert list(brief._of_several(judge(runs[:1]))) == []
+
+
+def test_a_verdict_beside_no_value_is_said_to_come_from_other_values() -> None:
+    folder = Path(__file__).parents[2] / "results" / "reference"
+    (measured,) = (folder / "epyc-zen4-2cpu-vm").glob("*.csv")
+    _, runs = read_runs([folder / "h100-sxm" / "figures.csv", measured])
+    found = verdicts([row for run in runs for row in run.rows], draws=50)
+    (table, *_) = brief.section(judge(runs), found).blocks
+    assert isinstance(table, Table)
+    cells = [[str(part) for part in line] for line in table.rows[0]]
+    assert cells[0] == ["h100-sxm"]
+    assert cells[2][0] == "no published value, other values decide: "
+    assert "contradicted" in cells[2][1]
+    assert cells[3][0] == "no published value: "
 
 
 def test_the_kernels_are_not_drawn_for_the_reason_that_holds(

@@ -12,6 +12,8 @@ from membench.core.terms import Metric, Tier
 from membench.report.page.document import Alert, Figure, Paragraph, Table
 from membench.report.page.runs import read_runs
 from membench.report.page.sections.headline import judge, section
+from membench.report.plots.style import Plot
+from membench.report.screens.tier_table import value_text
 from membench.results.schema import Row
 from membench.results.table import write_rows
 
@@ -66,6 +68,30 @@ def test_what_is_not_its_tiers_is_no_headline(
     assert [flags for flags in (row.flags for row in runs[0].rows) if "transition" in flags] == [
         *(("transition",), ("transition",)),
     ]
+
+
+def test_the_headline_of_a_disk_is_a_read_or_names_the_operation(
+    tmp_path: Path, make_result: Callable[..., Row]
+) -> None:
+    write = make_result(Tier.SSD, "ssd/write/pattern=seq", Metric.BANDWIDTH, 5.0)
+    read = make_result(Tier.SSD, "ssd/read/pattern=seq", Metric.BANDWIDTH, 2.65)
+
+    def told(*rows: Row) -> tuple[str, str]:
+        write_rows(tmp_path / "a.csv", rows)
+        _, runs = read_runs([tmp_path / "a.csv"])
+        judged = judge(runs)
+        figure, table, *_ = section(judged).blocks
+        assert isinstance(figure, Figure)
+        assert isinstance(figure.drawing, Plot)
+        assert isinstance(table, Table)
+        steps = figure.drawing.sketch.steps
+        drawn = [str(step.args[0]) for step in steps if step.call == "annotate"]
+        screen = [value_text(one.rung, (Metric.BANDWIDTH,)) for one in judged[0].rungs]
+        assert str(table.rows[0][1][0]) == str(screen[0])
+        return drawn[0], str(screen[0])
+
+    assert told(write, read) == ("2.65", "2.65 GB/s")
+    assert told(write) == ("5.00 GB/s (write)", "5.00 GB/s (write)")
 
 
 def test_a_described_box_is_held_to_its_references(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from membench.core.snapshot import Machine
 from membench.core.terms import Metric, Stat, Tier
 from membench.report.page.document import Figure
 from membench.report.page.runs import ReportSource, Run
+from membench.report.page.sections.headline import judge
 from membench.report.plots import (
     breakeven,
     draw_all,
@@ -31,6 +32,7 @@ from membench.report.plots import (
     staircase,
     strip,
     style,
+    tiers,
     usable,
     verdict_matrix,
 )
@@ -82,7 +84,7 @@ def test_the_captions_state_what_the_data_says(figures: dict[str, Figure]) -> No
     )
     assert captions["staircase"] == (
         "pages=thp: 1.10 ns in 16KiB, 90.0 ns in 256MiB (x 81.8); "
-        "pages=4k: 120 ns in 256MiB. Medians of 3 rounds."
+        "pages=4k: 120 ns in 256MiB. Medians of 3 rounds. Small circles are single rounds."
     )
     assert captions["kernels"].startswith(
         "Fastest: ddr/triad, all threads, non-temporal stores, 42.0 GB/s. "
@@ -160,10 +162,42 @@ def test_cited_figures_are_hollow_and_said_to_be_cited(
     theirs = {one.slug: one for one in draw_all([make_run(cited)])[0]}
     assert own.keys() == theirs.keys()
     for slug, figure in theirs.items():
-        assert "Hollow marks are published values." in figure.caption
+        if slug == "link-matrix":
+            assert "All values are published values." in figure.caption
+        else:
+            assert "Large hollow marks are published values." in figure.caption
+        assert "mall circles" not in figure.caption
         assert "cited" not in own[slug].caption
         # The cells of the link matrix contain numbers, no marks.
         assert figure.drawing.svg() != own[slug].drawing.svg() or slug == "link-matrix"
+
+
+def test_every_mark_beside_published_values_is_explained(
+    make_result: Callable[..., Row], make_run: Callable[..., Run]
+) -> None:
+    own = make_result(Tier.DDR, "ddr/read", Metric.BANDWIDTH, 30.0)
+    theirs = make_result(
+        *(Tier.HBM, "hbm/read", Metric.BANDWIDTH, 3000.0),
+        backend="cited",
+        peak=3350.0,
+        rounds=1,
+        round_values=(3000.0,),
+    )
+    runs = [make_run([own], "a"), make_run([theirs], "b")]
+    ladders = {one.run.label: one.rungs for one in judge(runs)}
+    for figure in (ladder.draw(runs), tiers.draw(ladders)[0]):
+        assert isinstance(figure, Figure)
+        assert figure.caption.endswith(
+            "Medians of 3 rounds. Small circles are single rounds. "
+            "Large hollow marks are published values. Short vertical bars are the peaks."
+        )
+        assert isinstance(figure.drawing, style.Plot)
+        plotted = [step for step in figure.drawing.sketch.steps if step.call == "plot"]
+        squares = [step.options for step in plotted if step.options.get("marker") == "s"]
+        assert [look["fillstyle"] for look in squares] == ["none", "none"]  # mark and legend
+        small = style.rounds(0)["markersize"]
+        circles = [step.args[0] for step in plotted if step.options.get("markersize") == small]
+        assert [len(values) for values in circles] == [0, 3]
 
 
 def test_the_plots_of_a_gpu_say_what_was_found(gpu_figures: dict[str, Figure]) -> None:

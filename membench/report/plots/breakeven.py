@@ -85,7 +85,7 @@ def draw(found: Verdicts) -> Figure:
         axes.set_yticks(places, [model.slug for model, _ in own])
         axes.set_ylim(len(own) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(tr("bandwidth [GB/s]"))
+        axes.set_xlabel(style.log_text(tr("bandwidth [GB/s]")))
         style.legend(canvas, axes)
 
     low, high = own[-1], own[0]

@@ -9,7 +9,7 @@ from membench.core.messages import sentences, tr_n
 from membench.core.record import record
 from membench.report.page.document import Figure
 from membench.report.plots import style
-from membench.report.plots.series import Series, data_table, of_series, rounds_text
+from membench.report.plots.series import Series, data_table, drawn_rounds, of_series, rounds_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def draw_curve(
         axes = canvas.subplots()
         paint_lines(axes, shown, counts=curve.counts, log_y=curve.log_y)
         axes.set_xlabel(curve.x)
-        axes.set_ylabel(curve.y)
+        axes.set_ylabel(style.log_text(curve.y) if curve.log_y else curve.y)
         if beside is not None:
             beside(axes)
         if len(shown) > 1:
@@ -84,7 +84,7 @@ def paint_lines(
         style.zero_axis(axes, "y", values)
     for index, one in enumerate(series):
         for point in one.points:
-            several = [value / divisor for value in point.row.round_values]
+            several = [value / divisor for value in drawn_rounds(point.row)]
             axes.plot([point.x] * len(several), several, **style.rounds(index))
         axes.plot(
             one.x,

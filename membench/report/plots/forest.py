@@ -59,7 +59,7 @@ def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
         axes.set_yticks(range(len(shown)), [_short(line) for line, _ in shown], fontsize=8)
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(f"{label} / {reference}")
+        axes.set_xlabel(style.log_text(f"{label} / {reference}"))
         for verdict, index in _INDEX.items():
             if any(one.verdict is verdict for _, one in shown):
                 axes.plot([], [], label=verdict_word(verdict), **style.mark(index))

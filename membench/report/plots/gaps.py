@@ -53,7 +53,7 @@ def draw(found: Verdicts) -> Figure:
             name = {"ddr5": tr("keep in DDR"), "essd": tr("keep in SSD")}[tier]
             style.note(axes, name, seconds, 12 + 9 * place, xytext=(-3, 0), ha="right", va="bottom")
         style.log_axis(axes, "x", [2, 1e6, *keep.values()])
-        axes.set_xlabel(tr("gap [s]"))
+        axes.set_xlabel(style.log_text(tr("gap [s]")))
         axes.set_ylabel(tr("share with at most this gap [%]"))
         style.legend(canvas, axes)
 

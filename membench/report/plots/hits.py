@@ -51,7 +51,7 @@ def draw(_found: Verdicts) -> Figure:
         for mark in MARKED:
             axes.axvline(mark / 1e9, **style.ASSUMED)
             style.note(axes, f"{mark / 1e12:g} TB", mark / 1e9, 3, va="bottom", xytext=(3, 2))
-        axes.set_xlabel(tr("capacity [GB]"))
+        axes.set_xlabel(style.log_text(tr("capacity [GB]")))
         axes.set_ylabel(tr("hit rate [%]"))
         style.legend(canvas, axes)
 

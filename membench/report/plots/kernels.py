@@ -13,7 +13,14 @@ from membench.report.page.document import Figure
 from membench.report.page.runs import Run
 from membench.report.plots import style
 from membench.report.plots.curve import left_out
-from membench.report.plots.series import bench, data_table, measured, parameter, rounds_text
+from membench.report.plots.series import (
+    bench,
+    data_table,
+    drawn_rounds,
+    measured,
+    parameter,
+    rounds_text,
+)
 from membench.report.plots.style import NotDrawn
 from membench.report.screens.blocks import split
 from membench.results.schema import Row
@@ -51,7 +58,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
             rows = [(kernels.index(bench(row)), row) for _, of, row in chosen if of == name]
             shift = (index - (len(names) - 1) / 2) * 0.62 / len(names)
             for place, row in rows:
-                several = row.round_values
+                several = drawn_rounds(row)
                 axes.plot(several, [place + shift] * len(several), **style.rounds(index))
             axes.plot(
                 [row.value or 0.0 for _, row in rows],

@@ -15,7 +15,14 @@ from membench.report.page.runs import Run
 from membench.report.page.sections.words import tier_name
 from membench.report.plots import style
 from membench.report.plots.curve import runs_left_out
-from membench.report.plots.series import bench, data_table, measured, rounds_text
+from membench.report.plots.series import (
+    bench,
+    data_table,
+    drawn_rounds,
+    measured,
+    peak_text,
+    rounds_text,
+)
 from membench.report.plots.style import NotDrawn
 from membench.results.schema import Row
 from membench.results.staircase import leading
@@ -65,17 +72,23 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
             for place, label in zip(places, here, strict=True):
                 _paint_row(axes, rung.best[label], place, labels.index(label))
         style.row_axis(axes, lanes, [rung.name for rung in rungs])
-        axes.set_xlabel(tr("bandwidth [GB/s]"))
+        axes.set_xlabel(style.log_text(tr("bandwidth [GB/s]")))
         if len(labels) > 1:
             for index, label in enumerate(labels):
-                axes.plot([], [], label=label, **style.mark(index))
+                cited = all(row.cited for of, row in rows if of == label)
+                axes.plot([], [], label=label, **style.mark(index, cited=cited))
             style.legend(canvas, axes)
 
     return Figure(
         slug="ladder",
         title=_TITLE,
         caption=sentences(
-            (_finding(rungs, len(labels)), rounds_text([row for _, row in rows]), more)
+            (
+                _finding(rungs, len(labels)),
+                rounds_text([row for _, row in rows]),
+                peak_text(row for _, row in rows),
+                more,
+            )
         ),
         description=_DESCRIPTION,
         drawing=style.plot("ladder", _TITLE, _DESCRIPTION, 62 + lanes.height, paint),
@@ -96,7 +109,8 @@ def _rungs(runs: Sequence[Run]) -> list[_Rung]:
 
 
 def _paint_row(axes: Axes, row: Row, place: float, index: int) -> None:
-    axes.plot(row.round_values, [place] * len(row.round_values), **style.rounds(index))
+    several = drawn_rounds(row)
+    axes.plot(several, [place] * len(several), **style.rounds(index))
     axes.plot([row.value or 0.0], [place], **style.mark(index, cited=row.cited))
     if row.peak:
         axes.plot([row.peak], [place], "|", color=style.INK, markersize=11, markeredgewidth=1.6)

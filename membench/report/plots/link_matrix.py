@@ -105,7 +105,7 @@ def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure
     return Figure(
         slug="link-matrix",
         title=tr("Link matrix: {operation}", operation=name),
-        caption=sentences((finding, rounds_text([row for _, row in rows]))),
+        caption=sentences((finding, rounds_text([row for _, row in rows], marks=False))),
         description=_DESCRIPTION,
         drawing=style.plot("link-matrix", _TITLE, _DESCRIPTION, height, paint),
         table=data_table(tr("Bandwidth by pair of devices"), rows),

@@ -14,7 +14,14 @@ from membench.report.page.document import Figure
 from membench.report.page.runs import Run
 from membench.report.plots import style
 from membench.report.plots.curve import left_out
-from membench.report.plots.series import bench, data_table, measured, parameter, rounds_text
+from membench.report.plots.series import (
+    bench,
+    data_table,
+    drawn_rounds,
+    measured,
+    parameter,
+    rounds_text,
+)
 from membench.report.plots.style import NotDrawn
 from membench.results.schema import Row
 
@@ -63,7 +70,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         axes = canvas.subplots()
         for index, (label, several) in enumerate(shown):
             for load in several:
-                pairs = (load.bandwidth.round_values, load.latency.round_values)
+                pairs = (drawn_rounds(load.bandwidth), drawn_rounds(load.latency))
                 if len(pairs[0]) == len(pairs[1]):  # both rows have the same rounds
                     axes.plot(*pairs, **style.rounds(index))
             axes.plot(

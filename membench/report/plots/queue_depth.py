@@ -51,7 +51,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         if tails:
             below = p99[: style.SERIES]
             paint_lines(panels[1], below, counts=True, log_y=True, divisor=1e3)
-            panels[1].set_ylabel(tr("p99 latency [us]"))
+            panels[1].set_ylabel(style.log_text(tr("p99 latency [us]")))
         panels[-1].set_xlabel(tr("queue depth"))
         if len(shown) > 1:
             style.legend(canvas, panels[0])

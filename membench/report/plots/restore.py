@@ -59,8 +59,8 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
         axes.set_xscale("log", base=2)
         axes.set_xticks([1024, 4096, 16384, 65536, 262144], ["1k", "4k", "16k", "64k", "256k"])
         style.log_axis(axes, "y", [*again, *(t for _, times in lines[:_MOST] for t in times)])
-        axes.set_xlabel(tr("prefix [tokens]"))
-        axes.set_ylabel(tr("time [s]"))
+        axes.set_xlabel(style.log_text(tr("prefix [tokens]")))
+        axes.set_ylabel(style.log_text(tr("time [s]")))
         style.legend(canvas, axes)
 
     place = int(np.argmin(np.abs(_PREFIXES - 32768)))

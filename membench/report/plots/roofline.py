@@ -57,8 +57,8 @@ def draw(found: Verdicts) -> Figure:
         titles = (tr("decode [TFLOP/s]"), tr("prefill [TFLOP/s]"))
         for place, (points, title) in enumerate(zip((decode, prefill), titles, strict=True)):
             _paint(panels[place], roofs, points, known)
-            panels[place].set_ylabel(title)
-        panels[-1].set_xlabel(tr("arithmetic intensity [FLOP/B]"))
+            panels[place].set_ylabel(style.log_text(title))
+        panels[-1].set_xlabel(style.log_text(tr("arithmetic intensity [FLOP/B]")))
         style.legend(canvas, panels[0])
 
     name, memory, flops, _ = roofs[0]

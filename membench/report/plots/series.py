@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from membench.core.errors import UsageError
 from membench.core.messages import clauses, sentences, span, tr
@@ -179,15 +179,38 @@ def of_series(series: Sequence[Series]) -> list[tuple[str, Row]]:
     return [(point.run, point.row) for one in series for point in one.points]
 
 
-def rounds_text(rows: Sequence[Row]) -> str:
-    """A sentence such as ``Medians of 5 rounds.``, for the caption of a plot."""
+def drawn_rounds(row: Row) -> tuple[float, ...]:
+    """The values to draw as small circles; empty for published values and for single rounds."""
+    return () if row.cited or len(row.round_values) < 2 else row.round_values
+
+
+def rounds_text(rows: Sequence[Row], *, marks: bool = True) -> str:
+    """Sentences on rounds and published values, for the caption of a plot.
+
+    Args:
+        marks: whether the plot draws values as marks and rounds as small circles.
+    """
     own = [row for row in rows if not row.cited]
-    hollow = "" if len(own) == len(rows) else tr("Hollow marks are published values.")
+    published = ""
+    if len(own) < len(rows):
+        published = (
+            tr("Large hollow marks are published values.")
+            if marks
+            else tr("Some values are published values.")
+            if own
+            else tr("All values are published values.")
+        )
     counts = sorted({row.rounds for row in own})
     if not counts:
-        return hollow
+        return published
     least, most = counts[0], counts[-1]
     text = tr("Medians of {rounds} rounds.", rounds=most if least == most else span(least, most))
     if most < 2:
         text = tr("Each value was measured once.")
-    return sentences((text, hollow))
+    circles = tr("Small circles are single rounds.") if any(map(drawn_rounds, rows)) else ""
+    return sentences((text, circles if marks else "", published))
+
+
+def peak_text(rows: Iterable[Row]) -> str:
+    """A sentence on the bars at the peaks; empty without a peak."""
+    return tr("Short vertical bars are the peaks.") if any(row.peak for row in rows) else ""

@@ -17,6 +17,7 @@ from membench.report.plots.series import (
     SweepPoint,
     bench,
     data_table,
+    drawn_rounds,
     of_series,
     rounds_text,
     size_of,
@@ -60,14 +61,14 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         style.log_axis(axes, "y", shown, room=1.5)
         for index, one in enumerate(plotted):
             for point in one.points:
-                values = point.row.round_values
+                values = drawn_rounds(point.row)
                 axes.plot([point.x] * len(values), values, **style.rounds(index))
             axes.plot(one.x, one.y, label=one.label, **style.line(index, cited=one.cited))
         style.size_axis(axes, [x for one in plotted for x in one.x])
         paint_caches(axes, caches)
         told = tr("working set (caches as reported by the system)")
         axes.set_xlabel(told if caches else tr("working set"))
-        axes.set_ylabel(tr("latency of a load [ns]"))
+        axes.set_ylabel(style.log_text(tr("latency of a load [ns]")))
         if len(plotted) > 1:
             style.legend(canvas, axes)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from membench.core.kept import kept, key_of, load, sources_key, version_of
+from membench.core.messages import tr
 from membench.core.record import record
 from membench.core.units import format_size
 from membench.report.plots.loading import load_matplotlib
@@ -323,6 +324,11 @@ def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0)
         lambda value: f"{value:g}".replace("e+0", "e"),
     )
     axes.set(**{f"{which}lim": (low, high)})
+
+
+def log_text(axis: str) -> str:
+    """The label of a logarithmic axis."""
+    return tr("{axis}, log scale", axis=axis)
 
 
 @drawn_later

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from membench.analysis.ladder import operation
 from membench.core.messages import sentences, tr
 from membench.core.record import record
 from membench.core.terms import Metric, Tier
@@ -13,8 +14,8 @@ from membench.report.page.document import Figure
 from membench.report.page.sections.words import rung_name
 from membench.report.plots import style
 from membench.report.plots.curve import runs_left_out
-from membench.report.plots.series import data_table, rounds_text
-from membench.report.screens.judged import JudgedRung
+from membench.report.plots.series import data_table, drawn_rounds, peak_text, rounds_text
+from membench.report.screens.judged import JudgedRung, best_text
 from membench.results.schema import Row
 
 if TYPE_CHECKING:
@@ -117,11 +118,13 @@ def _draw(kind: _Plot, runs: Sequence[str], marks: Sequence[_Mark], more: str) -
             for place, mark in zip(places, beside[tier], strict=True):
                 _paint(axes, mark, place, runs.index(mark.run))
         style.row_axis(axes, lanes, tiers)
-        axes.set_xlabel(kind.axis)
+        axes.set_xlabel(style.log_text(kind.axis))
         if len(runs) > 1:
             for index, run in enumerate(runs):
-                if any(mark.run == run for mark in marks):
-                    axes.plot([], [], label=run, **style.mark(index))
+                own = [mark for mark in marks if mark.run == run]
+                if own:
+                    cited = all(mark.row.cited for mark in own)
+                    axes.plot([], [], label=run, **style.mark(index, cited=cited))
             style.legend(canvas, axes)
 
     rows = [(mark.run, mark.row) for mark in marks]
@@ -129,6 +132,7 @@ def _draw(kind: _Plot, runs: Sequence[str], marks: Sequence[_Mark], more: str) -
     caption = (
         _finding(kind.metric, marks) if len(runs) == 1 else "",
         rounds_text([row for _, row in rows]),
+        peak_text(row for _, row in rows),
         tr("Wide bars are the ranges in the reference.")
         if any(mark.band for mark in marks)
         else "",
@@ -148,19 +152,27 @@ def _paint(axes: Axes, mark: _Mark, place: float, index: int) -> None:
     row = mark.row
     if mark.band is not None:
         _paint_band(axes, mark.band, place, index)
-    axes.plot(row.round_values, [place] * len(row.round_values), **style.rounds(index))
+    several = drawn_rounds(row)
+    axes.plot(several, [place] * len(several), **style.rounds(index))
     axes.plot([row.value or 0.0], [place], **style.mark(index, cited=row.cited))
     if row.peak:
         axes.plot([row.peak], [place], "|", color=style.INK, markersize=9, markeredgewidth=1.4)
     right = max(row.value or 0.0, row.peak or 0.0, *row.round_values, *(mark.band or ()))
     axes.annotate(
-        format_value(row.metric, row.value or 0.0).removesuffix(" GB/s"),
+        _text(row),
         (right, place),
         xytext=(7, 0),
         textcoords="offset points",
         va="center",
         fontsize=9.5,
     )
+
+
+def _text(row: Row) -> str:
+    """The value, without the unit of the axis; the operation is added for a disk that writes."""
+    if row.metric is Metric.BANDWIDTH and not operation(row):
+        return format_value(row.metric, row.value or 0.0).removesuffix(" GB/s")
+    return best_text(row)
 
 
 def _paint_band(axes: Axes, band: tuple[float, float], place: float, index: int) -> None:

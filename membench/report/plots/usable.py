@@ -62,7 +62,7 @@ def draw(found: Verdicts) -> Figure:
             dash = style.CITED_DASH if one.cited else "-"
             look: Any = {"color": style.colour(place + 2), "linestyle": dash}
             axes.axvline(one.rate.value / 1e9, label=one.name, **look)
-        axes.set_xlabel(tr("link bandwidth [GB/s]"))
+        axes.set_xlabel(style.log_text(tr("link bandwidth [GB/s]")))
         axes.set_ylabel(tr("usable capacity [TB]"))
         style.legend(canvas, axes)
 

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from membench.analysis.ladder import SHOWN, Rung
 from membench.core.terms import Metric
 from membench.core.text import shell_word
-from membench.core.units import format_value
 from membench.measure.run import RunOutcome
 from membench.report.page.markdown_text import code, escaped, table_row
-from membench.report.screens.judged import JudgedRung, share_text, verdict_text
+from membench.report.screens.judged import JudgedRung, best_text, share_text, verdict_text
 from membench.report.screens.tier_table import rung_text
 
 _DIGITS = 16
@@ -59,4 +58,4 @@ def _verdict(judged: JudgedRung) -> str:
 
 
 def _value(rung: Rung, metric: Metric) -> str:
-    return format_value(metric, rung.best[metric].value or 0.0)
+    return best_text(rung.best[metric])

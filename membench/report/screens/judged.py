@@ -16,10 +16,12 @@ from membench.analysis.check.quantities import MachinePart
 from membench.analysis.check.reading import gpu_states
 from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.check.tiers import run_gpu
-from membench.analysis.ladder import Rung, ladder
+from membench.analysis.ladder import Rung, ladder, operation
+from membench.core.messages import tr
 from membench.core.record import record
 from membench.core.snapshot import Machine
 from membench.core.terms import Metric, Tier
+from membench.core.units import format_value
 from membench.results.schema import Row
 from membench.results.sidecar import Sidecar
 
@@ -49,6 +51,12 @@ def checked(
 def _is_of(figure: Expectation, runs: Container[str]) -> bool:
     """Whether one of ``runs`` measured ``figure``; no run is compared with itself."""
     return figure.tool == "membench" and figure.source.rpartition(" ")[2] in runs
+
+
+def best_text(row: Row) -> str:
+    """The value with its unit; the operation is added for a disk if it is not a read."""
+    value, other = format_value(row.metric, row.value or 0.0), operation(row)
+    return tr("{value} ({operation})", value=value, operation=other) if other else value
 
 
 @record

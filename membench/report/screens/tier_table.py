@@ -11,8 +11,7 @@ from rich.text import Text
 from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.ladder import Rung
 from membench.core.terms import Metric
-from membench.core.units import format_value
-from membench.report.screens.judged import JudgedRung, share_text, verdict_text
+from membench.report.screens.judged import JudgedRung, best_text, share_text, verdict_text
 
 _COLUMNS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
     ("bandwidth", (Metric.BANDWIDTH,)),
@@ -62,7 +61,7 @@ def rung_text(rung: Rung) -> str:
 def value_text(rung: Rung, metrics: Sequence[Metric]) -> str:
     """The best value of the first of ``metrics`` that the tier has; may be empty."""
     row = next((rung.best[metric] for metric in metrics if metric in rung.best), None)
-    return "" if row is None else format_value(row.metric, row.value or 0.0)
+    return "" if row is None else best_text(row)
 
 
 def print_tiers(

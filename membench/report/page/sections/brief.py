@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from membench.core.messages import clauses, listed, sentence, sentences, tr
-from membench.core.terms import Metric, Tier
-from membench.core.units import format_value, significant
+from membench.core.terms import ClaimVerdict, Metric, Tier
+from membench.core.units import significant
 from membench.report.page.document import (
     Block,
     Bullets,
@@ -23,6 +23,7 @@ from membench.report.page.document import (
 from membench.report.page.runs import Run
 from membench.report.page.sections.claims import anchor, verdict_line
 from membench.report.page.sections.headline import JudgedRun
+from membench.report.screens.judged import best_text
 from membench.report.screens.serving import serving, serving_sentence
 from membench.thesis.claims.amounts import amount
 from membench.thesis.claims.judging import PartVerdict, reads_machine
@@ -111,10 +112,11 @@ def _beside(subjects: Sequence[Subject], last: Mapping[str, JudgedRun]) -> Table
             (subject.machine,),
             *(
                 (
-                    tr("{title}: ", title=_own_number(tier, last[subject.machine])),
-                    *verdict_line(_claim(subject, name)),
+                    tr("{title}: ", title=_beside_verdict(tier, last[subject.machine], result)),
+                    *verdict_line(result),
                 )
                 for tier, name in LEADING.items()
+                for result in (_claim(subject, name),)
             ),
         )
         for subject in subjects
@@ -140,10 +142,20 @@ def _claim(subject: Subject, name: str) -> ClaimResult:
 
 def _own_number(tier: Tier, judged: JudgedRun) -> str:
     best = next((one.rung.best for one in judged.rungs if one.rung.tier is tier), {})
-    values = [
-        format_value(metric, best[metric].value or 0.0) for metric in _RATES if metric in best
-    ]
-    return listed(values) if values else tr("not measured")
+    values = [best_text(best[metric]) for metric in _RATES if metric in best]
+    if values:
+        return listed(values)
+    cited = all(row.cited for row in judged.run.rows)
+    return tr("no published value") if cited else tr("not measured")
+
+
+def _beside_verdict(tier: Tier, judged: JudgedRun, result: ClaimResult) -> str:
+    """The best values of ``tier``; without values, a note if other values decide the verdict."""
+    number = _own_number(tier, judged)
+    decided = result.word in (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED)
+    if decided and not any(one.rung.tier is tier for one in judged.rungs):
+        return tr("{number}, other values decide", number=number)
+    return number
 
 
 def _because(result: ClaimResult) -> str:

@@ -37,7 +37,7 @@ from membench.report.page.sections.words import (
     rung_name,
 )
 from membench.report.plots import tiers as tier_plots
-from membench.report.screens.judged import JudgedRung, checked, judged_ladder, share_text
+from membench.report.screens.judged import JudgedRung, best_text, checked, judged_ladder, share_text
 from membench.results.schema import Row
 
 _NO_BEST = tr(
@@ -171,7 +171,7 @@ def _verdict(judged: JudgedRung) -> tuple[Line, ...]:
 
 def _value(rung: Rung, metrics: Sequence[Metric]) -> Line:
     rows = [rung.best[metric] for metric in metrics if metric in rung.best]
-    return (format_value(rows[0].metric, rows[0].value or 0.0),) if rows else ()
+    return (best_text(rows[0]),) if rows else ()
 
 
 def _not_right(one: JudgedRun, *, named: bool) -> Alert | None:
