@@ -321,6 +321,26 @@ def test_load_is_drawn_by_memory_and_by_the_median_alone(
     assert len(figure.table.rows) == 8 + 6  # without tail latencies
 
 
+def test_a_single_load_is_not_compared_with_itself(
+    make_result: Callable[..., Row], make_run: Callable[..., Run]
+) -> None:
+    rows = [
+        make_result(Tier.DDR, f"host/loaded/reads={reads}/delay={delay}", metric, value)
+        for reads, delay, rate, ns in (
+            (100, 0, 20.0, 180.0),
+            (100, 9, 4.0, 100.0),
+            (50, 0, 2.04, 350.0),
+        )
+        for metric, value in ((Metric.BANDWIDTH, rate), (Metric.LATENCY, ns))
+    ]
+    figure = loaded.draw([make_run(rows)])
+    assert isinstance(figure, Figure)
+    assert figure.caption.startswith(
+        "100 % reads: 100 ns at 4.00 GB/s, 180 ns at 20.0 GB/s (x 1.80); "
+        "50 % reads: 350 ns at 2.04 GB/s. "
+    )
+
+
 def test_one_point_makes_no_curve(
     make_result: Callable[..., Row], make_run: Callable[..., Run]
 ) -> None:

@@ -131,10 +131,20 @@ def _lines(runs: Sequence[Run]) -> dict[str, list[_Load]]:
 
 
 def _finding(lines: Sequence[tuple[str, Sequence[_Load]]]) -> str:
-    texts = []
+    texts: list[str] = []
     for label, loads in lines:
         first, last = loads[0], loads[-1]
-        told = [
+        if len(loads) == 1:
+            texts.append(
+                tr(
+                    "{series}: {latency} at {rate} GB/s",
+                    series=label,
+                    latency=format_value(Metric.LATENCY, first.y),
+                    rate=significant(first.x, 3),
+                )
+            )
+            continue
+        told: list[str] = [
             tr(
                 "{series}: {first} at {first_rate} GB/s, {last} at {last_rate} GB/s (x {factor})",
                 series=label,
