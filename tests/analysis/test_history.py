@@ -27,8 +27,10 @@ from membench.analysis.verdict import Verdict
 from membench.cli import main
 from membench.core.errors import NothingMatched, SchemaError, UsageError
 from membench.core.terms import Metric, Stat, Status, Tier
+from membench.report.plots.style import Plot
 from membench.report.screens.history import plots
 from membench.report.screens.history.screen import print_history
+from membench.report.screens.history.words import band_text
 from membench.results.compact.row import of_row
 from membench.results.table import read_rows, write_rows
 
@@ -99,6 +101,26 @@ def test_the_band_holds_nine_of_ten_runs_and_follows_the_level(history: History)
     assert ddr.low < ddr.median < ddr.high
     assert ddr.median == pytest.approx(36, rel=0.02)
     assert ddr.runs == 60 - history.lines[DDR].changes[0].place
+
+
+@pytest.mark.parametrize("runs", [1, 2, 9, 10])
+def test_a_band_needs_ten_runs(tmp_path: Path, runs: int) -> None:
+    made = history_of(read_history([make_history(tmp_path / "box", runs)]))
+    line = made.lines[0]
+    figure = plots.draw(line, 1)
+    assert isinstance(figure.drawing, Plot)
+    drawn = any(step.call == "fill_between" for step in figure.drawing.sketch.steps)
+    named = "noise band" in str(figure.caption)
+    assert drawn == named == (band_text(line) != "-") == (runs == 10)
+
+
+def test_dates_of_one_day_have_times() -> None:
+    times = ["2026-01-01 03:00", "2026-01-02 03:00"]
+    assert plots._dates(times) == ["2026-01-01", "2026-01-02"]
+    assert plots._dates(["2026-01-02 01:00", *times[1:]]) == [
+        "2026-01-02\n01:00",
+        "2026-01-02\n03:00",
+    ]
 
 
 def test_equal_runs_are_inside_their_band(tmp_path: Path) -> None:

@@ -46,8 +46,11 @@ _OFTEN = 0.9  # minimum share of runs with a case, relative to the tier's most f
 _PAIRED = 500  # maximum number of runs to pair, the newest
 
 
-_FEWEST = 10
-"""Minimum number of values for the statement that a value is outside the noise band."""
+BANDED = 10
+"""Minimum number of values of a noise band.
+
+With a few values, the quantiles exclude the smallest and the largest value, a large share.
+"""
 
 _ROUNDING = 1e-9  # exp(log(value)) may differ from the value in its last digits
 
@@ -122,10 +125,15 @@ class HistoryLine:
         return self.values[-1]
 
     @property
+    def has_band(self) -> bool:
+        """Whether there are enough runs for a noise band."""
+        return len(self.values) >= BANDED
+
+    @property
     def outside(self) -> bool:
-        """Whether ``latest`` is outside the noise band; False with too few runs for a band."""
+        """Whether ``latest`` is outside the noise band; False without a band."""
         low, high = self.level.low * (1 - _ROUNDING), self.level.high * (1 + _ROUNDING)
-        return len(self.values) >= _FEWEST and not low <= self.latest <= high
+        return self.has_band and not low <= self.latest <= high
 
 
 @record

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from membench.analysis.history.summary import HistoryLine
+from membench.analysis.history.summary import BANDED, HistoryLine
 from membench.core.messages import clauses, listed, sentence, sentences, tr, tr_n
 from membench.core.terms import Better
 from membench.core.units import significant
@@ -40,10 +41,12 @@ def draw(line: HistoryLine, number: int) -> Figure:
     higher = line.key.better is Better.HIGHER
     description = tr(
         "Scatter plot. Horizontal axis: runs in the order of time, with dates. Vertical axis: "
-        "{metric} in {unit}, {better}. Circles are runs. Horizontal lines are levels; the band "
-        "around a level contains nine of ten runs. Dashed vertical lines are changes.",
+        "{metric} in {unit}, {better}. Circles are runs. Horizontal lines are levels; with {runs} "
+        "or more runs, the band around a level contains about nine of ten runs. Dashed vertical "
+        "lines are changes.",
         metric=metric,
         unit=scale.unit,
+        runs=BANDED,
         better=tr("higher is better") if higher else tr("lower is better"),
     )
 
@@ -52,7 +55,8 @@ def draw(line: HistoryLine, number: int) -> Figure:
         for level in line.levels:
             ends = (level.start - 0.5, level.end - 0.5)
             low, high = (end / scale.divisor for end in (level.low, level.high))
-            axes.fill_between(ends, low, high, color=style.GRID, linewidth=0)
+            if line.has_band:
+                axes.fill_between(ends, low, high, color=style.GRID, linewidth=0)
             axes.hlines(level.median / scale.divisor, *ends, color=style.colour(1), linewidth=1.8)
         places = np.arange(len(values))
         if len(values) > _DOTS:
@@ -62,15 +66,17 @@ def draw(line: HistoryLine, number: int) -> Figure:
             axes.axvline(change.place - 0.5, **style.ASSUMED)
         axes.set_xlim(-0.5 - 0.01 * len(values), len(values) - 0.5 + 0.01 * len(values))
         ticks = np.unique(np.linspace(0, len(values) - 1, 4).round().astype(int)).tolist()
-        axes.set_xticks(ticks, [line.runs[tick].when.partition(" ")[0][:12] for tick in ticks])
+        axes.set_xticks(ticks, _dates([line.runs[tick].when for tick in ticks]))
+        axis: str = tr("{metric} [{unit}]", metric=metric, unit=scale.unit)
         if values.max() > _LINEAR * values.min():
             style.log_axis(axes, "y", values.tolist())
+            axis = style.log_text(axis)
         else:
             axes.locator_params(axis="y", nbins=5)
             axes.ticklabel_format(axis="y", style="plain", useOffset=False)
             room = 0.06 * (values.max() - values.min()) or 0.05 * values.max()
             axes.set_ylim(values.min() - room, values.max() + room)
-        axes.set_ylabel(tr("{metric} [{unit}]", metric=metric, unit=scale.unit))
+        axes.set_ylabel(axis)
 
     dots = ""
     if len(values) > _DOTS:
@@ -89,9 +95,18 @@ def draw(line: HistoryLine, number: int) -> Figure:
     )
 
 
+def _dates(times: Sequence[str]) -> list[str]:
+    """The dates of ``times``; with the times below if a date occurs twice."""
+    dates = [time.partition(" ")[0][:12] for time in times]
+    if len(set(dates)) == len(dates):
+        return dates
+    hours = (time.partition(" ")[2] for time in times)
+    return [f"{date}\n{hour}" for date, hour in zip(dates, hours, strict=True)]
+
+
 def _finding(line: HistoryLine) -> str:
     present = tr("now {value}", value=now_text(line))
-    if len(line.runs) > 1:
+    if line.has_band:
         present = tr("now {value}, noise band {band}", value=now_text(line), band=width_text(line))
     if not line.changes:
         quiet = tr("{runs} without a change", runs=runs_text(len(line.runs)))

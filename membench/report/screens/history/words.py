@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from membench.analysis.history.changepoints import CHANCE
-from membench.analysis.history.summary import BAND, History, HistoryLine, LevelChange
+from membench.analysis.history.summary import BAND, BANDED, History, HistoryLine, LevelChange
 from membench.core.case_id import with_stat
 from membench.core.messages import listed, span, tr, tr_n
 from membench.core.terms import Stat
@@ -60,9 +60,9 @@ def scale_of(line: HistoryLine) -> Scale:
 def band_text(line: HistoryLine, digits: int = 4) -> str:
     """The noise band of the present level, such as ``36.62 to 37.88``, without the unit.
 
-    ``-`` for a single run, which shows no noise.
+    ``-`` with too few runs for a band.
     """
-    if len(line.runs) < 2:
+    if not line.has_band:
         return "-"
     scale, level = scale_of(line), line.level
     return span(scale.format(level.low, digits), scale.format(level.high, digits))
@@ -188,8 +188,8 @@ def notes(history: History) -> Iterator[str]:
         yield _few(len(record.runs))
     if any(line.outside for line in history.lines):
         yield tr(
-            "* marks a latest value outside the noise band. Without any change, {share} of the "
-            "values are outside the band. Run again before you look for a cause.",
+            "* marks a latest value outside the noise band. Without any change, about {share} of "
+            "the values are outside the band. Run again before you look for a cause.",
             share=f"{1 - BAND:.0%}",
         )
     earlier = [line for line in history.lines if line.earlier]
@@ -227,9 +227,10 @@ def notes(history: History) -> Iterator[str]:
 
 def rule(history: History) -> str:
     return (
-        f"noise band: contains {BAND:.0%} of the runs of a level; change: a step of the level that "
-        f"is larger than the threshold ({history.thresholds.name}); at most {CHANCE:.0%} of "
-        "histories have a false change (docs/history.md)"
+        f"noise band: contains about {BAND:.0%} of the runs of a level, and needs {BANDED} runs; "
+        "change: a step of the level that is larger than the threshold "
+        f"({history.thresholds.name}); at most {CHANCE:.0%} of histories have a false change "
+        "(docs/history.md)"
     )
 
 
@@ -237,8 +238,9 @@ def method(history: History) -> Iterator[str]:
     yield tr(
         "The deviation of a run is relative to the median of the run's own level. The noise band "
         "is the range around the median of the present level that contains the middle {share} of "
-        "all deviations.",
+        "all deviations. With fewer than {runs} runs, there is no band.",
         share=f"{BAND:.0%}",
+        runs=BANDED,
     )
     yield tr(
         "A change is a step of the level that is larger than the threshold ({thresholds}). If no "
