@@ -73,7 +73,7 @@ def test_a_verdict_beside_no_value_is_said_to_come_from_other_values() -> None:
     (measured,) = (folder / "epyc-zen4-2cpu-vm").glob("*.csv")
     _, runs = read_runs([folder / "h100-sxm" / "figures.csv", measured])
     found = verdicts([row for run in runs for row in run.rows], draws=50)
-    (table, *_) = brief.section(judge(runs), found).blocks
+    (_, table, *_) = brief.section(judge(runs), found).blocks
     assert isinstance(table, Table)
     cells = [[str(part) for part in line] for line in table.rows[0]]
     assert cells[0] == ["h100-sxm"]

@@ -76,6 +76,17 @@ def test_its_headings_are_those_of_the_page(written: tuple[Path, ...]) -> None:
     ]
 
 
+def test_the_thesis_is_defined_where_it_is_first_named(written: tuple[Path, ...]) -> None:
+    text = written[0].read_text(encoding="utf-8")
+    _, told = text.split("## What the results of this machine say about the thesis\n", 1)
+    assert told.lstrip().startswith(
+        "The thesis under test is that inference moves the demand for memory from HBM to DDR and "
+    )
+    head = next(line for line in told.splitlines() if line.startswith("| tier"))
+    assert "propositions about the machine" in head
+    assert "reason" not in head
+
+
 def test_every_table_has_as_many_cells_in_each_row(written: tuple[Path, ...]) -> None:
     text = written[0].read_text(encoding="utf-8")
     for table in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):

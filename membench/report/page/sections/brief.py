@@ -36,6 +36,11 @@ LEADING = {Tier.HBM: "C13", Tier.DDR: "C17", Tier.SSD: "C15"}
 C13: HBM stays indispensable. C17: DDR only coordinates. C15: SSD benefits most.
 """
 
+_THESIS = tr(
+    "The thesis under test is that inference moves the demand for memory from HBM to DDR and SSD. "
+    "The section {section} explains the claims and the verdicts.",
+    section=Link(tr("Thesis: demand for HBM, DDR and SSD"), "thesis"),
+)
 _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 
 
@@ -44,7 +49,7 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
     last = {one.run.rows[0].machine: one for one in judged}
     subjects = [one for one in found.subjects if one.machine in last]
     several = len(subjects) > 1
-    blocks: list[Block] = []
+    blocks: list[Block] = [Paragraph((_THESIS,))]
     if several:
         blocks.append(_beside(subjects, last))
     elif subjects:
@@ -99,9 +104,9 @@ def _alone(subject: Subject, judged: JudgedRun) -> Table:
     columns = (
         Column(tr("tier")),
         Column(tr("this machine"), numeric=True),
-        Column(tr("the thesis"), prose=True),
+        Column(tr("claim of the thesis"), prose=True),
         Column(tr("verdict")),
-        Column(tr("reason"), prose=True),
+        Column(tr("propositions about the machine"), prose=True),
     )
     return Table(tr("HBM, DDR and SSD"), columns, tuple(rows))
 
