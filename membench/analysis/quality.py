@@ -11,7 +11,10 @@ from membench.core.terms import FLAGS, Status
 from membench.results.schema import Row
 
 GOOD, FAIR = 0.1, 0.5
-"""Largest share of noisy rows for the grade good, and for the grade fair."""
+"""Largest share of noisy rows for the grade good, and for the grade fair.
+
+Only rows with several rounds count, because a row with one round is never noisy.
+"""
 
 NOISY = "noisy"
 
@@ -22,7 +25,7 @@ class Grade(Enum):
     CITED = auto()
     """All rows are published figures."""
     UNKNOWN = auto()
-    """All rows have a single round, which does not show the noise between rounds."""
+    """Most rows have a single round, which does not show the noise between rounds."""
     GOOD = auto()
     FAIR = auto()
     POOR = auto()
@@ -54,22 +57,22 @@ def quality(rows: Sequence[Row]) -> Quality:
     counts = Counter(flag for row in ok for flag in row.flags)
     cases = Counter({row.case: row.status for row in rows}.values())
     return Quality(
-        _grade(ok, counts[NOISY]),
+        _grade(ok),
         len(ok),
         cases,
         {code: counts[code] for code in FLAGS if counts[code]},
     )
 
 
-def _grade(ok: Sequence[Row], noisy: int) -> Grade:
+def _grade(ok: Sequence[Row]) -> Grade:
     if not ok:
         return Grade.NONE
     if all(row.cited for row in ok):
         return Grade.CITED
-    # Cases that are measured once per run always have a single round and a flag of their own.
-    if max(row.rounds for row in ok) < 2:
+    several = [row for row in ok if row.rounds > 1]
+    if 2 * len(several) < len(ok):
         return Grade.UNKNOWN
-    share = noisy / len(ok)
+    share = sum(NOISY in row.flags for row in several) / len(several)
     if share <= GOOD:
         return Grade.GOOD
     return Grade.FAIR if share <= FAIR else Grade.POOR

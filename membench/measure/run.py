@@ -70,12 +70,14 @@ class Wall:
         measuring: timing or observing the cases.
         filling: writing the scratch file, and preparing the cases and their buffers.
         verifying: checking the results of the cases.
+        resumed: whether the run has results from before the last resumption.
     """
 
     total: float
     measuring: float
     filling: float
     verifying: float
+    resumed: bool = False
 
     @property
     def overhead(self) -> float:
@@ -111,6 +113,7 @@ class RunOutcome:
         told = ", ".join(f"{count} {status}" for status, count in counts.items()) or "nothing"
         ended = f", ended by signal {self.signum}" if self.signum else ""
         seconds = format_seconds(self.wall.total)
+        seconds += " since --resume" if self.wall.resumed else ""
         return f"<RunOutcome {self.plan.machine}: {told}, in {self.csv} after {seconds}{ended}>"
 
     def _repr_html_(self) -> str:
@@ -516,7 +519,7 @@ def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> R
     """Make the CSV and the sidecar. Remove the journal of a complete run."""
     journal = journal_path(prepared.csv)
     contents = read_journal(journal)
-    wall = _wall(contents.units[before:], end)
+    wall = replace(_wall(contents.units[before:], end), resumed=before > 0)
     if not contents.units and not end.complete:
         journal.unlink()
         if end.trouble is not None:

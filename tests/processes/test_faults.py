@@ -285,6 +285,7 @@ def test_a_killed_run_is_resumed_by_the_name_of_any_of_its_files(
     membench.flag.parent.rmdir()  # now no case waits
     done = membench("run", "--resume", named)
     assert done.returncode == 0, done.stderr
+    assert re.search(r"; 2 of 2 rounds; \S+ m?s since --resume \(", done.stdout)
     assert only_results(membench) == {"o.csv", "o.json"}
     again = membench("run", "--resume", named)
     assert again.stderr.startswith("Error: nothing to resume: o.csv is complete\n")

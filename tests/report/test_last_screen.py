@@ -190,3 +190,32 @@ def test_more_rounds_are_recommended_only_after_few_rounds(
     shown = outcome(tmp_path, [noisy, *rows[1:]], 1)
     shown = replace(shown, plan=replace(shown.plan, rounds=rounds))
     assert any(line.startswith(f"Next: {command} ") for line in printed(shown, 120))
+
+
+def counts_of(shown: RunOutcome) -> str:
+    (line,) = (line for line in printed(shown, 400) if "data quality" in line)
+    return line
+
+
+def test_a_run_that_was_cut_early_counts_measurements_and_has_an_unknown_noise(
+    tmp_path: Path,
+) -> None:
+    whole = outcome(tmp_path, h100_box.rows())
+    planned = sum(whole.plan.rounds_of(case) for case in whole.plan.cases if not case.skipped)
+    cases = {row.case: 2 if place % 3 == 0 else 1 for place, row in enumerate(whole.rows)}
+    rows = [
+        replace(row, rounds=cases[row.case], round_values=row.round_values[: cases[row.case]])
+        for row in whole.rows
+    ]
+    line = counts_of(replace(whole, rows=rows, signum=2, again=whole.csv))
+    assert f"; {sum(cases.values())} of {planned} measurements in 61 s (49% measuring" in line
+    assert line.endswith("data quality unknown (one round does not show the noise)")
+
+
+def test_the_time_of_a_resumed_run_says_what_it_covers(tmp_path: Path) -> None:
+    shown = outcome(tmp_path, h100_box.rows())
+    rounds = shown.plan.rounds
+    assert f"; {rounds} of {rounds} rounds in 61 s (49% measuring" in counts_of(shown)
+    resumed = replace(shown, wall=replace(WALL, resumed=True))
+    assert f"; {rounds} of {rounds} rounds; 61 s since --resume (49% m" in counts_of(resumed)
+    assert "after 61 s since --resume" in repr(resumed)

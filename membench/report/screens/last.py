@@ -133,18 +133,32 @@ def _counts(outcome: RunOutcome, found: Quality) -> str:
         f"{found.cases[status]} {status}" for status in Status if found.cases.get(status)
     )
     cases = counted(sum(found.cases.values()), "case")
-    rounds = max((row.rounds or 0 for row in outcome.rows), default=0)
-    planned = counted(outcome.plan.rounds, "round")
-    grade = _GRADES[found.grade]
-    return f"{cases}: {words}; {rounds} of {planned} in {_wall(outcome.wall)}; data quality {grade}"
+    spent = _wall(outcome.wall)
+    done = (
+        f"{_progress(outcome)}; {spent}"
+        if outcome.wall.resumed
+        else f"{_progress(outcome)} in {spent}"
+    )
+    return f"{cases}: {words}; {done}; data quality {_GRADES[found.grade]}"
+
+
+def _progress(outcome: RunOutcome) -> str:
+    """The measured part of the plan, in rounds, or in measurements if the last round was cut."""
+    plan = outcome.plan
+    rounds = {row.case: row.rounds for row in outcome.rows if row.status is Status.OK}
+    if outcome.signum:
+        planned = sum(plan.rounds_of(case) for case in plan.cases if not case.skipped)
+        return f"{sum(rounds.values())} of {counted(planned, 'measurement')}"
+    return f"{max(rounds.values(), default=0)} of {counted(plan.rounds, 'round')}"
 
 
 def _wall(wall: Wall) -> str:
     def share(seconds: float) -> str:
         return f"{seconds / wall.total:.0%}" if wall.total > 0 else "0%"
 
+    since = " since --resume" if wall.resumed else ""
     return (
-        f"{format_seconds(wall.total)} ({share(wall.measuring)} measuring, "
+        f"{format_seconds(wall.total)}{since} ({share(wall.measuring)} measuring, "
         f"{share(wall.filling)} filling, {share(wall.verifying)} verifying, "
         f"{share(wall.overhead)} overhead)"
     )
