@@ -256,3 +256,9 @@ def test_cases_of_another_version_are_planned_as_such() -> None:
     found = {case.bench: (case.version, case.skipped) for case in cases}
     assert found["ddr/read"][0] == 99
     assert found["ddr/copy"][1] == "the membench of /py has no bench ddr/copy"
+
+
+def test_a_pair_without_a_value_ends_with_the_reason(membench: Membench) -> None:
+    done = membench("run", "--select", "ddr/skips", "--rounds", "4", "-o", "o.csv", *CHANGE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("Nothing was measured: 1 case skipped: needs a moon\n")

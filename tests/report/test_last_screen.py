@@ -219,3 +219,29 @@ def test_the_time_of_a_resumed_run_says_what_it_covers(tmp_path: Path) -> None:
     resumed = replace(shown, wall=replace(WALL, resumed=True))
     assert f"; {rounds} of {rounds} rounds; 61 s since --resume (49% m" in counts_of(resumed)
     assert "after 61 s since --resume" in repr(resumed)
+
+
+def test_a_run_without_a_value_ends_with_the_reason(tmp_path: Path) -> None:
+    whole = outcome(tmp_path, h100_box.rows())
+    names = [row.case for row in whole.rows]
+
+    def ended(statuses: dict[str, tuple[Status, str]]) -> list[str]:
+        rows = [
+            replace(row, status=statuses[row.case][0], reason=statuses[row.case][1], value=None)
+            for row in whole.rows
+            if row.case in statuses
+        ]
+        return printed(replace(whole, rows=rows), 400)
+
+    lines = ended(dict.fromkeys(names[:3], (Status.SKIPPED, "no GPU")))
+    assert lines[-1] == "Nothing was measured: 3 cases skipped: no GPU"
+    assert not any("%" in line or line.startswith("Next") for line in lines)
+    assert "3 cases: 3 skipped" in lines
+    *_, last, following = ended(
+        {
+            names[0]: (Status.FAILED, "broken"),
+            **dict.fromkeys(names[1:3], (Status.SKIPPED, "no GPU")),
+        }
+    )
+    assert last == "Nothing was measured: 2 of 3 cases skipped: no GPU"
+    assert following.startswith("Next: membench -v run --rounds 1 --select ")

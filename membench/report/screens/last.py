@@ -17,11 +17,17 @@ from membench.core.text import counted, shell_word
 from membench.core.units import format_seconds
 from membench.measure.run import RunOutcome, Wall
 from membench.report.screens.card import card
-from membench.report.screens.console import is_terminal, say_command
+from membench.report.screens.console import is_terminal, say, say_command
 from membench.report.screens.interrupted import NOTHING, print_files
 from membench.report.screens.judged import JudgedRung, checked, judged_ladder
 from membench.report.screens.kv_policy import print_policies
-from membench.report.screens.run import flags_of_all, print_flags, print_reasons, print_rows
+from membench.report.screens.run import (
+    flags_of_all,
+    nothing_measured,
+    print_flags,
+    print_reasons,
+    print_rows,
+)
 from membench.report.screens.serving import serving, serving_sentence
 from membench.report.screens.tier_table import print_tiers
 from membench.results.paths import sidecar_path
@@ -107,7 +113,10 @@ def _print_files(
 ) -> None:
     assert outcome.csv is not None
     print_files(console, outcome)
-    say_command(console, "Next: ", *_next(outcome, found, check))
+    if not found.rows:
+        say(console, nothing_measured(outcome.rows), "bold yellow")
+    if found.rows or outcome.signum or outcome.failed:
+        say_command(console, "Next: ", *_next(outcome, found, check))
     if not outcome.signum and found.rows:
         say_command(console, "Then: ", *_then(outcome))
 
@@ -133,6 +142,8 @@ def _counts(outcome: RunOutcome, found: Quality) -> str:
         f"{found.cases[status]} {status}" for status in Status if found.cases.get(status)
     )
     cases = counted(sum(found.cases.values()), "case")
+    if not found.rows:
+        return f"{cases}: {words}"
     spent = _wall(outcome.wall)
     done = (
         f"{_progress(outcome)}; {spent}"

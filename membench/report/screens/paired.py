@@ -25,6 +25,7 @@ from membench.report.screens.compare.view import arrange
 from membench.report.screens.console import is_terminal, say, say_command
 from membench.report.screens.interrupted import NOTHING
 from membench.report.screens.plan import print_estimate, print_families
+from membench.report.screens.run import nothing_measured
 
 
 def print_sides(console: Console, half: Half) -> None:
@@ -66,6 +67,11 @@ def print_paired(console: Console, outcome: PairedOutcome) -> None:
         say(console, "The machine is in the state of the last set-up command.")
     what = "Partial results" if outcome.signum else "Results"
     console.print(Text(f"{what}: {' and '.join(map(shown, files))}"), soft_wrap=True)
+    rows = [row for one in outcome.sides for row in one.rows]
+    if all(row.value is None for row in rows):
+        say(console, nothing_measured(rows), "bold yellow")
+        if not outcome.signum:
+            return
     again = outcome.sides[0].again
     if outcome.signum and again is not None:
         following = resume_command(again, pairing)

@@ -144,6 +144,14 @@ def _by_stat(
     return ("case", *map(str, stats), "flags"), rows
 
 
+def nothing_measured(rows: Sequence[Row]) -> str:
+    """A sentence for a run without a value, with the most frequent reason."""
+    cases = {row.case: f"{row.status}: {row.reason}" for row in rows}
+    (reason, most), *others = Counter(cases.values()).most_common()
+    which = f"{most} of {counted(len(cases), 'case')}" if others else counted(most, "case")
+    return f"Nothing was measured: {which} {reason}"
+
+
 def print_reasons(console: Console, rows: Sequence[Row], *, everything: bool = False) -> None:
     """Print the ids of failed cases, then of skipped cases.
 
