@@ -97,6 +97,13 @@ def test_two_gpus_are_compared_under_the_same_ids() -> None:
         prepare_pair(RunOptions(device="all", versus="device=cuda:1"), Silent())
 
 
+@pytest.mark.usefixtures("two_gpus")
+def test_a_gpu_that_no_selected_case_uses_is_refused() -> None:
+    options = RunOptions(select=("ddr/triad/*",), device="cuda:0", versus="device=cuda:1")
+    with pytest.raises(UsageError, match="no selected case that can run here uses a GPU"):
+        prepare_pair(options, Silent())
+
+
 def test_two_scratch_directories_are_compared(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()

@@ -173,6 +173,7 @@ def test_a_dry_run_names_the_sides_and_runs_no_command(membench: Membench) -> No
         ("env=CUDA_VISIBLE_DEVICES=1", "env=CUDA_VISIBLE_DEVICES would also affect processes"),
         ("scratch=/no/such/place", "the scratch path /no/such/place is not a directory"),
         ("device=gpu1", "device=gpu1 does not name one GPU"),
+        ("scratch=/tmp", "no selected case that can run here uses the scratch directory, so B"),
         ("device=cuda:7", "there is no cuda:7"),
         ("python=/no/such/python", "there is no executable program /no/such/python"),
     ],

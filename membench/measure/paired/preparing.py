@@ -17,7 +17,7 @@ from membench.measure.paired.sides import SIDES, beside
 from membench.measure.plan import make_plan
 from membench.measure.run import Prepared, prepare
 from membench.results.paths import check_unused
-from membench.results.plan import Pairing
+from membench.results.plan import Pairing, Plan
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
     """Make the plans of sides A and B. Write no file, and run no set-up command.
 
     Raises:
-        UsageError: ``options.versus`` is invalid, or does not fit the other options.
+        UsageError: ``options.versus`` is invalid, does not fit the other options, or changes
+            nothing that a selected case uses.
         OutputError: a results file exists.
         MembenchError: as in `prepare`.
     """
@@ -72,6 +73,7 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
     first = prepare(replace(options, rounds=rounds), observer)
     asked = replace(change.applied(options), rounds=rounds, seed=first.plan.seed)
     second = _other(first, asked, change, python)
+    _refuse_equal(change, first.plan, second.plan)
     files = [beside(first.csv, side) for side in SIDES]
     halves = []
     for place, prepared in enumerate((first, second)):
@@ -101,6 +103,23 @@ def _other(
     if python is not None:
         plan, machine = python.planned(plan), python.described(machine)
     return Prepared(plan, machine, first.csv)
+
+
+def _refuse_equal(change: Change, first: Plan, second: Plan) -> None:
+    """Raise `UsageError` if cases can run, but none uses the setting that ``change`` changes."""
+    cases = [case for case in (*first.cases, *second.cases) if not case.skipped]
+    if not cases:
+        return
+    if change.scratch is not None and not (first.scratch or second.scratch):
+        unused, globs = "the scratch directory", "'ssd/*'"
+    elif change.device and all(case.gpu is None for case in cases):
+        unused, globs = "a GPU", "'hbm/*'"
+    else:
+        return
+    raise UsageError(
+        f"no selected case that can run here uses {unused}, so B would equal A",
+        f"select cases that use it, such as --select {globs}",
+    )
 
 
 def _warn_of_versions(halves: Sequence[Half], observer: Observer) -> None:
