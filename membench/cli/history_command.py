@@ -92,9 +92,11 @@ def command(
         )
     from membench.analysis.history.reading import read_history
     from membench.analysis.history.summary import history_of
+    from membench.report.screens.console import warn_some
     from membench.results.reference_files import files_of
 
     record = read_history(files_of(places) or _of_this_machine())
+    warn_some(record.problems)
     history = history_of(record, select=select, every_case=every_case, thresholds=limits)
     if output is not None:
         from membench.report.page.write import write_page

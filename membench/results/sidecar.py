@@ -115,6 +115,25 @@ def verify_sha256(csv: Path, sidecar: Sidecar) -> bool:
     return digest(csv) == sidecar.sha256
 
 
+def is_original(csv: Path) -> bool | None:
+    """Whether ``csv`` is unchanged since its run; None without a sidecar or without its SHA-256.
+
+    Raises:
+        OutputError: ``csv`` cannot be read.
+        SchemaError: the sidecar cannot be read.
+    """
+    path = sidecar_path(csv)
+    if not path.exists():
+        return None
+    found = digest(csv)
+    # `to_json` writes the SHA-256 last. Parsing thousands of sidecars would take long.
+    if read_bytes(path, MAX_JSON).endswith(f'"sha256": "{found}"\n}}\n'.encode()):
+        return True
+    sidecar = read_plain(csv)
+    written = sidecar.get("sha256") if sidecar is not None else None
+    return None if not written else written == found
+
+
 def digest(csv: Path) -> str:
     """The SHA-256 of ``csv``, in hexadecimal.
 

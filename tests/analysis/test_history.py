@@ -222,6 +222,30 @@ def test_files_of_a_directory_that_are_none_are_named_and_given_ones_refused(
         read_history([])
 
 
+def test_edited_files_are_left_out_or_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = make_history(tmp_path / "box", 6)
+    edited, cut, *_ = sorted(box.glob("*.csv"))
+    cells = edited.read_text(encoding="ascii").split("\n", 2)
+    cells[1] = cells[1].replace(f",ok,{read_rows(edited)[0].value},", ",ok,99.5,")
+    edited.write_text("\n".join(cells), encoding="ascii")
+    cut.write_text(cut.read_text(encoding="ascii").rsplit("\n", 2)[0] + "\n", encoding="ascii")
+    with pytest.raises(SchemaError, match="not the median of the round values"):
+        read_history([edited])
+    code, out, err = call(capsys, "history", box)
+    assert code == 0
+    assert re.search(rf"not read: .*{edited.name}: .*not the median of the round values", out)
+    assert "99.5" not in out
+    assert err == f"Warning: {cut} was changed after its run\n"
+    for one in box.glob("*.json"):
+        one.write_text("{", encoding="ascii")
+    _, out, err = call(capsys, "history", box, "--json")
+    assert err.count("is not JSON; changes of the machine") == 3  # the other files are counted
+    assert "Warning: 2 more files with such a problem" in err
+    assert len(json.loads(out)["problems"]) == 5
+
+
 def test_two_machines_are_refused_and_two_names_of_one_are_not(tmp_path: Path) -> None:
     old = make_history(tmp_path / "old", 3, columns=[(0, {"machine": "old"})])
     new = make_history(tmp_path / "new", 6, columns=[(0, {"machine": "new"})])

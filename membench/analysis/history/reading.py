@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from membench.analysis.facts import AS_STARTED, paired_setting
+from membench.analysis.many_rounds import sorted_rounds
 from membench.analysis.sources import for_many_files
-from membench.core.errors import MembenchError, SchemaError, UsageError
+from membench.core.errors import MembenchError, OutputError, SchemaError, UsageError
 from membench.core.files import shown
 from membench.core.record import record
 from membench.core.terms import Better, Metric, Stat, Status, Tier
@@ -21,7 +22,7 @@ from membench.core.text import ascii_line
 from membench.results.compact.reader import read_measurements
 from membench.results.compact.row import Common, Measurement
 from membench.results.magnitude import fits
-from membench.results.sidecar import read_plain
+from membench.results.sidecar import is_original, read_plain
 
 _STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)\d\dZ")
 _REFERENCE = "reference"  # results/reference has runs of other people's machines
@@ -84,6 +85,8 @@ class RunRecord:
         failures: for each case, the number of runs in which it failed.
         repeated: number of files that repeat a run of another file.
         unread: files of a directory that were left out, each with the reason.
+        problems: files whose sidecar cannot be used, or that were changed after their run; a
+            sentence for each.
     """
 
     machines: tuple[str, ...]
@@ -92,6 +95,7 @@ class RunRecord:
     failures: Mapping[str, int] = field(default_factory=dict)
     repeated: int = 0
     unread: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
 
 def read_history(places: Sequence[Path]) -> RunRecord:
@@ -170,19 +174,24 @@ def _other_setting(path: Path) -> str:
 class _FileReading:
     def __init__(self) -> None:
         self.unread: dict[str, str] = {}
+        self._problems: list[str] = []
         self._runs: dict[str, HistoryRun] = {}
         self._rows: dict[str, list[Measurement]] = {}
         self._repeated = 0
 
     def add(self, path: Path, *, pipe: bool) -> None:
         by_run: dict[str, list[Measurement]] = {}
-        for row in read_measurements(path, pipe=pipe):
+        found = read_measurements(path, pipe=pipe)
+        _check_medians(path, found)
+        for row in found:
             if row.value is not None and not fits(row.value):
                 raise SchemaError(
                     f"{path}: {row.case}: {row.value:g} is not a possible measurement"
                 )
             if row.common.backend != "cited":
                 by_run.setdefault(row.run_id, []).append(row)
+        if by_run and path.is_file() and (problem := _problem(path)):
+            self._problems.append(ascii_line(problem))
         self._repeated += any(run in self._runs for run in by_run)
         for run, rows in by_run.items():
             if run not in self._runs:
@@ -222,7 +231,37 @@ class _FileReading:
             failures=failures,
             repeated=self._repeated,
             unread=self.unread,
+            problems=tuple(self._problems),
         )
+
+
+def _check_medians(path: Path, rows: Sequence[Measurement]) -> None:
+    """Raise `SchemaError` if the value of a row is not the median of its round values."""
+    by_count: dict[int, list[Measurement]] = {}
+    for row in rows:
+        if row.rounds_cell:
+            by_count.setdefault(row.common.rounds, []).append(row)
+    for count, some in by_count.items():
+        cells, values = [row.rounds_cell for row in some], [row.value for row in some]
+        if sorted_rounds(cells, count, values) is not None:
+            continue
+        for row in some:
+            try:
+                row.round_values  # noqa: B018 - the property checks the values
+            except SchemaError as error:
+                raise SchemaError(f"{path}: {error}", error.hint) from None
+
+
+def _problem(path: Path) -> str:
+    """Why the sidecar of ``path`` is not used, or that ``path`` was changed; empty if neither."""
+    try:
+        if is_original(path) is False:
+            return f"{shown(path)} was changed after its run"
+    except OutputError as error:
+        return str(error)
+    except SchemaError as error:
+        return f"{error}; changes of the machine and of the settings at this run are unknown"
+    return ""
 
 
 def _key(common: Common) -> SeriesKey:

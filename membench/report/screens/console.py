@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, Protocol, TextIO, cast
 
-from membench.core.text import one_line
+from membench.core.text import counted, one_line
 from membench.report.screens.styled import Styled
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _UNBOUNDED = 4096  # width for a pipe: without this number, Rich would wrap case ids at 80 columns
+_WARNINGS = 3  # maximum number of warnings of one kind
 _AT_ONCE = 1 << 16  # characters
 _TRAILING = re.compile(r"(?<! ) ++(?=\n)")  # possessive: matches each run of blanks once
 
@@ -177,6 +178,14 @@ def warn(message: str, hint: str = "") -> None:
     errors.print(Styled(f"Warning: {one_line(message)}", "bold yellow"))
     if hint:
         errors.print(Styled(f"Hint: {one_line(hint)}"))
+
+
+def warn_some(messages: Sequence[str]) -> None:
+    """Print the first of ``messages`` as warnings, and the number of the other messages."""
+    for message in messages[:_WARNINGS]:
+        warn(message)
+    if len(messages) > _WARNINGS:
+        warn(f"{counted(len(messages) - _WARNINGS, 'more file')} with such a problem")
 
 
 def is_terminal(stream: TextIO | None = None) -> bool:

@@ -28,6 +28,7 @@ def to_json(history: History) -> str:
         "lines": [_line(line) for line in history.lines],
         "repeated": record.repeated,
         "unread": dict(record.unread),
+        "problems": list(record.problems),
     }
     return json.dumps(data, indent=1, allow_nan=False) + "\n"
 
