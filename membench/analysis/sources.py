@@ -93,7 +93,7 @@ def read_source(path: Path) -> Source:
             if digest(path) != sidecar.get("sha256"):
                 problem = f"{path} was changed after its run: its numbers may be wrong"
     except MembenchError as error:
-        problem = f"{error}; the sidecar is not used"
+        problem = f"{error}; the sidecar is not used, so the facts about this run are unknown"
     return Source(path, rows, facts, ascii_line(problem), pair_id)
 
 

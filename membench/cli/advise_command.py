@@ -400,6 +400,7 @@ def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, 
 
 
 def _read(file: str) -> tuple[list[Row], Machine | None]:
+    from membench.core.errors import SchemaError
     from membench.core.plain import load
     from membench.core.snapshot import Machine
     from membench.results.magnitude import check_magnitude
@@ -411,8 +412,14 @@ def _read(file: str) -> tuple[list[Row], Machine | None]:
     path = Path(file)
     rows = read_rows(path)
     check_magnitude(rows)
-    sidecar = read_sidecar(path) if path.is_file() else None
-    return rows, None if sidecar is None else load(Machine, sidecar.machine)
+    try:
+        sidecar = read_sidecar(path) if path.is_file() else None
+        return rows, None if sidecar is None else load(Machine, sidecar.machine)
+    except SchemaError as error:
+        from membench.report.screens.console import warn
+
+        warn(f"{error}; the memory and the disks of the machine are unknown")
+        return rows, None
 
 
 def _list(as_json: bool) -> None:

@@ -143,6 +143,8 @@ def command(
     from membench.analysis.history.offsets import offsets_of
     from membench.analysis.requests import sides_of
     from membench.analysis.sources import without_collector
+    from membench.report.screens.compare.notes import problems
+    from membench.report.screens.console import warn_some
 
     def outcome() -> int:
         sides = sides_of(files, reference=reference or "", against=against or "", by=by or "")
@@ -153,6 +155,7 @@ def command(
             normalize=bool(normalize),
             offsets=offsets_of(sides),
         )
+        warn_some(problems(comparison))
         if fail_on and comparison.matched:
             check_gate(comparison, fail_on, cross_machine=cross_machine)
         most = None if everything or against is None else FARTHEST

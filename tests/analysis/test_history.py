@@ -237,7 +237,7 @@ def test_edited_files_are_left_out_or_named(
     assert code == 0
     assert re.search(rf"not read: .*{edited.name}: .*not the median of the round values", out)
     assert "99.5" not in out
-    assert err == f"Warning: {cut} was changed after its run\n"
+    assert err == f"Warning: {cut} was changed after its run: its numbers may be wrong\n"
     for one in box.glob("*.json"):
         one.write_text("{", encoding="ascii")
     _, out, err = call(capsys, "history", box, "--json")

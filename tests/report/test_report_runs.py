@@ -62,7 +62,7 @@ def test_the_sidecar_of_another_run_is_not_believed(
 def test_a_broken_sidecar_is_said_and_the_rows_are_used(results: Path, text: str) -> None:
     results.with_suffix(".json").write_text(text)
     (problem,) = problems(results)
-    assert problem.startswith("The sidecar of a.csv cannot be used: ")
+    assert problem.startswith("The sidecar of a.csv cannot be used, so machine, plan ")
     assert read_runs([results])[1][0].rows
 
 

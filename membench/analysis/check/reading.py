@@ -64,7 +64,12 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
                 machine, states = snapshot, [*states, *seen]
                 run_gpus |= run_gpu(sidecar.plan)
         except MembenchError as error:
-            problems.append(tr("{error}; the sidecar is not used", error=error))
+            problems.append(
+                tr(
+                    "{error}; the sidecar is not used, so the preconditions are unknown",
+                    error=error,
+                )
+            )
     names = list(dict.fromkeys(row.machine for row in rows))
     if not names:
         raise UsageError(

@@ -256,7 +256,7 @@ def _problem(path: Path) -> str:
     """Why the sidecar of ``path`` is not used, or that ``path`` was changed; empty if neither."""
     try:
         if is_original(path) is False:
-            return f"{shown(path)} was changed after its run"
+            return f"{shown(path)} was changed after its run: its numbers may be wrong"
     except OutputError as error:
         return str(error)
     except SchemaError as error:

@@ -139,7 +139,12 @@ def _sidecar(
         sidecar = read_sidecar(path)
     except SchemaError as error:
         problems.append(
-            tr("The sidecar of {file} cannot be used: {error}.", file=file, error=error)
+            tr(
+                "The sidecar of {file} cannot be used, so machine, plan and command are unknown: "
+                "{error}.",
+                file=file,
+                error=error,
+            )
         )
         return None
     if sidecar is None:

@@ -17,6 +17,7 @@ from membench.report.page.runs import read_runs
 from membench.report.page.sections import figures
 from membench.report.plots.ahead import Draw, drawn_ahead
 from membench.report.plots.style import DARK, LIGHT, Plot
+from membench.results.paths import sidecar_path
 
 if TYPE_CHECKING:
     from membench.thesis.claims.verdicts import Spread, Verdicts
@@ -82,6 +83,9 @@ def make_report(
         )
     _check(output)
     sources, runs = read_runs(files)
+    with_sidecar = [source for source in sources if sidecar_path(source.path).exists()]
+    for problem in (problem for source in with_sidecar for problem in source.problems):
+        warned(str(problem).rstrip("."), "")
 
     # The modules of the thesis are imported below, while the second process already draws.
     def judge() -> Verdicts:

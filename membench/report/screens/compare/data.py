@@ -16,7 +16,7 @@ from membench.analysis.comparison import Comparison
 from membench.analysis.finding import Difference
 from membench.analysis.line import ComparisonCell, Line
 from membench.core.text import guard
-from membench.report.screens.compare.notes import notes
+from membench.report.screens.compare.notes import notes, problems
 
 SCHEMA = "membench.compare/1"
 
@@ -74,7 +74,7 @@ def to_json(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
             }
             for absence in absences(comparison)
         ],
-        "notes": notes(comparison),
+        "notes": [*problems(comparison), *notes(comparison)],
     }
     yield _document(head).removesuffix("\n}") + ',\n "rows": ['
     for place, line in enumerate(lines):

@@ -22,6 +22,7 @@ from membench.report.screens.compare.notes import (
     absent_cases,
     fact_lines,
     notes,
+    problems,
     side_text,
     summary,
 )
@@ -57,7 +58,7 @@ def _lines(comparison: Comparison, blocks: Sequence[CompareBlock]) -> Iterator[s
         yield f"**{escaped(absence_text(absence))}**"
         yield ""
         yield from _items(absent_cases(absence))
-    yield from _items(notes(comparison))
+    yield from _items([*problems(comparison), *notes(comparison)])
 
 
 def _block(comparison: Comparison, block: CompareBlock, footnotes: Footnotes) -> Iterator[str]:

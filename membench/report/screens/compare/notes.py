@@ -105,10 +105,15 @@ def notes(comparison: Comparison) -> list[str]:
         *_noise(comparison),
         *_flags(comparison),
         *_sizes(comparison),
-        *(source.problem for side in comparison.sides for source in side.sources if source.problem),
         *_runs(comparison),
         *_sources(comparison),
     ]
+
+
+def problems(comparison: Comparison) -> list[str]:
+    """For each file with a problem: why its sidecar is not used, or that the file was changed."""
+    sources = (source for side in comparison.sides for source in side.sources)
+    return list(dict.fromkeys(source.problem for source in sources if source.problem))
 
 
 def _settling(comparison: Comparison) -> list[str]:
