@@ -12,6 +12,7 @@ from membench.cli import completion
 from membench.cli.word_lists import words_of
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE
 from membench.core.files import shown
+from membench.core.text import shell_word
 
 if TYPE_CHECKING:
     from membench.analysis.check.machine import MachineCheck
@@ -160,6 +161,8 @@ def command(
         click.echo(to_junit(checked.name, checked.check, missing, words), nl=False)
     else:
         _show(checked.name, checked.check, wrong, form)
+        if form == "table" and not expected and not checked.check.judged:
+            _suggest(paths[0], checked.similar)
     return EXIT_FINDING if wrong else EXIT_OK
 
 
@@ -214,6 +217,16 @@ def _measured(prepared: Prepared, watch: Watcher) -> RunOutcome:
     text = f"Results: {shown(outcome.csv or prepared.csv)}"
     watch.draw(lambda: watch.console.print(text, soft_wrap=True))
     return outcome
+
+
+def _suggest(file: Path, similar: tuple[str, ...]) -> None:
+    """Print how to give expected values."""
+    from membench.report.screens.console import console, say_command
+
+    remark = "another machine with such a processor" if similar else "a run in good condition"
+    for label in similar or ("GOOD.csv",):
+        command = f"membench check {shell_word(file)} --expect {label}"
+        say_command(console(), "Next: ", command, remark)
 
 
 def _show(name: str, check: MachineCheck, wrong: tuple[str, ...], form: str) -> None:

@@ -667,6 +667,30 @@ def test_data_sheets_are_compared_at_their_depth_alone(tmp_path: Path) -> None:
         assert line.share == pytest.approx(450 / 460)
 
 
+@pytest.mark.parametrize(
+    ("flags", "rounds", "expected", "brief"),
+    [
+        (("noisy",), (496.0, 951.0, 724.0), CheckVerdict.LOOK, "too noisy"),
+        ((), (496.0, 951.0, 724.0), CheckVerdict.FAIL, ""),
+        (("noisy",), (496.0, 800.0, 724.0), CheckVerdict.FAIL, ""),
+    ],
+)
+def test_a_row_too_noisy_to_judge_does_not_fail(
+    flags: tuple[str, ...], rounds: tuple[float, ...], expected: CheckVerdict, brief: str
+) -> None:
+    from membench.results.compact.row import of_row
+
+    row = next(
+        row
+        for row in h100_box.rows("quick", 1)
+        if row.metric is Metric.IOPS and "pattern=rand/block=4KiB/qd=32" in row.case
+    )
+    good = replace(row, value=930.0, rounds=3, round_values=(920.0, 930.0, 940.0), spread=0.02)
+    bad = replace(row, value=724.0, rounds=3, round_values=rounds, spread=0.41, flags=flags)
+    line = judge_device([bad], expectations("good.csv", [of_row(good)]))
+    assert (line.verdict, line.brief) == (expected, brief)
+
+
 def asked_for(row: Row) -> Row:
     """``row`` with ``size=256MiB`` and an older bench version."""
     case = row.case.replace("size=auto", "size=256MiB")
@@ -707,6 +731,21 @@ def test_every_word_of_the_table_is_explained_below_it(
     assert "\nshare: measured value / low end of the expected range; " in out
     _, out, _ = run(capsys, healthy, "--expect", "ref:h100-sxm", "--format", "md")
     assert "wide range: the expected range is wider" in out
+
+
+def test_a_check_without_verdict_names_what_to_compare_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row for row in h100_box.rows("quick", 0) if row.tier is Tier.DDR]
+    for device, source in (("AMD EPYC", "ref:epyc-zen4-2cpu-vm"), ("a CPU", "GOOD.csv")):
+        mine = tmp_path / "mine.csv"
+        write_rows(mine, [replace(row, device=device) for row in rows])
+        code, out, _ = run(capsys, mine)
+        assert code == 0
+        assert "not judged: no tier has a measurement" in out
+        assert f"\nNext: membench check {mine} --expect {source}    (" in out
+        assert "Next: " not in run(capsys, mine, "--expect", mine)[1]
+    assert "Next: " not in run(capsys, mine, "--format", "md")[1]
 
 
 def test_a_mistyped_expectation_is_asked_back() -> None:

@@ -15,6 +15,7 @@ from membench.analysis.check.rule import (
     without_range,
 )
 from membench.analysis.likeness import Likeness
+from membench.analysis.quality import NOISY
 from membench.core.case_id import split_case
 from membench.core.messages import clauses, listed, tr
 from membench.core.terms import INVALID_FLAGS, OFF_TIER_FLAGS, Better, PeakBasis, Status
@@ -97,6 +98,7 @@ def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
             tier=row.tier,
             metric=row.metric,
             better=row.better,
+            noisy=row.round_values if NOISY in row.flags else (),
         )
     else:
         share = share_of(value, expected.low, expected.high, row.better)

@@ -41,6 +41,10 @@ class MachineCheck:
     stragglers: tuple[Straggler, ...]
 
     @property
+    def judged(self) -> tuple[TierLine, ...]:
+        return tuple(one for one in self.lines if one.verdict is not CheckVerdict.NOT_JUDGED)
+
+    @property
     def tiers(self) -> dict[Tier, CheckVerdict]:
         """The verdict on each tier: the worst of its judged lines, or else `not judged`."""
         found: dict[Tier, list[CheckVerdict]] = {}

@@ -9,12 +9,14 @@ from membench.analysis.check.expected import expected_of
 from membench.analysis.check.machine import MachineCheck, check_machine
 from membench.analysis.check.preconditions import states_by_device
 from membench.analysis.check.tiers import run_gpu
+from membench.analysis.references import references
 from membench.core.errors import MembenchError, UsageError
 from membench.core.files import shown
 from membench.core.messages import listed, tr
 from membench.core.plain import load
 from membench.core.record import record
 from membench.core.snapshot import Machine
+from membench.core.terms import MEMORY
 from membench.machine.gpus.state import GpuState
 from membench.results.magnitude import check_magnitude
 from membench.results.schema import Row
@@ -26,12 +28,16 @@ from membench.results.table import read_rows
 class CheckedFile:
     """The results of a check of the machine ``name``.
 
-    ``problems`` are the reasons why a sidecar was not used, one line each.
+    Attributes:
+        problems: the reasons why a sidecar was not used, one line each.
+        similar: if no line is judged, the labels of other machines' runs with the same names of
+            processors or GPUs.
     """
 
     name: str
     check: MachineCheck
     problems: tuple[str, ...] = ()
+    similar: tuple[str, ...] = ()
 
 
 def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
@@ -84,7 +90,14 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
         )
     figures = expected_of(expected, rows, machine, paths)
     check = check_machine(rows, machine, figures, states_by_device(machine, states), run_gpus)
-    return CheckedFile(names[0], check, tuple(problems))
+    similar = () if check.judged else _similar(rows, check.references)
+    return CheckedFile(names[0], check, tuple(problems), similar)
+
+
+def _similar(rows: Sequence[Row], used: Sequence[str]) -> tuple[str, ...]:
+    here = {row.device for row in rows if row.tier in MEMORY and row.device}
+    found = (one for one in references() if one.kind == "measured" and one.label not in used)
+    return tuple(one.label for one in found if not here.isdisjoint(one.devices))
 
 
 def gpu_states(sidecar: Sidecar) -> list[GpuState]:

@@ -8,6 +8,7 @@ published measurements, because root complexes and switches differ.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from membench.core.messages import tr
@@ -72,11 +73,19 @@ def width(low: float, high: float) -> float:
 
 
 def judge(
-    value: float, low: float, high: float, *, tier: Tier, metric: Metric, better: Better
+    value: float,
+    low: float,
+    high: float,
+    *,
+    tier: Tier,
+    metric: Metric,
+    better: Better,
+    noisy: Sequence[float] = (),
 ) -> TierJudgement:
     """Judge ``value`` against the expected range.
 
-    ``value``, ``low`` and ``high`` are above 0 and have the same unit.
+    ``value``, ``low`` and ``high`` are above 0 and have the same unit. ``noisy`` are the rounds of
+    a row that is too noisy for the verdict "fail" if one of the rounds passes.
     """
     share = share_of(value, low, high, better)
     best = value / high if better is Better.HIGHER else low / value
@@ -98,13 +107,19 @@ def judge(
             tr("the expected range is wider than 10 %: only the ratio is shown"),
             tr("wide range"),
         )
-    if tier is Tier.LINK:
-        return TierJudgement(
-            CheckVerdict.GOOD if share >= LINK - _DUST else CheckVerdict.FAIL, share
-        )
-    if share >= PASS - _DUST:
+    least = (LINK if tier is Tier.LINK else PASS) - _DUST
+    if share >= least:
         return TierJudgement(CheckVerdict.GOOD, share)
-    return TierJudgement(CheckVerdict.LOOK if share >= LOOK - _DUST else CheckVerdict.FAIL, share)
+    if tier is not Tier.LINK and share >= LOOK - _DUST:
+        return TierJudgement(CheckVerdict.LOOK, share)
+    if any(share_of(one, low, high, better) >= least for one in noisy):
+        return TierJudgement(
+            CheckVerdict.LOOK,
+            share,
+            tr("the row is too noisy to judge: some of its rounds pass"),
+            tr("too noisy"),
+        )
+    return TierJudgement(CheckVerdict.FAIL, share)
 
 
 def without_range(value: float, peak: float | None, better: Better) -> TierJudgement:

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from membench.analysis.check.machine import MachineCheck
 from membench.analysis.check.requirements import Requirements, failures
-from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.quality import NOISY, Grade, Quality, quality
 from membench.core.errors import MembenchError
 from membench.core.terms import Status
@@ -131,7 +130,7 @@ def _check(outcome: RunOutcome) -> MachineCheck | None:
 
 
 def _held(check: MachineCheck) -> str:
-    judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
+    judged = len(check.judged)
     lines = counted(len(check.lines), "line")
     held = f"Compared with {', '.join(check.references)}: {judged} of {lines} judged"
     return f"{held}; the table shows the worst of each tier   (membench check FILE shows all)"

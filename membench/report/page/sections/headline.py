@@ -188,7 +188,7 @@ def _held(one: JudgedRun) -> Line:
     check = one.check
     if check is None:
         return ()
-    judged = sum(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
+    judged = len(check.judged)
     text = tr(
         "The check compares this run with {references}. The check could judge {judged} of {lines} "
         "lines. The table shows the worst line of each tier.",

@@ -8,7 +8,6 @@ from typing import Any
 
 from membench.analysis.check.lines import DeviceLine, ReferenceRange, TierLine
 from membench.analysis.check.machine import MachineCheck
-from membench.analysis.check.rule import CheckVerdict
 from membench.core.terms import UNIT
 from membench.report.screens.check.words import answer
 
@@ -18,7 +17,7 @@ SCHEMA = "membench.check/1"
 def _right(check: MachineCheck, failures: Sequence[str]) -> bool | None:
     if failures:
         return False
-    judged = any(line.verdict is not CheckVerdict.NOT_JUDGED for line in check.lines)
+    judged = bool(check.judged)
     return True if judged else None
 
 

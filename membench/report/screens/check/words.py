@@ -179,7 +179,7 @@ def answer(check: MachineCheck, failures: Iterable[str]) -> str:
     found = list(failures)
     if found:
         return tr("the check failed: {failures}", failures="; ".join(found))
-    judged = [line for line in check.lines if line.verdict is not CheckVerdict.NOT_JUDGED]
+    judged = check.judged
     if not judged:
         return tr("not judged: no tier has a measurement, an expected value and met preconditions")
     look = [line for line in judged if line.verdict is CheckVerdict.LOOK]
