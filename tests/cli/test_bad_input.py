@@ -138,7 +138,7 @@ FILES = [
     ("history nofolder", "check the file name"),
     ("history text.json", ""),
     ("fleet report nofolder", "(-o) of a fleet run"),
-    ("run --resume nofile.csv", "--resume FILE.csv"),
+    ("run --resume nofile.csv", "give --resume the path"),
     ("run --scratch /no/such/folder --dry-run", "directory"),
     ("run --select ddr/copy -o run.csv --dry-run", "another file"),
     ("doctor --scratch /no/such/folder", "existing directory"),
