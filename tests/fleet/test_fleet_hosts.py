@@ -103,7 +103,7 @@ def test_a_ledger_is_what_was_written_and_the_newest_is_found(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": "membench.run/1"}, "not a membench.fleet/1"),
+        ({"schema": "membench.run/1"}, "the schema is not membench.fleet/1"),
         ({"fleet_id": "../../x"}, "fleet_id"),
         ({"hosts": [{"name": "a", "csv": "../a.csv"}]}, "outside the directory"),
         ({"hosts": [{"name": "a", "csv": "/etc/passwd"}]}, "outside the directory"),
