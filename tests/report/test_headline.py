@@ -34,6 +34,7 @@ def test_of_a_cited_figure_it_says_only_what_is_known() -> None:
     assert "not measured by membench: cited" in words(table)
     assert "of the peak that the device reports" in words(table)
     assert "unknown" not in words(table)
+    assert "Link between GPUs: " in words(table)
     assert "round" not in words(table)
     assert all("All values are cited figures." in str(block) for block in quality)
 

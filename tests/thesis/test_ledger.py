@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from gpu_box import make_box, make_row
 
+from membench.benches import registry
 from membench.core.errors import UsageError
 from membench.core.terms import ClaimClass, ClaimVerdict, Metric
 from membench.thesis.claims.assumptions import shipped
+from membench.thesis.claims.commands import measuring
 from membench.thesis.claims.device_names import device_key
 from membench.thesis.claims.draws import Floats
 from membench.thesis.claims.ledger import LedgerError, Part, ledger, parse_ledger
@@ -219,3 +221,13 @@ def test_a_claim_is_found_by_its_id_or_that_of_a_part() -> None:
     for name in ("C99", "C01h", "C13A1", ""):
         with pytest.raises(UsageError, match=f"no claim '{name}'"):
             told.claim(name)
+
+
+def test_the_command_that_measures_an_input_has_a_profile_with_the_input() -> None:
+    benches = registry().benches.values()
+    for need in ledger().inputs.values():
+        start = need.select[0].partition("*")[0].rstrip("/")
+        quick = any("quick" in one.profiles for one in benches if one.name.startswith(start))
+        assert need.full is not quick, need.name
+    (run, _) = measuring(ledger(), ledger().claim("C16").parts)
+    assert run.startswith("membench run --profile full --select ")

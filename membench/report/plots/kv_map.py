@@ -54,6 +54,14 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _finding(series: Sequence[Series]) -> str:
+    if len(series) == 1:  # a single method cannot be the fastest
+        top = max(series[0].points, key=lambda point: point.y)
+        return tr(
+            "{method} reaches {rate} GB/s with blocks of {size}.",
+            method=series[0].label or "kv/h2d",
+            rate=significant(top.y, 3),
+            size=format_size(int(top.x)),
+        )
     best = {
         point.x: (one.label, point.y)
         for one in series

@@ -15,13 +15,17 @@ from membench.core.units import format_size
 from membench.report.screens.console import say
 from membench.report.screens.explain_topics import counting, dangers, next_steps
 
+_OF_OTHER_TOOLS = frozenset({"best-of", "short-run"})
+"""Flags of imported results, for which `membench doctor` finds no cause."""
+
 
 def print_flag(console: Console, flag: Flag) -> None:
     console.print(Text(flag.code, "bold"))
     say(console, f"What: {flag.meaning}")
     say(console, f"How bad: {flag.weight}")
     say(console, f"What to do: {flag.remedy}")
-    _print_next(console, ("membench doctor",))
+    if flag.code not in _OF_OTHER_TOOLS:
+        _print_next(console, ("membench doctor",))
 
 
 def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) -> None:
@@ -50,7 +54,7 @@ def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) ->
     console.print("Possible problems (each is a flag in the results):")
     for flag in dangers(bench):
         say(console, f"{flag.code}: {flag.meaning}", indent=2)
-    _print_next(console, next_steps(bench))
+    _print_next(console, next_steps(bench, quick=bool(cases["quick"])))
 
 
 def _asked(case: Case, name: str) -> str:

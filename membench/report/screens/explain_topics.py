@@ -43,7 +43,10 @@ def prefix(bench: Bench) -> str:
 
 
 def counting(bench: Bench) -> str:
-    if Metric.BANDWIDTH not in {metric for metric, _ in bench.yields}:
+    metrics = {metric for metric, _ in bench.yields}
+    if Metric.ENERGY in metrics:
+        return "the payload: each byte that the bench reads or copies counts once"
+    if Metric.BANDWIDTH not in metrics:
         return "no bytes: the time of one operation, or operations per second"
     if prefix(bench) in _COPIES:
         return "the payload: each copied byte counts once, even if the work copies it several times"
@@ -62,8 +65,10 @@ def dangers(bench: Bench) -> list[Flag]:
     return [FLAGS[code] for code in codes if code in FLAGS]
 
 
-def next_steps(bench: Bench) -> tuple[str, ...]:
+def next_steps(bench: Bench, *, quick: bool) -> tuple[str, ...]:
+    """Commands that measure and list the bench; ``quick``: whether the quick profile has it."""
+    profile = "" if quick else "--profile full "
     return (
-        f"membench run --select '{bench.name}'",
+        f"membench run {profile}--select '{bench.name}'",
         f"membench list --profile full --select '{bench.name}'",
     )

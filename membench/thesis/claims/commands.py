@@ -59,6 +59,7 @@ def measuring(told: Ledger, parts: Iterable[Part]) -> tuple[str, ...]:
     if not globs:
         return ()
     select = "".join(f" --select '{glob}'" for glob in globs)
+    select = " --profile full" * any(need.full for need in needs) + select
     runs = [f"membench run{select} -o mybox.csv"]
     if any(need.machines > 1 for need in needs):
         runs.append(f"membench run{select} -o other.csv")

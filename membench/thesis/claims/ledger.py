@@ -33,6 +33,7 @@ class Input:
             if there is none.
         machines: 2 if the input is a ratio between two machines, otherwise 1.
         typical: approximate value on an H100, such as ``700 TFLOP/s``, for examples of `--assume`.
+        full: whether only the full profile measures the first glob of ``select``.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Input:
     peak: str = ""
     machines: int = 1
     typical: str = ""
+    full: bool = False
 
     @property
     def dimension(self) -> str:
@@ -68,6 +70,7 @@ class Awaited:
     Attributes:
         what: the quantity in words.
         example: a value in ``unit`` that would decide the part, for examples of `--assume`.
+        full: whether only the full profile measures the first glob of ``select``.
     """
 
     name: str
@@ -230,7 +233,11 @@ def _awaited(name: str, table: Mapping[str, Any]) -> Awaited:
 def _input(name: str, table: Mapping[str, Any]) -> Input:
     where = f"input {name}"
     _check_keys(
-        Input, table, where, optional={"stat", "peak", "machines", "typical"}, given={"name"}
+        Input,
+        table,
+        where,
+        optional={"stat", "peak", "machines", "typical", "full"},
+        given={"name"},
     )
     try:
         return Input(

@@ -208,7 +208,7 @@ def _behind(ladders: Mapping[str, Sequence[JudgedRung]]) -> Section:
                 label: tuple[Line, ...] = ((run,),) if several else ()
                 value = format_value(row.metric, row.value or 0.0)
                 cells: tuple[Line, ...] = (
-                    (_title(row),),
+                    (_title(row, peer=one.rung.peer),),
                     (value,),
                     (Code(row.case), " ", about(row)),
                     (listed(_facts(row)),),
@@ -228,8 +228,9 @@ def _behind(ladders: Mapping[str, Sequence[JudgedRung]]) -> Section:
     return Section("headline-cases", title, (table,), folded=True)
 
 
-def _title(row: Row) -> str:
-    tier, metric = TIERS[row.tier], METRICS[row.metric]
+def _title(row: Row, *, peer: bool) -> str:
+    tier = tr("Link between GPUs") if peer else TIERS[row.tier]
+    metric = METRICS[row.metric]
     if row.stat is not Stat.MEDIAN:
         return tr("{tier}: {metric}, {stat}", tier=tier, metric=metric, stat=row.stat)
     return tr("{tier}: {metric}", tier=tier, metric=metric)

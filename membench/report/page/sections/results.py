@@ -28,6 +28,11 @@ _ABOUT = tr(
     "round. Flags are explained {link}.",
     link=Link(tr("further down"), "flags"),
 )
+_ABOUT_SEVERAL = tr(
+    "The value of a row is the median of the rounds. Flags are explained {link}.",
+    link=Link(tr("further down"), "flags"),
+)
+"""For tables of several runs, which have no column of ranges."""
 
 
 def section(runs: Sequence[Run]) -> Section:
@@ -43,7 +48,7 @@ def section(runs: Sequence[Run]) -> Section:
     return Section(
         "results",
         tr("Results"),
-        (Paragraph((_ABOUT,)),),
+        (Paragraph((_ABOUT if len(runs) == 1 else _ABOUT_SEVERAL,)),),
         tuple(
             Section(f"results-{tier}", _headed(tier, counts[tier]), tuple(tables), folded=True)
             for tier, tables in by_tier.items()

@@ -154,9 +154,12 @@ def _noise(comparison: Comparison) -> Iterator[str]:
         and (spread := line.figures.largest_spread) > line.threshold
     ]
     if spreads:
+        # Nobody can repeat a published figure, so only the own side can be measured again.
+        cited = any(one.cited for side in comparison.sides for one in commons_of(side.rows))
+        remedy = "measure again" if cited else SEVERAL_RUNS
         yield (
             f"{len(spreads)} noisy: the spread between rounds is above the threshold, "
-            f"up to {max(spreads):.1%}; close other programs, and {SEVERAL_RUNS}"
+            f"up to {max(spreads):.1%}; close other programs, and {remedy}"
         )
 
 
