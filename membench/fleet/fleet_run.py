@@ -193,7 +193,9 @@ class FleetRun:
                         "the worker of this host was lost and did not connect again",
                     )
                 else:
-                    self._set(name, HostState.MISSING, "no usable worker of this host has connected")
+                    self._set(
+                        name, HostState.MISSING, "no usable worker of this host has connected"
+                    )
 
     def _warn_of_versions(self, workers: Iterable[HostWorker]) -> None:
         """Warn once about each other version of membench.
