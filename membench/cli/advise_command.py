@@ -87,7 +87,8 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "contexts",
     callback=_contexts,
     metavar="N,..",
-    help="Context lengths in tokens, separated by commas; 32K is 32768, 32k is 32000.",
+    help="Context lengths in tokens, separated by commas; 32K is 32768, 32k is 32000.  "
+    "[required, unless --model is list]",
 )
 @click.option(
     "--block-tokens",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +15,8 @@ from membench.core.errors import EXIT_FINDING, EXIT_OK, NothingMatched
 
 if TYPE_CHECKING:  # the module imports numpy, which --help does not need
     from membench.analysis.comparison import Comparison
+    from membench.analysis.sides import Side
+    from membench.core.terms import Tier
 
 FARTHEST = 10
 """Number of rows in the table of a comparison with `--against` but without `--all`."""
@@ -180,6 +182,15 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str], *, selected: bool
             "leave out --normalize, which divides each value by 'peak'",
         )
     if not comparison.matched:
+        measured, others = _tiers(comparison.sides[:1]), _tiers(comparison.sides[1:])
+        if not selected and set(measured).isdisjoint(others):
+            raise NothingMatched(
+                "the reference and the compared files have no tier in common: the reference has "
+                f"{', '.join(measured) or 'none'}, the compared files have "
+                f"{', '.join(others) or 'none'}",
+                "choose results of the same kind of device; 'membench list --references' lists "
+                "the devices of the references",
+            )
         raise NothingMatched(
             "the reference and the compared files have no measured case in common"
             + (" that matches --select" if selected else ""),
@@ -192,6 +203,15 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str], *, selected: bool
         words = ", ".join(f"{count} {name}" for name, count in hits.items())
         click.echo(f"Found: {words} (--fail-on {','.join(fail_on)})", err=True)
     return EXIT_FINDING if hits else EXIT_OK
+
+
+def _tiers(sides: Iterable[Side]) -> tuple[Tier, ...]:
+    """The tiers with values in ``sides``, in the order of `Tier`."""
+    from membench.core.terms import Tier
+
+    rows = (row for side in sides for row in side.rows)
+    found = {row.tier for row in rows if row.value is not None}
+    return tuple(tier for tier in Tier if tier in found)
 
 
 def _show(

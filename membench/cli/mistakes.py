@@ -16,6 +16,15 @@ _SUGGESTED = re.compile(r" (?:Did you mean .*\?|\(Possible [a-z]+: .*\))$", re.D
 _NO_COMMAND = re.compile(r"No such command '(.*)'", re.DOTALL)
 
 
+_SAME = {  # (command, option of another command) -> the option that means the same
+    ("check", "--against"): "--expect",
+    ("check", "--ref"): "--expect",
+    ("compare", "--expect"): "--against",
+    ("report", "--against"): "a second FILE or ref:NAME",
+    ("report", "--expect"): "a second FILE or ref:NAME",
+}
+
+
 class BadValue(click.BadParameter):
     """An invalid value of an option or argument; ``hint`` is the remedy."""
 
@@ -51,9 +60,9 @@ def described(error: click.UsageError, command: str) -> tuple[str, str]:
     if isinstance(error, BadValue) and error.hint:
         return message, error.hint
     if isinstance(error, click.NoSuchOption):
-        return f"No such option '{error.option_name}'", asked_back(
-            error.possibilities or ()
-        ) or usual
+        same = _SAME.get((error.ctx.info_name or "", error.option_name)) if error.ctx else None
+        hint = f"use {same}" if same else asked_back(error.possibilities or ()) or usual
+        return f"No such option '{error.option_name}'", hint
     known: tuple[str, ...] = ()
     if isinstance(error, click.BadParameter) and error.param is not None:
         choices = getattr(error.param.type, "choices", ())

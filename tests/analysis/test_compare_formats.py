@@ -483,6 +483,17 @@ def test_nothing_in_common_still_shows_what_there_is(
     )
 
 
+def test_nothing_in_common_of_other_tiers_asks_for_other_devices(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    a = write(tmp_path / "a.csv", row(around(1), "ddr/x"))
+    code, _, err = run_cli(capsys, a, "--against", "ref:h100-sxm")
+    assert code == 4
+    assert "hbm, gpu, link, the compared files have ddr" in err
+    assert "Hint: choose results of the same kind of device" in err
+    assert "--select" not in err
+
+
 @pytest.mark.parametrize("value", ["0", "-3", "nan", "inf", "1e400", "fast"])
 def test_a_value_that_cannot_be_is_refused(
     capsys: pytest.CaptureFixture[str], old: Path, value: str

@@ -89,6 +89,8 @@ NAMES = [
     ("frobnicate", "membench --help"),
     ("chek run.csv", "did you mean check?"),
     ("fleet repot x", "did you mean report?"),
+    ("check run.csv --against ref:h100-sxm", "use --expect"),
+    ("compare run.csv --expect ref:h100-sxm", "use --against"),
     ("check run.csv --exepct auto", "did you mean --expect"),
     ("info --nonsense", "--help"),
 ]
