@@ -17,7 +17,7 @@ from membench.core.terms import FLAGS
 def command(what: str) -> None:
     """Explain a flag (such as noisy), a bench (ddr/copy), a case id or a claim (C13)."""
     from membench.report.screens.console import console
-    from membench.report.screens.explain import print_bench, print_flag
+    from membench.report.screens.explain import print_bench, print_case, print_flag, print_flags
 
     if what in FLAGS:
         print_flag(console(), FLAGS[what])
@@ -33,17 +33,20 @@ def command(what: str) -> None:
     from membench.core.case import PROFILES
     from membench.core.globs import matches, near
     from membench.machine import snapshot
+    from membench.measure.availability import Site, why_not
+    from membench.measure.options import RESULTS
     from membench.results.reference_files import PREFIX
 
     benches = registry().benches
-    machine = snapshot()
+    machine = snapshot([RESULTS])
     found = [
         bench
         for bench in benches.values()
         if matches(bench.name, what) or what.startswith(f"{bench.name}/")
     ]
+    pattern = any(sign in what for sign in "*?[")
     if not found:
-        if any(sign in what for sign in "*?["):
+        if pattern:
             raise NothingMatched(f"no bench matches '{what}'", near(what, benches))
         raise UsageError(
             f"'{what}' is not the name of a flag, bench, case or claim",
@@ -51,8 +54,17 @@ def command(what: str) -> None:
             if what.startswith(PREFIX)
             else did_you_mean(what, [*FLAGS, *benches], "membench list names the cases"),
         )
+    shown = console()
     for number, bench in enumerate(found):
         if number:
             click.echo()
+        named = what.startswith(f"{bench.name}/") and not pattern
+        case = bench.asked(what, machine) if named else None
+        if case is not None:
+            site = Site(machine, scratch=machine.filesystems[-1])
+            print_case(shown, case, why_not(case, bench.backend, site))
         cases = {profile: list(bench.cases(profile, machine)) for profile in PROFILES}
-        print_bench(console(), bench, cases)
+        print_bench(shown, bench, cases, alone=len(found) == 1)
+    if len(found) > 1:
+        click.echo()
+        print_flags(shown, found)

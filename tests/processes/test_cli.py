@@ -172,7 +172,8 @@ def test_every_flag_is_explained(membench: Membench, code: str) -> None:
 def test_benches_and_cases_are_explained(membench: Membench, what: str) -> None:
     done = membench("explain", what)
     assert done.returncode == 0
-    assert done.stdout.startswith("ddr/steady\nOverwrites memory.\n")
+    assert "ddr/steady\nOverwrites memory.\n" in done.stdout
+    assert ("ddr/steady/n=2\nValues: n=2\n" in done.stdout) == ("=" in what)
     assert "Yields: bandwidth (median), GB/s, higher is better" in done.stdout
     assert "quick: 3 cases; n=1,2,3" in done.stdout
 

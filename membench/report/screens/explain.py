@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from membench.core.axes import AUTO
+from membench.core.axes import AUTO, Value
 from membench.core.case import Bench, Case
 from membench.core.terms import BETTER, UNIT, Flag
 from membench.core.text import counted
-from membench.core.units import format_size
+from membench.core.units import about_size, format_size, significant
 from membench.report.screens.console import say
 from membench.report.screens.explain_topics import counting, dangers, next_steps
 
@@ -28,8 +28,36 @@ def print_flag(console: Console, flag: Flag) -> None:
         _print_next(console, ("membench doctor",))
 
 
-def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) -> None:
-    """Print a bench; ``cases`` maps each profile to the cases of the bench."""
+def print_case(console: Console, case: Case, why_not: str) -> None:
+    """Print the values and the costs of ``case``; ``why_not`` is empty if the case can run here."""
+    console.print(Text(case.id, "bold"), soft_wrap=True)
+    values = [f"{name}={_shown(case, name, value)}" for name, value in case.params]
+    say(console, f"Values: {', '.join(one for one in values if not one.endswith('='))}")
+    costs = [f"about {significant(case.seconds, 2)} s per round"]
+    costs += [f"{about_size(case.memory)} of memory"] if case.memory else []
+    costs += [f"{about_size(case.gpu_memory)} of GPU memory"] if case.gpu_memory else []
+    costs += [f"a file of {about_size(case.disk)}"] if case.disk else []
+    say(console, f"Cost: {', '.join(costs)}")
+    say(console, f"Here: cannot run: {why_not}" if why_not else "Here: can run")
+    console.print()
+
+
+def print_flags(console: Console, benches: Sequence[Bench]) -> None:
+    """Print the meaning of each flag that rows of ``benches`` are likely to have."""
+    console.print("Possible problems (each is a flag in the results):")
+    for flag in dict.fromkeys(flag for bench in benches for flag in dangers(bench)):
+        say(console, f"{flag.code}: {flag.meaning}", indent=2)
+
+
+def print_bench(
+    console: Console, bench: Bench, cases: dict[str, list[Case]], *, alone: bool = True
+) -> None:
+    """Print a bench.
+
+    Args:
+        cases: for each profile, the cases of the bench.
+        alone: whether to print the meaning of each flag, and not only the code.
+    """
     console.print(Text(bench.name, "bold"))
     console.print(Text(bench.description or "(not described)"))
     console.print()
@@ -44,17 +72,22 @@ def print_bench(console: Console, bench: Bench, cases: dict[str, list[Case]]) ->
         values: dict[str, dict[str, None]] = {}
         for case in several:
             for name, value in case.params:
-                text = _asked(case, name)
-                shown = f"{AUTO} (here {format_size(int(value))})" if text == AUTO else text
-                values.setdefault(name, {})[shown] = None
+                values.setdefault(name, {})[_shown(case, name, value)] = None
         axes = "; ".join(f"{name}={','.join(texts)}" for name, texts in values.items())
         say(console, f"{profile}: {counted(len(several), 'case')}; {axes}")
     console.print()
     say(console, f"Bytes counted: {counting(bench)}")
-    console.print("Possible problems (each is a flag in the results):")
-    for flag in dangers(bench):
-        say(console, f"{flag.code}: {flag.meaning}", indent=2)
+    if alone:
+        print_flags(console, [bench])
+    else:
+        say(console, f"Possible flags: {', '.join(flag.code for flag in dangers(bench))}")
     _print_next(console, next_steps(bench, quick=bool(cases["quick"])))
+
+
+def _shown(case: Case, name: str, value: Value) -> str:
+    """The value of the axis ``name`` as in the id, with the bytes of ``auto``; may be empty."""
+    text = _asked(case, name)
+    return f"{AUTO} (here {format_size(int(value))})" if text == AUTO else text
 
 
 def _asked(case: Case, name: str) -> str:
