@@ -30,7 +30,7 @@ from membench.core.terms import Metric, Stat, Status, Tier
 from membench.report.plots.style import Plot
 from membench.report.screens.history import plots
 from membench.report.screens.history.screen import print_history
-from membench.report.screens.history.words import band_text
+from membench.report.screens.history.words import band_text, latest_text, now_text
 from membench.results.compact.row import of_row
 from membench.results.table import read_rows, write_rows
 
@@ -443,6 +443,16 @@ def test_compare_names_the_offset_of_other_runs(
     several = [("a", read_source(first)), ("a", read_source(second)), ("b", read_source(one))]
     assert offsets_of(make_sides(several)) is None
     assert offsets_of([sides[0], replace(sides[0], label="c")]) is None
+
+
+def test_a_narrow_terminal_cuts_off_no_number(tmp_path: Path) -> None:
+    made = history_of(read_history([make_history(tmp_path / "box", 12)]))
+    text = io.StringIO()
+    print_history(Console(file=text, width=40), made)
+    printed = " ".join(text.getvalue().split())
+    for line in made.lines:
+        for cell in (now_text(line), latest_text(line), band_text(line)):
+            assert cell in printed
 
 
 @pytest.mark.parametrize("width", [80, 200])

@@ -31,6 +31,10 @@ class TextTable:
     def widths(self) -> tuple[int, ...]:
         return widths([self.head, *self.rows])
 
+    def fits(self, width: int) -> bool:
+        """Whether all columns fit side by side in ``width`` characters."""
+        return sum(self.widths) + GAP * (len(self.widths) - 1) <= width
+
 
 def drawn(table: TextTable, width: int) -> RenderableType:
     """The table for Rich.
@@ -41,7 +45,7 @@ def drawn(table: TextTable, width: int) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    if sum(table.widths) + GAP * (len(table.widths) - 1) <= width:
+    if table.fits(width):
         made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
         made.add_column(table.head[0], no_wrap=True)
         for heading in table.head[1:-1]:

@@ -53,6 +53,11 @@ def _print_lines(console: Console, history: History) -> None:
     if not beside and len({name(line) for line in history.lines}) < len(history.lines):
         console.print(drawn(_by_case(history), console.width))
         return
+    narrow = _by_tier(history)
+    if not narrow.fits(console.width):
+        console.print(drawn(narrow, console.width))
+        _print_cases(console, history)
+        return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("tier", no_wrap=True)
     for title in ("runs", "median", "noise band", "latest"):
@@ -69,10 +74,20 @@ def _print_lines(console: Console, history: History) -> None:
         table.add_row(*cells, *((Text(line.key.case, "dim"),) if beside else ()))
     console.print(table)
     if not beside:
-        console.print()
-        for line in history.lines:
-            text = Text.assemble((f"{name(line)}: ", "dim"), line.key.case)
-            console.print(text, soft_wrap=True)
+        _print_cases(console, history)
+
+
+def _print_cases(console: Console, history: History) -> None:
+    console.print()
+    for line in history.lines:
+        text = Text.assemble((f"{name(line)}: ", "dim"), line.key.case)
+        console.print(text, soft_wrap=True)
+
+
+def _by_tier(history: History) -> TextTable:
+    """The table without case ids, for a terminal that is too narrow for the ordinary table."""
+    by_case = _by_case(history)
+    return TextTable(None, by_case.head[1:], tuple(row[1:] for row in by_case.rows))
 
 
 def _by_case(history: History) -> TextTable:
