@@ -27,7 +27,7 @@ from membench.report.screens.compare.footnotes import Footnotes
 from membench.report.screens.compare.github import abridged, publish
 from membench.report.screens.compare.notes import absent_cases
 from membench.report.screens.compare.screen import print_comparison
-from membench.report.screens.compare.table import wide_lines
+from membench.report.screens.compare.table import list_lines, wide_lines
 from membench.report.screens.compare.view import SORTS, CompareBlock, arrange, shortened
 from membench.report.screens.console import console
 from membench.report.screens.job_summary import LIMIT
@@ -111,6 +111,29 @@ def test_the_screen_says_it_all(capsys: pytest.CaptureFixture[str], old: Path, n
         r"^each label has only one run, .* from one another; measure at least 4 runs per side",
     ):
         assert re.search(pattern, out, re.MULTILINE), (pattern, out)
+
+
+def test_a_narrow_table_names_its_columns(tmp_path: Path) -> None:
+    sampled = [
+        replace(one, min=one.value * 0.9, max=one.value * 1.1)
+        for one in OLD
+        if one.value is not None
+    ]
+    files = [
+        write(tmp_path / f"{name}.csv", *of_run(name, sampled)) for name in ("first", "second")
+    ]
+    comparison = sides(*files)
+    (block, *_) = arrange(comparison)
+    assert block.has_best
+    head, *lines = (
+        line
+        for one in list_lines(comparison, block, Footnotes(comparison), block.names, coloured=False)
+        for line in one.plain.splitlines()
+    )
+    assert head.split() == ["value", "ratio", "[95%", "CI]", "best", "verdict", "notes"]
+    compared = next(line for line in lines if line.startswith("  second"))
+    for title, cell in (("ratio", "1.000"), ("best", "1.000"), ("verdict", "=")):
+        assert compared[head.index(title) :].startswith(cell)
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])

@@ -154,14 +154,24 @@ def list_lines(
 ) -> Iterator[Styled]:
     """The layout for a narrow terminal or many labels: the case id, then a line per label.
 
-    The lines of all labels of a row are one `Styled`. ``coloured`` adds colours to the verdicts.
+    The first line has the names of the columns. The lines of all labels of a row are one `Styled`.
+    ``coloured`` adds colours to the verdicts.
     """
-    labels = _padded([side.label for side in comparison.sides])
     differences = [_differences(line) for line in block.lines]
-    ratios = _padded(_flat(map(ratio_texts, differences)))
     verdicts = list(map(verdict_texts, differences))
-    width = max(map(len, set(chain.from_iterable(verdicts))), default=0)
-    columns = zip(_aligned_values(block), ratios, strict=True)
+    ratios = _flat(map(ratio_texts, differences))
+    title = "ratio [95% CI]" if any("[" in text for text in ratios) else "ratio"
+    title, *ratios = _padded([title, *ratios])
+    value, *values = _padded(["value", *_aligned_values(block)])
+    if block.has_best:
+        best_title, *bests = _padded(["best", *_flat(map(best_texts, differences))])
+        title = f"{title}  {best_title}"
+        ratios = [f"{ratio}  {best}" for ratio, best in zip(ratios, bests, strict=True)]
+    head, *labels = _padded(["", *(side.label for side in comparison.sides)])
+    every = set(chain.from_iterable(verdicts))
+    width = max(map(len, [*every, "verdict"]))
+    yield Styled(f"  {head}  {value}  {title}  {'verdict':{width}}  notes", "dim")
+    columns = zip(values, ratios, strict=True)
     for line, name, found in zip(block.lines, names, verdicts, strict=True):
         yield Styled(name, overflow="fold")
         starts = [
