@@ -25,6 +25,7 @@ from membench.report.page.markdown_text import escaped
 from membench.report.screens.compare.cells import GLYPH
 from membench.report.screens.compare.footnotes import Footnotes
 from membench.report.screens.compare.github import abridged, publish
+from membench.report.screens.compare.markdown import to_markdown
 from membench.report.screens.compare.notes import absent_cases
 from membench.report.screens.compare.screen import print_comparison
 from membench.report.screens.compare.table import list_lines, wide_lines
@@ -108,9 +109,28 @@ def test_the_screen_says_it_all(capsys: pytest.CaptureFixture[str], old: Path, n
         r"^5 cases in common; thresholds 3% bandwidth, 10% ssd \(default\)$",
         r"^2 unclear: measure at least 4 runs per side, alternately \(A B B A \.\.\.\)$",
         r"^1 noisy: the spread between rounds is above the threshold, up to 14\.8%",
-        r"^each label has only one run, .* from one another; measure at least 4 runs per side",
+        r"^each label has only one run, .* from one another$",
+        r"^ratio: the Hodges-Lehmann estimate from all pairs of values, not the quotient",
     ):
         assert re.search(pattern, out, re.MULTILINE), (pattern, out)
+    assert out.count("measure at least 4 runs per side") == 1
+
+
+def test_markdown_explains_the_ratio_once(old: Path, new: Path) -> None:
+    comparison = sides(old, new)
+    text = to_markdown(comparison, arrange(comparison))
+    assert text.count("ratio: the Hodges-Lehmann estimate from all pairs of values") == 1
+    assert "half the range of the values" in text
+
+
+def test_the_means_of_all_labels_are_in_one_row(tmp_path: Path, old: Path) -> None:
+    files = [write(tmp_path / f"run-{number}.csv", *of_run(f"r{number}", NEW)) for number in (1, 2)]
+    comparison = sides(old, *files)
+    blocks = arrange(comparison)
+    for text in (drawn(comparison, 400, full_ids=True), to_markdown(comparison, blocks)):
+        rows = [line for line in text.splitlines() if "geomean, 2 cases" in line]
+        assert len(rows) == 1
+        assert len(re.findall(r"\b1\.0\d+\b", rows[0])) == 2
 
 
 def test_a_narrow_table_names_its_columns(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from membench.core.units import significant
 from membench.report.page.markdown_text import escaped, table_row
 from membench.report.screens.compare.cells import (
     best_texts,
-    mean_text,
     ratio_texts,
     value_columns,
     verdict_texts,
@@ -21,6 +20,7 @@ from membench.report.screens.compare.notes import (
     absence_text,
     absent_cases,
     fact_lines,
+    legend,
     notes,
     problems,
     side_text,
@@ -54,6 +54,9 @@ def _lines(comparison: Comparison, blocks: Sequence[CompareBlock]) -> Iterator[s
     if footnotes.texts:
         yield from (f"{number}. {escaped(text)}" for text, number in footnotes.texts.items())
         yield ""
+    if told := legend(comparison, blocks):
+        yield escaped(told)
+        yield ""
     for absence in absences(comparison):
         yield f"**{escaped(absence_text(absence))}**"
         yield ""
@@ -79,10 +82,11 @@ def _block(comparison: Comparison, block: CompareBlock, footnotes: Footnotes) ->
         columns = [ratio_texts(found), *([best_texts(found)] if best else []), verdict_texts(found)]
         findings = chain.from_iterable(islice(zip(*columns, strict=True), 1, None))
         rows.append([name, *values, *findings, footnotes.numbers(line)])
-    for mean in block.means:
-        row = [mean_text(mean, several=block.several_stats), *[""] * (len(head) - 1)]
+    for text, means in block.means_by_text:
+        row = [text, *[""] * (len(head) - 1)]
         width = 2 + len(best)
-        row[len(comparison.sides) + 1 + width * (mean.side - 1)] = significant(mean.ratio)
+        for mean in means:
+            row[len(comparison.sides) + 1 + width * (mean.side - 1)] = significant(mean.ratio)
         rows.append(row)
     yield from _table(head, rows)
 

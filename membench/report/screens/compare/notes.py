@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from membench.analysis.absences import Absence
 from membench.analysis.alike import is_auto, sizes
@@ -17,6 +18,7 @@ from membench.core.terms import FLAGS, Metric, Status, Tier
 from membench.core.text import counted
 from membench.core.units import about_size
 from membench.report.screens.compare.footnotes import flags_of_all
+from membench.report.screens.compare.view import CompareBlock
 from membench.report.screens.plain import named
 from membench.results.compact.row import commons_of
 
@@ -97,9 +99,21 @@ def summary(comparison: Comparison) -> list[str]:
     return made
 
 
+def legend(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
+    """The meaning of the ratios and ranges in the tables; empty without a ratio."""
+    if not any(one for block in blocks for line in block.lines for one in line.ratios):
+        return ""
+    best = "; best: ratio of the best samples" if any(block.has_best for block in blocks) else ""
+    pairs = "the ratios of the pairs of rounds" if comparison.in_turns else "all pairs of values"
+    return (
+        f"ratio: the Hodges-Lehmann estimate from {pairs}, not the quotient of the two medians; "
+        f"+-: half the range of the values, relative to their median{best}"
+    )
+
+
 def notes(comparison: Comparison) -> list[str]:
     """Remarks on the whole comparison, and advice for rows with the verdict ``unclear``."""
-    return [
+    texts = (
         *_settling(comparison),
         *_best(comparison),
         *_noise(comparison),
@@ -107,13 +121,25 @@ def notes(comparison: Comparison) -> list[str]:
         *_sizes(comparison),
         *_runs(comparison),
         *_sources(comparison),
-    ]
+    )
+    return [*_advised_once(texts)]
 
 
 def problems(comparison: Comparison) -> list[str]:
     """For each file with a problem: why its sidecar is not used, or that the file was changed."""
     sources = (source for side in comparison.sides for source in side.sources)
     return list(dict.fromkeys(source.problem for source in sources if source.problem))
+
+
+_ADVICE = re.compile(rf"(?:, and|; to be sure,|;) {re.escape(SEVERAL_RUNS)}$")
+
+
+def _advised_once(texts: Iterable[str]) -> Iterator[str]:
+    """``texts``; the advice `SEVERAL_RUNS` is left out from the second time on."""
+    advised = False
+    for text in texts:
+        yield _ADVICE.sub("", text) if advised else text
+        advised = advised or SEVERAL_RUNS in text
 
 
 def _settling(comparison: Comparison) -> list[str]:

@@ -12,6 +12,7 @@ from membench.report.screens.compare.notes import (
     absence_text,
     absent_cases,
     fact_lines,
+    legend,
     notes,
     side_text,
     summary,
@@ -46,6 +47,9 @@ def print_comparison(
             lines = list_lines(comparison, block, footnotes, names, coloured=coloured)
         print_lines(screen, lines)
     _print_footnotes(screen, footnotes)
+    if told := legend(comparison, blocks):
+        screen.print()
+        screen.print(Styled(told))
     _print_absences(screen, comparison)
     screen.print()
     for line in summary(comparison):

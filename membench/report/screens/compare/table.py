@@ -55,16 +55,19 @@ def wide_lines(
     ]
     means = [
         (
-            mean_text(mean, several=block.several_stats),
-            _ratio_column(comparison, mean.side, best=best),
-            significant(mean.ratio),
+            text,
+            {
+                _ratio_column(comparison, mean.side, best=best): significant(mean.ratio)
+                for mean in group
+            },
         )
-        for mean in block.means
+        for text, group in block.means_by_text
     ]
     widths = [max(map(len, column)) for column in zip(*heads, *rows, strict=True)]
-    for name, column, ratio in means:
+    for name, ratios in means:
         widths[0] = max(widths[0], len(name))
-        widths[column] = max(widths[column], len(ratio))
+        for column, ratio in ratios.items():
+            widths[column] = max(widths[column], len(ratio))
     *starts, whole = accumulate(widths, lambda start, one: start + one + len(_GAP), initial=0)
     if whole - len(_GAP) > width:
         return None
@@ -75,7 +78,10 @@ def wide_lines(
             column = _ratio_column(comparison, side, best=best) + 1 + best
             _mark(shown, verdict, starts[column], widths[column])
         made.append(shown)
-    below = [f"{name:{starts[column]}}{ratio}" for name, column, ratio in means]
+    below = [
+        _row([name, *(ratios.get(column, "") for column in range(1, len(widths)))], widths)
+        for name, ratios in means
+    ]
     if below and more and len(below[-1]) + len(_GAP) + len(more) <= width:
         below[-1] = f"{below[-1]}{_GAP}{more}"
     elif more:

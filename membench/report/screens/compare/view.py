@@ -15,6 +15,7 @@ from membench.core.record import record
 from membench.core.terms import Metric, Stat
 from membench.core.units import Scale, common_scale
 from membench.report.screens.blocks import Block, blocks, full_name
+from membench.report.screens.compare.cells import mean_text
 from membench.results.compact.row import Measurement
 
 
@@ -47,6 +48,15 @@ class CompareBlock:
     @cached_property
     def several_stats(self) -> bool:
         return len({mean.stat for mean in self.means}) > 1
+
+    @property
+    def means_by_text(self) -> list[tuple[str, list[Mean]]]:
+        """The means, grouped by a text such as ``geomean, 2 cases``."""
+        groups: dict[str, list[Mean]] = {}
+        for mean in self.means:
+            text = mean_text(mean, several=self.several_stats)
+            groups.setdefault(text, []).append(mean)
+        return [*groups.items()]
 
     @property
     def title(self) -> str:
