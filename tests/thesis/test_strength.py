@@ -9,6 +9,8 @@ import pytest
 from gpu_box import make_box, make_row
 
 from membench.core.terms import ClaimVerdict, Metric
+from membench.report.page.document import Definitions
+from membench.report.page.sections import claims as claims_page
 from membench.results.schema import Row
 from membench.thesis.claims.assumptions import Assumption, shipped
 from membench.thesis.claims.judging import PartVerdict, judge_part
@@ -142,3 +144,15 @@ def borrowed(name: str, rows: Sequence[Row]) -> PartVerdict:
     """The verdict on a part of a claim for the first machine, with rows of the other machines."""
     scenario = next(iter(subjects(ledger(), shipped(), rows, 20, 1).values()))
     return judge_part(PARTS[name], scenario.borrowing(), shipped())
+
+
+def test_missing_inputs_may_change_a_verdict_whose_known_evidence_is_weak() -> None:
+    found = verdicts([], draws=60)
+    claims = {section.anchor: section for section in claims_page.section(found, full=True).sections}
+
+    def change(anchor: str) -> str:
+        (items,) = (one.items for one in claims[anchor].blocks[:3] if isinstance(one, Definitions))
+        return str(dict(items)["What would change the verdict"])
+
+    assert "the missing inputs may change it" in change("claim-c04")
+    assert "only another kind of evidence" in change("claim-c05")

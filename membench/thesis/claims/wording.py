@@ -80,11 +80,19 @@ def rule_words(rule: VerdictThresholds, unit: str) -> str:
     )
 
 
-def flip_words(flip: Flip | None, found: Verdicts, *, weak: bool = False) -> str:
+def flip_words(
+    flip: Flip | None, found: Verdicts, *, weak: bool = False, lacking: bool = False
+) -> str:
     """The smallest change that changes the verdict, and the new verdict, as text.
 
-    ``weak`` means that the kinds of evidence are too weak for any verdict.
+    ``weak`` means that the kinds of evidence are too weak for any verdict. ``lacking`` means that
+    a part of the claim has no data.
     """
+    if flip is None and lacking:
+        return tr(
+            "no change of a single known input by a factor of up to 100 changes the verdict; the "
+            "missing inputs may change it"
+        )
     if flip is None and weak:
         return tr(
             "only another kind of evidence changes the verdict; no change of a number is sufficient"

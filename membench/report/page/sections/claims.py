@@ -279,7 +279,8 @@ def _because(verdict: str, reason: str) -> Line:
 def _told(result: ClaimResult, found: Verdicts) -> tuple[str, str]:
     drawn = [part for part in result.parts if part.judgement]
     weak = all(part.weak for part in drawn)
-    return claim_words(result), flip_words(result.flip, found, weak=weak)
+    lacking = any(part.why in _NO_DATA for part in result.parts)
+    return claim_words(result), flip_words(result.flip, found, weak=weak, lacking=lacking)
 
 
 def _part(verdict: PartVerdict, found: Verdicts, machine: str, *, single: bool) -> list[Block]:
