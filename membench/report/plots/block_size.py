@@ -46,6 +46,13 @@ def _finding(series: Sequence[Series]) -> str:
     best = max((point for one in series for point in one.points), key=lambda point: point.y)
     own = next(one for one in series if best in one.points)
     first = own.points[0]
+    if first == best:
+        return tr(
+            "{series} reaches {rate} GB/s with blocks of {size}, and no more with larger blocks.",
+            series=own.label,
+            rate=significant(best.y, 3),
+            size=format_size(int(best.x)),
+        )
     half = next(point for point in own.points if point.y >= best.y / 2)
     return tr(
         "{series} reaches {rate} GB/s with blocks of {size}, and {first_rate} GB/s with blocks of "

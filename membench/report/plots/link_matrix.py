@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from membench.core.messages import sentences, tr
+from membench.core.messages import sentences, span, tr
 from membench.core.terms import Metric, Stat
 from membench.core.units import significant
 from membench.report.page.document import Figure
@@ -95,10 +95,9 @@ def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure
     ordered = sorted((row for _, row in rows), key=lambda row: row.value or 0.0)
     low, high = (significant(row.value or 0.0, 3) for row in (ordered[0], ordered[-1]))
     finding = tr(
-        "{operation} moves {low} to {high} GB/s between {pairs} pairs of devices.",
+        "{operation} moves {rate} GB/s between {pairs} pairs of devices.",
         operation=name,
-        low=low,
-        high=high,
+        rate=low if low == high else span(low, high),
         pairs=len(cells),
     )
     height = 70 + 34 * len(sources)

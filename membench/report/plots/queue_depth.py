@@ -93,8 +93,15 @@ def _finding(iops: Sequence[Series], p99: Sequence[Series]) -> str:
     own = max(iops, key=top)
     best = max(own.points, key=lambda point: point.y)
     first = own.points[0]
-    told = [
+    told: list[str] = [
         tr(
+            "{series} reaches {best} at depth {best_depth}, and no more at larger depths",
+            series=own.label,
+            best=format_value(Metric.IOPS, best.y),
+            best_depth=f"{best.x:g}",
+        )
+        if first == best
+        else tr(
             "{series} reaches {first} at depth {first_depth} and {best} at depth {best_depth}",
             series=own.label,
             first=format_value(Metric.IOPS, first.y),
@@ -105,7 +112,7 @@ def _finding(iops: Sequence[Series], p99: Sequence[Series]) -> str:
     ]
     slow = next(one for one in p99 if one.label == own.label)
     at = {point.x: point for point in slow.points}
-    if first.x in at and best.x in at:
+    if first != best and first.x in at and best.x in at:
         low, high = _latency(at[first.x]), _latency(at[best.x])
         told.append(tr("the p99 latency goes from {low} to {high}", low=low, high=high))
     return sentence(clauses(told))

@@ -53,6 +53,14 @@ def _finding(series: Sequence[Series]) -> str:
     best = max((point for one in series for point in one.points), key=lambda point: point.y)
     own = next(one for one in series if best in one.points)
     first = own.points[0]
+    if first == best:
+        return tr(
+            "{series} reaches {rate} GB/s at a thread count of {threads}, and no more with more "
+            "threads.",
+            series=own.label,
+            rate=significant(best.y, 3),
+            threads=f"{best.x:g}",
+        )
     return tr(
         "{series} reaches {first_rate} GB/s at a thread count of {first}, and {rate} GB/s at "
         "{threads}.",

@@ -196,7 +196,7 @@ def _held(one: JudgedRun) -> Line:
         judged=judged,
         lines=len(check.lines),
     )
-    return (text,)
+    return (" ", text)
 
 
 def _behind(ladders: Mapping[str, Sequence[JudgedRung]]) -> Section:
