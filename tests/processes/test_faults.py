@@ -203,7 +203,7 @@ def test_a_run_is_not_resumed_on_other_ground(membench: Membench) -> None:
     assert "the journal belongs to somewhere-else" in moved.stderr
     missing = membench("run", "--resume", "nowhere.csv")
     assert missing.returncode == 1
-    assert "no journal nowhere.journal" in missing.stderr
+    assert "there is no nowhere.journal" in missing.stderr
 
 
 @pytest.mark.slow
