@@ -198,7 +198,8 @@ def observation_seconds(work: Observed, earlier: EarlierRounds | None, share: fl
     - Without ``earlier``, the time is ``share`` times `seconds`.
     - Otherwise, the standard error of a round value is expected to fall to `ROUND_SHARE` times the
       scatter of the ``earlier`` rounds within this time. The estimate assumes that the error is
-      inversely proportional to the square root of the time.
+      inversely proportional to the square root of the time, and that each earlier round took
+      `seconds`. A shorter round has a larger error, so the estimate is never too short.
     """
     if work.least_seconds is None:
         return work.seconds
