@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -123,7 +124,10 @@ def read_object(path: Path) -> ObjectCode | None:
 
 
 def discard_damaged(directory: Path) -> list[Path]:
-    """Remove damaged files of compiled kernels from ``directory``. Returns the removed files."""
+    """Remove damaged files of compiled kernels from ``directory``. Returns the removed files.
+
+    A directory with the name of such a file is removed too, because no kernel can replace it.
+    """
     return list(_discarded(directory))
 
 
@@ -131,5 +135,8 @@ def _discarded(directory: Path) -> Iterator[Path]:
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         if read_object(path) is None:
             with suppress(OSError):
-                path.unlink()
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
                 yield path
