@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -14,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from membench.core.cache_dir import NUMBA_CACHE_DIR, cache_directory
+from membench.core.cache_dir import NUMBA_CACHE_DIR, cache_base, cache_directory
 from membench.core.kept import version_of
 from membench.host.compiled.object_code import SUFFIX, ObjectCode, read_object, write_object
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 _HOST = Path(__file__).parents[1]  # the package `membench.host`
 _COMPILING = Lock()
+_DAY = 86400.0
+
+UNUSED_DAYS = 30
+"""Days without use after which compiled kernels of other sources are removed."""
 
 
 class HostKernels:
@@ -51,7 +56,7 @@ def _loaded(module: str, name: str) -> Callable[..., int]:
 
 
 def _object_code(module: str, name: str) -> ObjectCode:
-    directory = cache_directory(_digest())
+    directory = _cache()
     path = directory / f"{module}.{name}-{_sources_digest(module)}{SUFFIX}" if directory else None
     if path and (kept := read_object(path)):
         return kept
@@ -60,6 +65,39 @@ def _object_code(module: str, name: str) -> ObjectCode:
     if path:
         write_object(path, compiled)
     return compiled
+
+
+def _cache() -> Path | None:
+    """The directory of the kernels of these sources. `_remove_unused` runs if it is new."""
+    base = cache_base(os.environ)
+    new = base is not None and not (base / _digest()).is_dir()
+    directory = cache_directory(_digest())
+    if base is None or directory is None:
+        return None
+    if new:
+        _remove_unused(base)
+    elif time.time() - directory.stat().st_mtime > _DAY:
+        with suppress(OSError):
+            os.utime(directory)  # the time of its last use
+    return directory
+
+
+def _remove_unused(base: Path) -> None:
+    """Remove the directories of kernels in ``base`` that no process used for `UNUSED_DAYS`.
+
+    A directory with anything but files of kernels is kept.
+    """
+    latest = time.time() - UNUSED_DAYS * _DAY
+    with suppress(OSError):
+        for place in list(base.iterdir()):
+            with suppress(OSError):
+                if place.is_symlink() or not place.is_dir() or place.stat().st_mtime > latest:
+                    continue
+                files = list(place.iterdir())
+                if all(file.suffix == SUFFIX and file.is_file() for file in files) and files:
+                    for file in files:
+                        file.unlink()
+                    place.rmdir()
 
 
 @cache
