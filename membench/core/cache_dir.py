@@ -14,8 +14,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from membench.core.files import no_file_in
+from membench.core.text import shell_word
+
 NUMBA_CACHE_DIR = "NUMBA_CACHE_DIR"
 _WRITABLE_BY_OTHERS = 0o022
+_ELSEWHERE = "use a directory that only you can write to: export NUMBA_CACHE_DIR=DIR"
 
 
 def cache_base(environ: Mapping[str, str]) -> Path | None:
@@ -79,6 +83,11 @@ def untrusted(path: Path) -> str:
     are checked. A parent with the sticky bit, such as /tmp, is safe, because other users cannot
     replace this user's files there.
     """
+    return _untrusted(path)[0]
+
+
+def _untrusted(path: Path) -> tuple[str, str]:
+    """The reason as in `untrusted`, and a remedy; both empty if no other user can."""
     written = path.absolute()
     for whole in dict.fromkeys((written, written.resolve())):
         for place in (*reversed(whole.parents), whole):
@@ -87,12 +96,14 @@ def untrusted(path: Path) -> str:
             except OSError:
                 break
             if status.st_uid not in (0, os.getuid()):
-                return f"{place} belongs to another user"
+                return f"{place} belongs to another user", _ELSEWHERE
             if status.st_mode & _WRITABLE_BY_OTHERS and (
                 place == whole or not status.st_mode & stat.S_ISVTX
             ):
-                return f"{place} can be written by other users"
-    return ""
+                own = os.getuid() in (0, status.st_uid)
+                remedy = f"chmod go-w {shell_word(place)}" if own else _ELSEWHERE
+                return f"{place} can be written by other users", remedy
+    return "", ""
 
 
 def _foreign_file(directory: Path) -> str:
@@ -108,21 +119,35 @@ def _foreign_file(directory: Path) -> str:
 
 
 def cache_problem(environ: Mapping[str, str]) -> str:
-    """The reason why membench must not load caches of compiled code; empty for safe caches."""
+    """The reason why membench cannot use its caches of compiled code; empty if it can."""
+    return _trouble(environ)[0]
+
+
+def cache_remedy(environ: Mapping[str, str]) -> str:
+    """How to solve the `cache_problem`; empty without a problem."""
+    return _trouble(environ)[1]
+
+
+def _trouble(environ: Mapping[str, str]) -> tuple[str, str]:
     base = cache_base(environ)
     if base is None:
-        return ""
-    if problem := untrusted(base):
-        return problem
+        return "this user has no home directory", _ELSEWHERE
+    if problem := no_file_in(base):
+        return problem, _ELSEWHERE
+    if (found := _untrusted(base))[0]:
+        return found
     try:
         for directory in base.iterdir() if base.is_dir() else ():
-            if directory.is_dir() and (problem := untrusted(directory)):
-                return problem
-            if directory.is_dir() and (file := _foreign_file(directory)):
-                return f"{file} belongs to another user, or can be written by other users"
+            if not directory.is_dir():
+                continue
+            if (found := _untrusted(directory))[0]:
+                return found
+            if file := _foreign_file(directory):
+                why = f"{file} belongs to another user, or can be written by other users"
+                return why, f"rm -r {shell_word(file)}"
     except OSError:
-        return ""  # nobody can load a cache from a directory that cannot be read
-    return ""
+        return "", ""  # nobody can load a cache from a directory that cannot be read
+    return "", ""
 
 
 @contextmanager

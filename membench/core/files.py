@@ -235,3 +235,21 @@ def _forget_all(paths: list[Path]) -> None:
 def _forget(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.unlink()
+
+
+def no_file_in(directory: Path) -> str:
+    """Why this process cannot create a file in ``directory``; empty if it can.
+
+    If ``directory`` does not exist, its nearest existing parent is examined.
+    """
+    try:
+        while not directory.exists() and directory != directory.parent:
+            if directory.is_symlink():
+                return f"{directory} is a dangling symbolic link"
+            directory = directory.parent
+        if not directory.is_dir():
+            return f"{directory} is not a directory"
+    except OSError as error:
+        return f"{directory}: {error.strerror}"
+    allowed = os.access(directory, os.W_OK | os.X_OK)
+    return "" if allowed else f"{directory} is not writable"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from membench.core.cache_dir import cache_base, cache_problem
+from membench.core.cache_dir import cache_problem, cache_remedy
+from membench.core.files import no_file_in
 from membench.core.snapshot import Filesystem, Machine
 from membench.host.memory import staircase
 from membench.machine import snapshot
@@ -41,11 +41,13 @@ class Kernels:
         numba: whether Numba, the compiler, is installed.
         engine: value of MEMBENCH_ENGINE; ``numpy`` forbids compiled kernels, empty is the default.
         cache_problem: why membench cannot cache compiled kernels; empty if membench can.
+        cache_remedy: how to solve ``cache_problem``.
     """
 
     numba: bool
     engine: str = ""
     cache_problem: str = ""
+    cache_remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def gather(scratch: Path) -> Facts:
         kernels=Kernels(
             numba=find_spec("numba") is not None,
             engine=os.environ.get("MEMBENCH_ENGINE", ""),
-            cache_problem=no_kernel_cache(os.environ),
+            cache_problem=cache_problem(os.environ),
+            cache_remedy=cache_remedy(os.environ),
         ),
         gpus=gpus,
         gpu_problem=gpu_problem,
@@ -107,29 +110,3 @@ def read_gpu_states(machine: Machine) -> tuple[tuple[GpuState, ...], str]:
     except NoAnswer as error:
         return tuple(found), str(error)
     return tuple(found), ""
-
-
-def no_file_in(directory: Path) -> str:
-    """Why this process cannot create a file in ``directory``; empty if it can.
-
-    If ``directory`` does not exist, its nearest existing parent is examined.
-    """
-    try:
-        while not directory.exists() and directory != directory.parent:
-            if directory.is_symlink():
-                return f"{directory} is a dangling symbolic link"
-            directory = directory.parent
-        if not directory.is_dir():
-            return f"{directory} is not a directory"
-    except OSError as error:
-        return f"{directory}: {error.strerror}"
-    allowed = os.access(directory, os.W_OK | os.X_OK)
-    return "" if allowed else f"{directory} is not writable"
-
-
-def no_kernel_cache(environ: Mapping[str, str]) -> str:
-    """Why membench cannot use a cache of compiled kernels; empty if it can."""
-    base = cache_base(environ)
-    if base is None:
-        return "this user has no home directory"
-    return no_file_in(base) or cache_problem(environ)

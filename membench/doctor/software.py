@@ -50,7 +50,7 @@ def kernel_cache(facts: Facts) -> Finding:
     return warn(
         "kernel-cache",
         f"{problem}: every run compiles the kernels again",
-        "use a directory that only you can write to: export NUMBA_CACHE_DIR=DIR",
+        facts.kernels.cache_remedy,
     )
 
 

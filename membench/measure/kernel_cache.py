@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from membench.core.cache_dir import cache_base, cache_problem, private_cache
+from membench.core.cache_dir import cache_base, cache_problem, cache_remedy, private_cache
 from membench.core.text import counted
 from membench.host.compiled.object_code import discard_damaged
 from membench.measure.events import Observer
@@ -23,8 +23,9 @@ def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, s
     base = cache_base(os.environ)
     if problem := cache_problem(os.environ):
         observer.warned(
-            f"the kernel cache {base} is not used: {problem}",
-            "use a directory that only you can write to: export NUMBA_CACHE_DIR=DIR",
+            f"the kernel cache{f' {base}' if base else ''} is not used, so this run compiles the "
+            f"kernels again: {problem}",
+            cache_remedy(os.environ),
         )
         with private_cache(directory) as variables:
             yield variables

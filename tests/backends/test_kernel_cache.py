@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ import membench
 from membench.core.cache_dir import (
     cache_directory,
     cache_problem,
+    cache_remedy,
     private_cache,
     untrusted,
 )
 from membench.core.kept import load, store
-from membench.doctor.facts import no_kernel_cache
 from membench.gpu.cuda.image_cache import load_image, store_image
+from membench.host.compiled.kernels import UNUSED_DAYS, _cache
 from membench.host.compiled.object_code import (
     SUFFIX,
     ObjectCode,
@@ -62,7 +64,6 @@ def test_a_directory_that_others_may_write_to_is_not_used(base: Path, level: int
     place.chmod(0o777)
     assert cache_directory("abc") is None
     assert f"{place} can be written by other users" == cache_problem(os.environ)
-    assert no_kernel_cache(os.environ) == cache_problem(os.environ)
 
 
 @root_only
@@ -113,9 +114,9 @@ def test_a_file_that_another_process_renames_is_no_reason_to_compile(
     assert cache_directory("abc") is None
 
 
-@pytest.mark.parametrize("method", ["stat", "iterdir"])
+@pytest.mark.parametrize(("method", "usable"), [("stat", False), ("iterdir", True)])
 def test_a_run_continues_with_a_cache_that_it_may_not_read(
-    method: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, usable: bool, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     true = getattr(Path, method)
 
@@ -127,8 +128,59 @@ def test_a_run_continues_with_a_cache_that_it_may_not_read(
     monkeypatch.setattr(Path, method, refused)
     heard = Heard()
     with kernel_cache(tmp_path, heard) as variables:  # type: ignore[arg-type]
-        assert variables == {}
-    assert heard.warnings == []
+        assert (variables == {}) == usable
+    assert len(heard.warnings) == (not usable)
+
+
+def test_a_run_says_that_a_file_prevents_the_cache_and_compiles_once(
+    base: Path, tmp_path: Path
+) -> None:
+    (base / "abc").rmdir()
+    base.rmdir()
+    base.touch()
+    heard = Heard()
+    with kernel_cache(tmp_path, heard) as variables:  # type: ignore[arg-type]
+        assert Path(variables["NUMBA_CACHE_DIR"]).parent == tmp_path
+    (warning,) = heard.warnings
+    assert warning.endswith(f"compiles the kernels again: {base} is not a directory")
+    assert "NUMBA_CACHE_DIR" in cache_remedy(os.environ)
+
+
+def test_a_directory_that_others_may_write_to_is_made_private_by_one_command(base: Path) -> None:
+    base.chmod(0o777)
+    assert cache_remedy(os.environ) == f"chmod go-w {base}"
+    subprocess.run(cache_remedy(os.environ), shell=True, check=True)
+    assert cache_problem(os.environ) == cache_remedy(os.environ) == ""
+
+
+def test_a_directory_in_place_of_a_kernel_is_discarded(base: Path) -> None:
+    place = base / "abc" / f"a{SUFFIX}"
+    (place / "below").mkdir(parents=True)
+    assert discard_damaged(base / "abc") == [place]
+    write_object(place, KEPT)
+    assert read_object(place) == KEPT
+
+
+def test_kernels_that_were_not_used_for_a_month_are_removed(base: Path) -> None:
+    old = time.time() - (UNUSED_DAYS + 1) * 86400
+    contents = {
+        "old": ["a.kernel", "b.kernel"],
+        "mixed": ["a.kernel", "x.json"],
+        "new": ["a.kernel"],
+    }
+    for name, files in contents.items():
+        (base / name).mkdir()
+        for file in files:
+            (base / name / file).touch()
+        if name != "new":
+            os.utime(base / name, (old, old))
+    (base / "link").symlink_to(base / "old")
+    mine = _cache()
+    assert mine is not None
+    assert {one.name for one in base.iterdir()} == {"abc", "mixed", "new", "link", mine.name}
+    os.utime(mine, (old, old))
+    assert _cache() == mine
+    assert mine.stat().st_mtime > old  # used again, so it stays
 
 
 def test_a_link_does_not_hide_where_it_leads(base: Path, tmp_path: Path) -> None:
@@ -217,6 +269,7 @@ def twice(value):
 """
 PROGRAM = """
 import sys
+import time
 from membench.host.compiled.kernels import HostKernels
 run = HostKernels("twice").twice
 print(run(21), int("numba" in sys.modules))

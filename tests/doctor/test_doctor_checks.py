@@ -159,7 +159,7 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
     (
         "kernel-cache",
         Severity.WARN,
-        {"kernels.cache_problem": "/home/x cannot be written"},
+        {"kernels.cache_problem": "/home/x cannot be written", "kernels.cache_remedy": "chmod"},
         "/home/x",
     ),
 ]

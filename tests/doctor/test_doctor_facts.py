@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from membench.doctor.facts import gather, no_file_in, no_kernel_cache
+from membench.core.cache_dir import cache_problem
+from membench.core.files import no_file_in
+from membench.doctor.facts import gather
 
 
 def test_a_directory_that_does_not_exist_yet_is_judged_by_its_parent(tmp_path: Path) -> None:
@@ -66,7 +68,7 @@ def test_the_kernel_cache_is_where_the_backend_keeps_it(
         monkeypatch.delenv(key, raising=False)
     for key, value in environ.items():
         monkeypatch.setenv(key, value)
-    assert (no_kernel_cache(environ) == "") == bool(cache)
+    assert (cache_problem(environ) == "") == bool(cache)
     kept = cache_directory("host")
     assert (kept.parent if kept else None) == (Path(cache.format(tmp_path)) if cache else None)
 
@@ -75,7 +77,7 @@ def test_the_kernel_cache_is_where_the_backend_keeps_it(
         for directory in (*kept_parent.glob("*"), kept_parent):
             directory.rmdir()
         kept_parent.write_text("")
-        assert "not a directory" in no_kernel_cache(environ)
+        assert "not a directory" in cache_problem(environ)
         assert cache_directory("host") is None
 
 
