@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
+from membench.analysis.derive.policy import REFERENCE
 from membench.core.messages import clauses, sentence, span, tr
 from membench.core.terms import Metric, Stat
 from membench.core.units import format_size, significant
@@ -53,7 +54,9 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     return draw_curve(_CURVE, series, _finding(series))
 
 
-def _finding(series: Sequence[Series]) -> str:
+def _finding(every: Sequence[Series]) -> str:
+    # Contiguous blocks are measured only for comparison: an engine cannot choose them.
+    series = [one for one in every if f"method={REFERENCE}" not in one.label.split()] or every
     if len(series) == 1:  # a single method cannot be the fastest
         top = max(series[0].points, key=lambda point: point.y)
         return tr(
