@@ -27,11 +27,11 @@ def cache_base(environ: Mapping[str, str]) -> Path | None:
 
     The parent is ``NUMBA_CACHE_DIR``, else ``XDG_CACHE_HOME``, else ``~/.cache``. The result is
     None if none of the variables ``NUMBA_CACHE_DIR``, ``XDG_CACHE_HOME`` and ``HOME`` is set.
+    A relative ``XDG_CACHE_HOME`` is ignored, as the XDG Base Directory Specification requires.
     """
-    home = environ.get("HOME", "")
-    base = (
-        environ.get(NUMBA_CACHE_DIR) or environ.get("XDG_CACHE_HOME") or (home and f"{home}/.cache")
-    )
+    home, xdg = environ.get("HOME", ""), environ.get("XDG_CACHE_HOME", "")
+    base = environ.get(NUMBA_CACHE_DIR) or (xdg if Path(xdg).is_absolute() else "")
+    base = base or (home and f"{home}/.cache")
     return Path(base).absolute() / "membench" if base else None
 
 

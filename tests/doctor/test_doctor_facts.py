@@ -54,6 +54,7 @@ def test_a_link_to_itself_is_no_directory(tmp_path: Path) -> None:
     [
         ({"NUMBA_CACHE_DIR": "{}/a", "XDG_CACHE_HOME": "{}/b", "HOME": "{}/c"}, "{}/a/membench"),
         ({"XDG_CACHE_HOME": "{}/b", "HOME": "{}/c"}, "{}/b/membench"),
+        ({"HOME": "{}/c", "XDG_CACHE_HOME": "rel"}, "{}/c/.cache/membench"),
         ({"HOME": "{}/c", "XDG_CACHE_HOME": ""}, "{}/c/.cache/membench"),
         ({}, ""),
     ],
