@@ -171,7 +171,6 @@ def test_a_dry_run_names_the_sides_and_runs_no_command(membench: Membench) -> No
         ("env=1X=2", "env=1X=2 is not NAME=VALUE"),
         ("env=PYTHONPATH=/x", "env=PYTHONPATH would also affect processes other than the workers"),
         ("env=CUDA_VISIBLE_DEVICES=1", "env=CUDA_VISIBLE_DEVICES would also affect processes"),
-        ("scratch=/no/such/place", "the scratch path /no/such/place is not a directory"),
         ("device=gpu1", "device=gpu1 does not name one GPU"),
         ("scratch=/tmp", "no selected case that can run here uses the scratch directory, so B"),
         ("device=cuda:7", "there is no cuda:7"),
@@ -183,6 +182,15 @@ def test_what_cannot_be_compared_is_one_line(membench: Membench, versus: str, sa
     assert done.returncode == 2
     assert done.stderr.startswith(f"Error: {says}")
     assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_missing_scratch_directory_has_the_same_code_as_of_a_single_run(
+    membench: Membench,
+) -> None:
+    for option in (("--scratch", "/no/such/place"), ("--versus", "scratch=/no/such/place")):
+        done = membench.refuses("run", "--select", "ssd/read", *option)
+        assert done.returncode == 1
+        assert done.stderr.startswith("Error: the scratch path /no/such/place is not a directory")
 
 
 @pytest.mark.slow

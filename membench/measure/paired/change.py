@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from membench.core.errors import UsageError
+from membench.core.errors import OutputError, UsageError
 from membench.core.text import one_line
 from membench.measure.options import RunOptions
 
@@ -54,8 +54,9 @@ def parse_change(text: str) -> Change:
     """Parse the value of ``--versus``. An empty text means no difference.
 
     Raises:
-        UsageError: the text has none of the `FORMS`, names a missing program or directory, or names
-            a variable that would affect more than the workers.
+        UsageError: the text has none of the `FORMS`, names a missing program, or names a variable
+            that would affect more than the workers.
+        OutputError: the scratch directory does not exist.
     """
     if not text:
         return Change()
@@ -93,7 +94,7 @@ def _variable(value: str) -> Change:
 def _scratch(value: str) -> Change:
     directory = Path(value)
     if not directory.is_dir():
-        raise UsageError(
+        raise OutputError(
             f"the scratch path {one_line(value)} is not a directory",
             "give a directory that you may write to",
         )
