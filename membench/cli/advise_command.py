@@ -146,6 +146,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
 @click.option(
     "--trace",
     metavar="TRACE",
+    shell_complete=completion.traces,
     help="Request trace for planning the tiers, in a format that `membench replay` reads.",
 )
 @click.option(

@@ -1,4 +1,4 @@
-"""Shell completion of cases, references, models and the topics of `explain`."""
+"""Shell completion of cases, references, models, traces, policies and topics of `explain`."""
 
 from __future__ import annotations
 
@@ -82,6 +82,23 @@ def models(_context: Context, _option: Parameter, incomplete: str) -> list[Compl
 
     found = _beginning(["list", *known()], incomplete)
     return found or [_file(incomplete)]
+
+
+def traces(_context: Context, _argument: Parameter, incomplete: str) -> list[CompletionItem]:
+    """The names of built-in traces; if none matches, file names."""
+    from membench.thesis.replay.traces import SHIPPED
+
+    found = _beginning((one.name for one in SHIPPED), incomplete) if incomplete else []
+    return found or [_file(incomplete)]
+
+
+def policies(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
+    """Cache policies after the last comma."""
+    from membench.thesis.replay.policies import EvictionRule
+
+    before, comma, _ = incomplete.rpartition(",")
+    names = ("ttl:" if rule is EvictionRule.TTL else rule for rule in EvictionRule)
+    return _beginning((f"{before}{comma}{name}" for name in names), incomplete)
 
 
 def topics(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:

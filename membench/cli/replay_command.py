@@ -91,7 +91,7 @@ def _policies(
 
 
 @click.command(name="replay")
-@click.argument("trace", required=False)
+@click.argument("trace", required=False, shell_complete=completion.traces)
 @click.option(
     "--capacity",
     "capacities",
@@ -144,6 +144,7 @@ def _policies(
     "policies",
     callback=_policies,
     metavar="P,..",
+    shell_complete=completion.policies,
     help="Cache policies in addition to LRU: fifo, s3fifo, leaf (evicts only blocks without a "
     "cached successor), second (stores a block at its second request), ttl:SECONDS, optimal "
     "(Belady).",

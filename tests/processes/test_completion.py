@@ -66,7 +66,7 @@ def complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Complete:
 
 
 def test_commands_options_and_names_are_completed(complete: Complete) -> None:
-    command, option, reference, joined, model, flag, choice = complete(
+    command, option, reference, joined, model, flag, choice, trace, policy = complete(
         "membench ru",
         "membench run --sel",
         "membench compare a.csv --against ref:",
@@ -74,7 +74,10 @@ def test_commands_options_and_names_are_completed(complete: Complete) -> None:
         "membench advise x.csv --model llama-3.1-7",
         "membench explain few",
         "membench list --profile f",
+        "membench replay con",
+        "membench replay agent --policy fifo,opt",
     )
+    assert (trace, policy) == (["conversation"], ["fifo,optimal"])
     assert (command, option, flag, choice) == (["run"], ["--select"], ["few-huge-pages"], ["full"])
     root = reference_root()
     assert root is not None
