@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -98,4 +99,21 @@ def test_objects_without_tokens_count_one_each(tmp_path: Path) -> None:
     assert bands == {10.0: (0.5, 0.05), 120.0: (0.5, 0.95)}
     console = Console(record=True, width=100, file=StringIO())
     print_replay(console, [found])
-    assert "Time between two uses, share of objects and of object-seconds" in console.export_text()
+    shown = console.export_text()
+    assert "Time between two uses, share of objects and of object-seconds" in shown
+    assert "\ntraffic: share of the reused data; residency: " in shown
+    assert "by tokens" not in shown  # only shown columns are explained
+
+
+def test_columns_are_explained_and_impossible_drive_writes_are_cut() -> None:
+    found = replay_source("conversation", capacities=(1000,))
+    (point, *_) = found.points
+    worn = tuple(replace(point, dwpd=value) for value in (6753468.0, 28.2))
+    console = Console(record=True, width=100, file=StringIO())
+    print_replay(console, [replace(found, points=worn)])
+    shown = console.export_text()
+    assert "> 100\n" in shown
+    assert "28.2\n" in shown
+    assert "6753468" not in shown
+    for explained in ("by tokens: ", "full after: ", "DWPD if flash: "):
+        assert f"\n{explained}" in shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -39,6 +39,8 @@ def print_replay(console: Console, results: Sequence[Replayed]) -> None:
             )
             console.print(_gaps(result))
     console.print()
+    for line in _legend(results):
+        console.print(Text(line, "dim"))
     console.print(
         Text(
             "A hit counts if the block is in the cache before the request. Hits count up to the "
@@ -47,6 +49,28 @@ def print_replay(console: Console, results: Sequence[Replayed]) -> None:
             "dim",
         )
     )
+
+
+def _legend(results: Sequence[Replayed]) -> Iterator[str]:
+    """Explain the columns of the tables, one line each."""
+    points: list[CachePoint | PolicyPoint] = []
+    for one in results:
+        points += (*one.points, *one.policies)
+    for name, meaning in _MEANINGS.items():
+        if any(_value(point, name) for point in points):
+            yield f"{_EXTRA[name]}: {meaning}"
+    if any(one.reread for one in results):
+        yield (
+            "gap: the time between two uses of the same data; read again: counts only data that a "
+            "later request reads from an unlimited cache"
+        )
+    if any(one.resting for one in results):
+        yield "context: counts the whole context until the next request of the session"
+    if any(one.reread for one in results):
+        yield (
+            "traffic: share of the reused data; residency: share of the idle time (data times "
+            "gap), in which the data only occupies the cache"
+        )
 
 
 def _print_facts(console: Console, result: Replayed) -> None:
@@ -118,6 +142,14 @@ _EXTRA = {
 }
 
 
+_MEANINGS = {
+    "token_hit_rate": "the hit rate of tokens; the last block of a request can have fewer tokens",
+    "full_after_s": "the time until the cache is full",
+    "dwpd": "drive writes per day of a drive of this capacity",
+}
+_MOST_DWPD = 100  # above the endurance of every drive
+
+
 def _value(point: CachePoint | PolicyPoint, name: str) -> str:
     value = getattr(point, name, None)
     if value is None:
@@ -126,7 +158,11 @@ def _value(point: CachePoint | PolicyPoint, name: str) -> str:
         return _time(round(float(value), 1))
     if name == "written_per_day":
         return significant(float(value) / 1e12, 3)
-    return significant(float(value), 3) if name == "dwpd" else f"{value:.6f}"
+    return _dwpd(float(value)) if name == "dwpd" else f"{value:.6f}"
+
+
+def _dwpd(value: float) -> str:
+    return f"> {_MOST_DWPD}" if value > _MOST_DWPD else significant(value, 3)
 
 
 def _policies(result: Replayed) -> Table:
@@ -161,7 +197,7 @@ def _tiers(result: Replayed) -> Table:
             _scaled(one.written_per_s, 1e9),
             _scaled(one.written_per_day, 1e12),
             _scaled(one.mean_gigabytes, 1),
-            *((_scaled(one.dwpd, 1),) if flash else ()),
+            *(("" if one.dwpd is None else _dwpd(one.dwpd),) if flash else ()),
         )
         table.add_row(*cells, *(rates if timed else ()))
     return table
