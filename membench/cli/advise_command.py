@@ -406,7 +406,7 @@ def _read(file: str) -> tuple[list[Row], Machine | None]:
     from membench.core.plain import load
     from membench.core.snapshot import Machine
     from membench.results.magnitude import check_magnitude
-    from membench.results.sidecar import read_sidecar
+    from membench.results.sidecar import read_sidecar, with_path
     from membench.results.table import read_rows
 
     if file.startswith("ref:"):
@@ -420,7 +420,7 @@ def _read(file: str) -> tuple[list[Row], Machine | None]:
     except SchemaError as error:
         from membench.report.screens.console import warn
 
-        warn(f"{error}; the memory and the disks of the machine are unknown")
+        warn(f"{with_path(path, error)}; the memory and the disks of the machine are unknown")
         return rows, None
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import h100_box
 import pytest
 from history_files import make_history
 
@@ -16,6 +18,20 @@ COMMANDS = (
     ("history", "{}", "--json"),
     ("compare", "{}", "ref:epyc-9654", "--format", "csv", "--cross-machine"),
 )
+
+
+@pytest.mark.parametrize("command", COMMANDS[:3], ids=lambda words: words[0])
+def test_an_invalid_machine_is_named_with_its_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    path = h100_box.written(tmp_path / "a.csv", h100_box.rows())
+    beside = json.loads(path.with_suffix(".json").read_text(encoding="ascii"))
+    beside["machine"] = {"slug": 3}
+    path.with_suffix(".json").write_text(json.dumps(beside), encoding="ascii")
+    with pytest.raises(SystemExit):
+        main([word.replace("{}", str(path)) for word in command])
+    err = capsys.readouterr().err
+    assert any("a.json: Machine" in line for line in err.splitlines() if "Warning: " in line)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}"])

@@ -20,7 +20,7 @@ from membench.core.terms import MEMORY
 from membench.machine.gpus.state import GpuState
 from membench.results.magnitude import check_magnitude
 from membench.results.schema import Row
-from membench.results.sidecar import Sidecar, read_sidecar, verify_sha256
+from membench.results.sidecar import Sidecar, read_sidecar, verify_sha256, with_path
 from membench.results.table import read_rows
 
 
@@ -73,7 +73,7 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
             problems.append(
                 tr(
                     "{error}; the sidecar is not used, so the preconditions are unknown",
-                    error=error,
+                    error=with_path(path, error),
                 )
             )
     names = list(dict.fromkeys(row.machine for row in rows))

@@ -17,7 +17,7 @@ from membench.core.text import ascii_line
 from membench.results.magnitude import check_magnitude
 from membench.results.paths import sidecar_path
 from membench.results.schema import Row
-from membench.results.sidecar import Sidecar, read_sidecar, verify_sha256
+from membench.results.sidecar import Sidecar, read_sidecar, verify_sha256, with_path
 from membench.results.staircase import settled
 from membench.results.table import read_rows
 
@@ -111,7 +111,7 @@ def _read(path: Path) -> tuple[ReportSource, list[Run]]:
                 file=shown(Path(path.name)),
             )
         )
-    machine = _machine(sidecar, problems)
+    machine = _machine(path, sidecar, problems)
     source = ReportSource(path, data, tuple(problems))
     own = sidecar.plan.run_id if sidecar else None
     return source, [
@@ -187,14 +187,17 @@ def _sidecar(
     return sidecar
 
 
-def _machine(sidecar: Sidecar | None, problems: list[str]) -> Machine | None:
+def _machine(path: Path, sidecar: Sidecar | None, problems: list[str]) -> Machine | None:
     if sidecar is None:
         return None
     try:
         return load(Machine, sidecar.machine)
     except MembenchError as error:
         problems.append(
-            tr("The machine snapshot in the sidecar cannot be read: {error}.", error=error)
+            tr(
+                "The machine snapshot in the sidecar cannot be read: {error}.",
+                error=with_path(path, error),
+            )
         )
         return None
 
