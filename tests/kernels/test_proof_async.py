@@ -58,7 +58,7 @@ def test_what_the_device_has_not_is_refused() -> None:
     with pytest.raises(Skip, match=r"compute capability 9\.0"):
         prove(ASYNC, params("bulk", KIB, 1), EmulatedGpu(small(1, "89")))
     gpu = EmulatedGpu(small(1, "89", shared_per_block=99 * KIB))
-    with pytest.raises(Skip, match="do not fit"):
+    with pytest.raises(Skip, match="is too small for 2 tiles"):
         prove(ASYNC, params("cp", 64 * KIB, 2), gpu)
 
 
