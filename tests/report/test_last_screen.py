@@ -180,6 +180,29 @@ def test_the_progress_of_a_check_leaves_standard_output_to_the_check(
 
 
 @pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        ("", "membench run --rounds 10"),
+        ("-o a.csv", "membench run --rounds 10"),
+        ("--select ddr/* -oa.csv --rounds=3 --device cpu", "--select 'ddr/*' --device cpu"),
+        ("--rounds 2 --output=b.csv --select kv", "membench run --select kv --rounds 10"),
+        ("--output b.csv --set ddr/*:size=1GiB", "membench run --set 'ddr/*:size=1GiB' --rounds"),
+    ],
+)
+def test_more_rounds_keep_the_cases_and_never_the_file(
+    given: str, command: str, tmp_path: Path
+) -> None:
+    rows = h100_box.rows(gpus=1)
+    noisy = replace(rows[0], flags=(*rows[0].flags, "noisy"))
+    shown = outcome(tmp_path, [noisy, *rows[1:]], 1)
+    argv = ("membench", "run", *given.split())
+    shown = replace(shown, plan=replace(shown.plan, rounds=5, argv=argv))
+    (line,) = (line for line in printed(shown, 200) if line.startswith("Next: "))
+    assert command in line
+    assert ".csv" not in line
+
+
+@pytest.mark.parametrize(
     ("rounds", "command"), [(5, "membench run --rounds 10"), (10, "membench doctor")]
 )
 def test_more_rounds_are_recommended_only_after_few_rounds(

@@ -202,13 +202,28 @@ def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> tu
         return "membench doctor", "many rows are noisy: doctor looks for causes"
     if noisy and outcome.plan.rounds < _MANY_ROUNDS:
         return (
-            f"membench run --rounds {_MANY_ROUNDS}",
+            _with_more_rounds(outcome.plan.argv),
             "some rows are noisy: membench explain noisy",
         )
     if noisy:
         return "membench doctor", "some rows are noisy: doctor looks for causes"
     page = sidecar_path(outcome.csv).with_suffix(".html")
     return f"membench report {shell_word(outcome.csv)} -o {shell_word(page)}", ""
+
+
+def _with_more_rounds(argv: Sequence[str]) -> str:
+    """The command ``argv`` with `_MANY_ROUNDS` rounds and another results file."""
+    given = argv[argv.index("run") + 1 :] if "run" in argv else ()
+    words, value_follows = ["membench", "run"], False
+    for word in given:
+        name, equals, _ = word.partition("=")
+        if value_follows:
+            value_follows = False
+        elif name in ("-o", "--output", "--rounds", "--resume"):
+            value_follows = not equals
+        elif not word.startswith("-o"):  # such as -oFILE
+            words.append(word)
+    return " ".join([*map(shell_word, words), "--rounds", str(_MANY_ROUNDS)])
 
 
 def _then(outcome: RunOutcome) -> tuple[str, str]:
