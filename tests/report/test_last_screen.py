@@ -211,7 +211,7 @@ def test_more_rounds_are_recommended_only_after_few_rounds(
     rows = h100_box.rows(gpus=1)
     noisy = replace(rows[0], flags=(*rows[0].flags, "noisy"))
     shown = outcome(tmp_path, [noisy, *rows[1:]], 1)
-    shown = replace(shown, plan=replace(shown.plan, rounds=rounds))
+    shown = replace(shown, plan=replace(shown.plan, rounds=rounds, argv=()))
     assert any(line.startswith(f"Next: {command} ") for line in printed(shown, 120))
 
 
