@@ -85,7 +85,8 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
     """Useful bandwidth of reading pages from a pool; a table lists the pages to read.
 
     The bandwidth counts the bytes of the pages, but not the table, which has four bytes per page.
-    Successive launches read different pages. With ``zipf``, every launch reads the same pages, and
+    With ``uniform`` and ``seq``, successive launches read different pages if the pool is larger
+    than the 256 MiB that a launch reads. With ``zipf``, every launch reads the same pages, and
     reads some pages so often that they come from the cache on purpose.
     """
     import numpy as np

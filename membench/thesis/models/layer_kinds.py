@@ -4,14 +4,17 @@ If a configuration does not list the kinds, the model_type decides: `absent_keys
 these rules for each model_type.
 
     full                                 every layer attends to the whole context
-    window                               every layer has a window, if 'sliding_window' is given
+    window                               every layer has a window
     window from max_window_layers        the layers from this number on have a window
     window if used[, from ...]           like "window", but only if use_sliding_window is true
     full last of N, full first of N      one of N layers is "full", the other layers have a window
     chunked, full last of N              one of N layers is "full", the other layers have a chunk
     linear, full last of N               one of N layers is "full", the other layers are recurrent
                                          (also "full first of N, linear")
-    own                                  `_own` computes the kinds from special keys
+    own                                  `_own` has a rule for this model_type
+
+A layer whose window or chunk has no size in the configuration has full attention. A key such as
+'full_attention_interval' replaces N.
 """
 
 from __future__ import annotations

@@ -156,7 +156,10 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
 
 
 def cache_type(config: Config) -> str | None:
-    """`fp8` if the quantization settings give an 8-bit KV cache, otherwise None."""
+    """`fp8` if the settings of the quantization give the KV cache 8 bits or an FP8 format.
+
+    Otherwise None.
+    """
     for part in (config, text_part(config)):
         try:
             quantized = _quantization(part)

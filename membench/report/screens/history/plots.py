@@ -96,7 +96,7 @@ def draw(line: HistoryLine, number: int) -> Figure:
 
 
 def _dates(times: Sequence[str]) -> list[str]:
-    """The dates of ``times``; with the times below if a date occurs twice."""
+    """The date of each of ``times``. If two are equal, each has its time on a second line."""
     dates = [time.partition(" ")[0][:12] for time in times]
     if len(set(dates)) == len(dates):
         return dates
