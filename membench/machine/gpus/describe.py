@@ -112,9 +112,9 @@ def read_gpus(
     """The GPUs that CUDA will show to this process, and the problems that prevent their use.
 
     A machine without an NVIDIA GPU, or without any part of NVIDIA's driver, is not a problem: the
-    result is `Gpus()`. On WSL with a shared GPU, a missing NVML is a problem, because the GPU may be
-    from NVIDIA. A MIG instance is listed as a GPU with the memory size of the instance and
-    the index of its GPU.
+    result is `Gpus()`. On WSL with a shared GPU, a missing NVML is a problem, because the GPU may
+    be from NVIDIA. A MIG instance is listed as a GPU with the memory size of the instance and the
+    index of its GPU.
 
     Args:
         root: directory that contains dev, proc and sys.

@@ -11,7 +11,7 @@ from membench.results.plan import PlannedCase
 
 _HEAD = ("case", "s/round", "memory", "tier")
 _CANNOT = "cannot run here"
-_MORE = "'membench list --all' names all these cases"
+_MORE = "'membench list --all', with the same --profile and --select, names all these cases"
 
 
 def print_cases(cases: Iterable[PlannedCase], *, everything: bool = False) -> None:

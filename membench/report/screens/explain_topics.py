@@ -49,7 +49,7 @@ def counting(bench: Bench) -> str:
     if Metric.BANDWIDTH not in metrics:
         return "no bytes: the time of one operation, or operations per second"
     if prefix(bench) in _COPIES:
-        return "the payload: each copied byte counts once, even if the work copies it several times"
+        return "the payload: each byte counts once, even if the work moves it several times"
     if prefix(bench) in _DISKS:
         return "the payload: each byte that the bench reads or writes counts once"
     return (

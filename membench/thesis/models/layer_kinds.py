@@ -80,7 +80,7 @@ def layer_count(text: Config) -> int:
     if layers > _MOST_LAYERS:
         raise ModelError(
             f"{layers} layers exceed the limit of {_MOST_LAYERS}",
-            "see 'num_hidden_layers' of the model",
+            "check the number of layers in the configuration",
         )
     return layers
 

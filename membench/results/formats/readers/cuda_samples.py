@@ -153,7 +153,7 @@ def _cell(
 ) -> Record:
     value = number(cell)
     if value is None:
-        return (Unplaced("a cell of a matrix without a figure"),)
+        return (Unplaced("a cell of a matrix that is 0 or not a number"),)
     timed = matrix[2] == "Latency"
     local = source == target
     both = matrix[1].startswith("Bidirectional")

@@ -113,7 +113,9 @@ class _Reader:
                 lines.fail(number, f"request {place} is not a JSON object")
             time = lines.time(number, request, "t")
             if time < before:
-                lines.fail(number, f"'t' of request {place} decreases from {before:g} to {time:g}")
+                lines.fail(
+                    number, f"'t' of request {place} decreases from {before:.17g} to {time:.17g}"
+                )
             before = time
             inner = request.get("requests")
             if inner is None:

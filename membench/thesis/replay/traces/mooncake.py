@@ -126,7 +126,7 @@ class _Clock:
             if time < self.before:
                 lines.fail(
                     number,
-                    f"'timestamp' decreases from {self.before:g} to {time:g}",
+                    f"'timestamp' decreases from {self.before:.17g} to {time:.17g}",
                     "sort the lines of the trace by timestamp",
                 )
             self.before = time
