@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -234,7 +235,8 @@ def test_a_run_that_is_called_off_says_so_and_ends_on_the_host(
         if host.detail.startswith("[round 1"):
             raise KeyboardInterrupt
 
-    asked = ledger(tmp_path, "worker-0")
+    # The run must not end before the cancellation arrives.
+    asked = replace(ledger(tmp_path, "worker-0"), arguments=("--select", CASE, "--rounds", "100"))
     with pytest.raises(KeyboardInterrupt):
         FleetRun(cluster, tmp_path, asked, Watcher(stop), Patience()).run()
     kept = latest_ledger(tmp_path)
