@@ -6,6 +6,7 @@ files into it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import tempfile
@@ -19,6 +20,7 @@ from membench.core.text import shell_word
 
 NUMBA_CACHE_DIR = "NUMBA_CACHE_DIR"
 _WRITABLE_BY_OTHERS = 0o022
+_DIGEST = 64  # characters in a digest
 _ELSEWHERE = "use a directory that only you can write to: export NUMBA_CACHE_DIR=DIR"
 
 
@@ -74,6 +76,21 @@ def write_whole(path: Path, content: bytes) -> None:
         partial.replace(path)
     with suppress(OSError):
         partial.unlink(missing_ok=True)
+
+
+def write_sealed(path: Path, content: bytes) -> None:
+    """Like `write_whole`, with the digest of ``content`` in front of it."""
+    write_whole(path, hashlib.sha256(content).hexdigest().encode() + content)
+
+
+def read_sealed(path: Path) -> bytes | None:
+    """The content that `write_sealed` wrote; None if the file is missing or damaged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    digest, content = data[:_DIGEST], data[_DIGEST:]
+    return content if digest == hashlib.sha256(content).hexdigest().encode() else None
 
 
 def untrusted(path: Path) -> str:

@@ -14,14 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from membench.core.cache_dir import cache_directory, write_whole
+from membench.core.cache_dir import cache_directory, read_sealed, write_sealed
 
 MOST_FILES = 400
 """Maximum number of files in a cache directory.
 
 Above this number, membench deletes the least recently used quarter of the files.
 """
-_DIGEST = 64  # characters in a digest
 _SOURCES = {".py", ".toml", ".json", ".jsonl"}
 
 
@@ -79,15 +78,10 @@ def load(directory: str, key: str) -> bytes | None:
     if place is None:
         return None
     path = place / key
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return None
-    digest, content = data[:_DIGEST], data[_DIGEST:]
-    if digest != hashlib.sha256(content).hexdigest().encode():
-        return None
-    with suppress(OSError):
-        os.utime(path)  # marks the file as the most recently used
+    content = read_sealed(path)
+    if content is not None:
+        with suppress(OSError):
+            os.utime(path)  # marks the file as the most recently used
     return content
 
 
@@ -96,7 +90,7 @@ def store(directory: str, key: str, content: bytes) -> None:
     place = cache_directory(directory)
     if place is None:
         return
-    write_whole(place / key, hashlib.sha256(content).hexdigest().encode() + content)
+    write_sealed(place / key, content)
     with suppress(OSError):
         _discard_oldest(place)
 

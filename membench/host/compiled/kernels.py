@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
@@ -16,7 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from membench.core.cache_dir import NUMBA_CACHE_DIR, cache_base, cache_directory
-from membench.core.kept import version_of
+from membench.core.kept import key_of, sources_key, version_of
 from membench.host.compiled.object_code import SUFFIX, ObjectCode, read_object, write_object
 
 if TYPE_CHECKING:
@@ -114,9 +113,7 @@ def _digest() -> str:
         llvm.get_host_cpu_features().flatten(),
         *_numba_settings(),
     ]
-    digest = _digest_of(_HOST.rglob("*.py"))
-    digest.update("\0".join(parts).encode())
-    return digest.hexdigest()[:16]
+    return key_of(sources_key(_HOST), *parts)[:16]
 
 
 def _numba_settings() -> Iterator[str]:
@@ -133,11 +130,4 @@ def _sources_digest(module: str) -> str:
     """12 hex digits: a digest of the modules in the directory of ``module``."""
     found = find_spec(module)
     files = Path(found.origin).parent.glob("*.py") if found and found.origin else ()
-    return _digest_of(files).hexdigest()[:12]
-
-
-def _digest_of(files: Iterable[Path]) -> hashlib._Hash:
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest
+    return sources_key(*sorted(files))[:12]

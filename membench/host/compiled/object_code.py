@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from membench.core.cache_dir import write_whole
+from membench.core.cache_dir import read_sealed, write_sealed
 
 ENTRY = "membench_kernel"
 """Name of the function that each object file exports."""
@@ -106,19 +105,18 @@ def host_machine() -> Any:
 def write_object(path: Path, compiled: ObjectCode) -> None:
     """Write ``compiled`` to ``path``, completely or not at all. A failure is not an error."""
     head = json.dumps([compiled.arguments, compiled.arrays]).encode() + b"\n"
-    body = head + compiled.code
-    write_whole(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+    write_sealed(path, head + compiled.code)
 
 
 def read_object(path: Path) -> ObjectCode | None:
     """The compiled kernel in ``path``; None if the file is missing, unreadable or damaged."""
+    content = read_sealed(path)
+    if content is None:
+        return None
+    head, _, code = content.partition(b"\n")
     try:
-        digest, _, body = path.read_bytes().partition(b"\n")
-        if hashlib.sha256(body).hexdigest().encode() != digest:
-            return None
-        head, _, code = body.partition(b"\n")
         arguments, arrays = json.loads(head)
-    except (OSError, ValueError):
+    except ValueError:
         return None
     return ObjectCode(tuple(arguments), tuple(arrays), code)
 
@@ -128,10 +126,7 @@ def discard_damaged(directory: Path) -> list[Path]:
 
     A directory with the name of such a file is removed too, because no kernel can replace it.
     """
-    return list(_discarded(directory))
-
-
-def _discarded(directory: Path) -> Iterator[Path]:
+    removed = []
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         if read_object(path) is None:
             with suppress(OSError):
@@ -139,4 +134,5 @@ def _discarded(directory: Path) -> Iterator[Path]:
                     shutil.rmtree(path)
                 else:
                     path.unlink()
-                yield path
+                removed.append(path)
+    return removed
