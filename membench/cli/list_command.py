@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from membench.cli import completion
-from membench.core.case import PROFILES
+from membench.cli.profile_option import profile_option
 from membench.core.text import one_line
 
 if TYPE_CHECKING:
@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="list")
-@click.option(
-    "--profile",
-    type=click.Choice(list(PROFILES)),
-    default="quick",
-    show_default=True,
-    help="Set of cases; full has more cases, more sizes and takes longer.",
-)
+@profile_option
 @click.option(
     "--select",
     multiple=True,

@@ -10,8 +10,8 @@ import click
 
 from membench.cli import completion
 from membench.cli.mistakes import BadValue, option_of
+from membench.cli.profile_option import profile_option
 from membench.cli.ranges import FiniteRange
-from membench.core.case import PROFILES
 from membench.core.errors import EXIT_FINDING, EXIT_OK, EXIT_SIGNAL_BASE, UsageError
 from membench.core.units import parse_size
 from membench.results.plan import MAX_SEED, MAX_TIMEOUT
@@ -29,13 +29,7 @@ def _bytes(ctx: click.Context, option: click.Parameter, text: str) -> int:
 
 
 @click.command(name="run")
-@click.option(
-    "--profile",
-    type=click.Choice(list(PROFILES)),
-    default="quick",
-    show_default=True,
-    help="Set of cases; full has more cases, more sizes and takes longer.",
-)
+@profile_option
 @click.option(
     "--set",
     "settings",
