@@ -14,7 +14,7 @@ from membench.analysis.check.lines import TierLine
 from membench.analysis.check.quantities import QUANTITIES, MachinePart, Quantity
 from membench.core.terms import Status, Tier
 from membench.results.plan import Plan
-from membench.results.schema import Row
+from membench.results.schema import Row, is_whole
 from membench.results.staircase import settled
 
 GPU_TIERS = frozenset({Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.GPU, Tier.LINK})
@@ -48,16 +48,19 @@ def gpu_of(row: Row, run_gpus: Mapping[str, int]) -> int | None:
     if row.tier not in GPU_TIERS:
         return None
     number = row.case.partition("/gpu=")[2].partition("/")[0]
-    if number.isascii() and number.isdecimal() and len(number) < 5:
-        return int(number)
-    return run_gpus.get(row.run_id, 0)
+    gpu = _number(number)
+    return run_gpus.get(row.run_id, 0) if gpu is None else gpu
 
 
 def run_gpu(plan: Plan) -> dict[str, int]:
     """Map the id of the run to N if the run had ``--device cuda:N``; otherwise empty."""
     kind, _, number = plan.device.partition(":")
-    usable = kind == "cuda" and number.isascii() and number.isdecimal() and len(number) < 5
-    return {plan.run_id: int(number)} if usable else {}
+    gpu = _number(number) if kind == "cuda" else None
+    return {} if gpu is None else {plan.run_id: gpu}
+
+
+def _number(text: str) -> int | None:
+    return int(text) if is_whole(text) and len(text) < 5 else None
 
 
 def _parts(rows: Sequence[Row]) -> set[MachinePart]:
