@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from membench.measure.paired.sides import SIDES, beside
-from membench.results.paths import journal_path
+from membench.results.paths import has_journal
 
 
 def resumable(path: Path) -> Path:
@@ -22,7 +22,7 @@ def resumable(path: Path) -> Path:
     """
     named = [path, *_of_own_file(path)]
     sides = [beside(one, side) for one in named for side in SIDES]
-    return next((one for one in (*named, *sides) if _is_there(journal_path(one))), named[-1])
+    return next((one for one in (*named, *sides) if has_journal(one)), named[-1])
 
 
 def _of_own_file(path: Path) -> Iterator[Path]:
@@ -33,7 +33,3 @@ def _of_own_file(path: Path) -> Iterator[Path]:
         if bare.is_file():
             yield bare
         yield bare.with_name(f"{bare.name}.csv")
-
-
-def _is_there(journal: Path) -> bool:
-    return journal.exists() or journal.is_symlink()

@@ -48,6 +48,7 @@ from membench.results.paths import (
     check_output,
     check_unused,
     default_path,
+    has_journal,
     journal_path,
     new_directory,
     sidecar_path,
@@ -281,10 +282,7 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
 
 def refuse_complete(csv: Path) -> None:
     """Raise `JournalError` if the run with the results file ``csv`` is complete."""
-    path = journal_path(csv)
-    if path.exists() or path.is_symlink():
-        return
-    if csv.exists() and sidecar_path(csv).exists():
+    if not has_journal(csv) and csv.exists() and sidecar_path(csv).exists():
         raise JournalError(
             f"nothing to resume: {shown(csv)} is complete",
             "to measure again, start a new run without --resume",

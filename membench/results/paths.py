@@ -43,6 +43,12 @@ def journal_path(csv: Path) -> Path:
     return csv.with_name(f"{_stem(csv)}.journal")
 
 
+def has_journal(csv: Path) -> bool:
+    """Whether the journal of ``csv`` exists, also as a broken link."""
+    path = journal_path(csv)
+    return path.exists() or path.is_symlink()
+
+
 def _stem(csv: Path) -> str:
     """The file name without ``.csv``; other suffixes stay, such as in ``run.v1``."""
     return csv.name[:-4] if csv.suffix.lower() == ".csv" else csv.name
