@@ -126,7 +126,9 @@ def _ignore_signals() -> None:
 
     Interrupted commands have printed everything, so the process is about to exit.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    from membench.measure.rounds.interrupt import SIGNALS
+
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -17,8 +17,7 @@ SCHEMA = "membench.check/1"
 def _right(check: MachineCheck, failures: Sequence[str]) -> bool | None:
     if failures:
         return False
-    judged = bool(check.judged)
-    return True if judged else None
+    return True if check.judged else None
 
 
 def to_json(name: str, check: MachineCheck, failures: Sequence[str]) -> str:
