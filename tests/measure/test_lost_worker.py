@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,14 +31,6 @@ class Late(Interrupt):
         if self.worker and not Path(f"/proc/{self.worker}").exists():
             self.signum = signal.SIGTERM
         super().check()
-
-
-@pytest.fixture
-def fd() -> Iterator[int]:
-    reader, writer = os.pipe()
-    yield reader
-    os.close(reader)
-    os.close(writer)
 
 
 def ask_one_that_is_killed(worker: Worker) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -86,14 +86,6 @@ class Stopping(Interrupt):
         self.checks += 1
         if self.checks == self.after:
             raise Interrupted(2)
-
-
-@pytest.fixture
-def fd() -> Iterator[int]:
-    reader, writer = os.pipe()
-    yield reader
-    os.close(reader)
-    os.close(writer)
 
 
 def run(

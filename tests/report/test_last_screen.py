@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h100_box
 import pytest
@@ -179,6 +180,14 @@ def test_the_progress_of_a_check_leaves_standard_output_to_the_check(
     assert unit.case in printed.err
 
 
+def noisy_run(tmp_path: Path, **plan: Any) -> RunOutcome:
+    """A run with one noisy row and the fields ``plan`` in its plan."""
+    rows = h100_box.rows(gpus=1)
+    noisy = replace(rows[0], flags=(*rows[0].flags, "noisy"))
+    shown = outcome(tmp_path, [noisy, *rows[1:]], 1)
+    return replace(shown, plan=replace(shown.plan, **plan))
+
+
 @pytest.mark.parametrize(
     ("given", "command"),
     [
@@ -192,11 +201,7 @@ def test_the_progress_of_a_check_leaves_standard_output_to_the_check(
 def test_more_rounds_keep_the_cases_and_never_the_file(
     given: str, command: str, tmp_path: Path
 ) -> None:
-    rows = h100_box.rows(gpus=1)
-    noisy = replace(rows[0], flags=(*rows[0].flags, "noisy"))
-    shown = outcome(tmp_path, [noisy, *rows[1:]], 1)
-    argv = ("membench", "run", *given.split())
-    shown = replace(shown, plan=replace(shown.plan, rounds=5, argv=argv))
+    shown = noisy_run(tmp_path, rounds=5, argv=("membench", "run", *given.split()))
     (line,) = (line for line in printed(shown, 200) if line.startswith("Next: "))
     assert command in line
     assert ".csv" not in line
@@ -208,10 +213,7 @@ def test_more_rounds_keep_the_cases_and_never_the_file(
 def test_more_rounds_are_recommended_only_after_few_rounds(
     rounds: int, command: str, tmp_path: Path
 ) -> None:
-    rows = h100_box.rows(gpus=1)
-    noisy = replace(rows[0], flags=(*rows[0].flags, "noisy"))
-    shown = outcome(tmp_path, [noisy, *rows[1:]], 1)
-    shown = replace(shown, plan=replace(shown.plan, rounds=rounds, argv=()))
+    shown = noisy_run(tmp_path, rounds=rounds, argv=())
     assert any(line.startswith(f"Next: {command} ") for line in printed(shown, 120))
 
 
