@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import field
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 from membench.analysis.facts import sidecar_facts
-from membench.core.errors import MembenchError, SchemaError
+from membench.core.errors import SchemaError
 from membench.core.record import record
 from membench.core.text import ascii_line
 from membench.results.compact.reader import read_measurements
 from membench.results.compact.row import Measurement
-from membench.results.paths import sidecar_path
-from membench.results.sidecar import digest, read_plain
+from membench.results.own_sidecar import plain_sidecar
 from membench.results.table import read_rows
 
 _LARGEST_BLOCK = 8 << 20  # bytes; this much memory is freed at once but never written
@@ -81,25 +79,10 @@ def read_source(path: Path) -> Source:
         raise SchemaError(
             f"{path}: the file has no rows", "give a file of a run that measured at least one case"
         )
-    facts: dict[str, str] = {}
-    problem = pair_id = ""
-    try:
-        sidecar = read_plain(path)
-        if sidecar is not None and _run(sidecar) not in set(map(attrgetter("run_id"), rows)):
-            problem = f"{sidecar_path(path)} belongs to another run and is not used"
-        elif sidecar is not None:
-            facts = sidecar_facts(sidecar)
-            pair_id = str(sidecar.get("pair_id") or "")
-            if digest(path) != sidecar.get("sha256"):
-                problem = f"{path} was changed after its run: its numbers may be wrong"
-    except MembenchError as error:
-        problem = f"{error}; the sidecar is not used, so the facts about this run are unknown"
-    return Source(path, rows, facts, ascii_line(problem), pair_id)
-
-
-def _run(sidecar: Mapping[str, Any]) -> str:
-    plan = sidecar.get("plan")
-    return str(plan.get("run_id")) if isinstance(plan, Mapping) else ""
+    found = plain_sidecar(path, set(map(attrgetter("run_id"), rows)))
+    known = found.data or {}
+    facts = sidecar_facts(known) if known else {}
+    return Source(path, rows, facts, str(found.problem), str(known.get("pair_id") or ""))
 
 
 @contextmanager

@@ -402,11 +402,9 @@ def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, 
 
 
 def _read(file: str) -> tuple[list[Row], Machine | None]:
-    from membench.core.errors import SchemaError
-    from membench.core.plain import load
-    from membench.core.snapshot import Machine
+    from membench.report.screens.console import warn
     from membench.results.magnitude import check_magnitude
-    from membench.results.sidecar import read_sidecar, with_path
+    from membench.results.own_sidecar import own_sidecar
     from membench.results.table import read_rows
 
     if file.startswith("ref:"):
@@ -414,14 +412,10 @@ def _read(file: str) -> tuple[list[Row], Machine | None]:
     path = Path(file)
     rows = read_rows(path)
     check_magnitude(rows)
-    try:
-        sidecar = read_sidecar(path) if path.is_file() else None
-        return rows, None if sidecar is None else load(Machine, sidecar.machine)
-    except SchemaError as error:
-        from membench.report.screens.console import warn
-
-        warn(f"{with_path(path, error)}; the memory and the disks of the machine are unknown")
-        return rows, None
+    own = own_sidecar(path, {row.run_id for row in rows})
+    if own.problem:
+        warn(str(own.problem))
+    return rows, own.machine
 
 
 def _list(as_json: bool) -> None:

@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
-from membench.core.errors import MembenchError, OutputError, SchemaError
+from membench.core.errors import OutputError, SchemaError
 from membench.core.files import atomic_write, shown
 from membench.core.plain import dump, load
 from membench.core.record import record
@@ -73,12 +73,6 @@ def read_sidecar(csv: Path) -> Sidecar | None:
         return None if data is None else load(Sidecar, data)
     except SchemaError as error:
         raise SchemaError(f"{shown(sidecar_path(csv))}: {error}") from None
-
-
-def with_path(csv: Path, error: MembenchError) -> str:
-    """The message of ``error``, which is about the sidecar of ``csv``, with the sidecar's path."""
-    path = shown(sidecar_path(csv))
-    return str(error) if path in str(error) else f"{path}: {error}"
 
 
 def read_plain(csv: Path) -> dict[str, Any] | None:

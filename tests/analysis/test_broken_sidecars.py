@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import h100_box
@@ -31,7 +32,8 @@ def test_an_invalid_machine_is_named_with_its_file(
     with pytest.raises(SystemExit):
         main([word.replace("{}", str(path)) for word in command])
     err = capsys.readouterr().err
-    assert any("a.json: Machine" in line for line in err.splitlines() if "Warning: " in line)
+    (line,) = (line for line in err.splitlines() if "a.json" in line)
+    assert re.match("Warning: .*a.json has an invalid description of the machine: Machine", line)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}"])
@@ -48,3 +50,19 @@ def test_every_command_warns(
     assert warning.startswith("Warning: ")
     assert "unknown" in warning  # says which information is missing
     assert not any(line.startswith("Error: ") and ".json" in line for line in err.splitlines())
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[0])
+def test_the_sidecar_of_another_run_is_not_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    (path,) = make_history(tmp_path, 1).glob("*.csv")
+    beside = json.loads(path.with_suffix(".json").read_text(encoding="ascii"))
+    beside["plan"]["run_id"] = "20200101T000000Z-beef"
+    beside["sha256"] = "0" * 64
+    path.with_suffix(".json").write_text(json.dumps(beside), encoding="ascii")
+    with pytest.raises(SystemExit):
+        main([word.replace("{}", str(path)) for word in command])
+    err = capsys.readouterr().err
+    (warning,) = (line for line in err.splitlines() if path.with_suffix(".json").name in line)
+    assert re.fullmatch(r"Warning: .*\.json describes another run than .*\.csv .*", warning)

@@ -251,7 +251,7 @@ class TestNothingPassesForWantOf:
         write_rows(alone, [replace(rows[0], flags=("noisy",)), *rows[1:]])
         code, out, err = run(capsys, alone)
         assert (code, out.count("= pass [")) == (0, 0)
-        assert "was changed after its run: its sidecar is not used" in err
+        assert "was changed after its run: its numbers may be wrong" in err
 
     def test_all_gpus(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         every = h100_box.judged(h100_box.rows())
@@ -424,7 +424,7 @@ def test_a_sidecar_with_an_invalid_state_is_not_used(tmp_path: Path) -> None:
     content["notes"][0]["data"]["states"][0]["uuid"] = 1
     sidecar.write_text(json.dumps(content))
     found = read_checked([path], ["auto"])
-    assert any("the sidecar is not used" in str(one) for one in found.problems)
+    assert any("; the file is not used" in str(one) for one in found.problems)
     (cpus,) = [one for one in found.check.preconditions if one.name == "CPUs"]
     assert cpus.state is PreconditionState.UNKNOWN
 

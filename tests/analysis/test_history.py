@@ -241,7 +241,7 @@ def test_edited_files_are_left_out_or_named(
     for one in box.glob("*.json"):
         one.write_text("{", encoding="ascii")
     _, out, err = call(capsys, "history", box, "--json")
-    assert err.count("is not JSON; changes of the machine") == 3  # the other files are counted
+    assert err.count("is not JSON; the file is not used") == 3  # the other files are counted
     assert "Warning: 2 more files with such a problem" in err
     assert len(json.loads(out)["problems"]) == 5
 

@@ -181,8 +181,8 @@ def test_what_is_wrong_with_a_file_is_said_first(
     results.write_bytes(results.read_bytes().replace(b"Some CPU", b"Some TPU"))
     (path,) = make_report([results], tmp_path / "r.html")
     text = "".join(Page(path.read_text(encoding="utf-8")).text)
-    assert "a.csv was CHANGED after the run" in text
-    assert text.index("was CHANGED after the run") < text.index("GPU memory (HBM)")
+    assert "a.csv was changed after its run" in text
+    assert text.index("was changed after its run") < text.index("GPU memory (HBM)")
 
 
 @pytest.mark.slow

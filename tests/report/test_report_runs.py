@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -45,7 +46,7 @@ def test_a_missing_sidecar_is_said(results: Path) -> None:
 def test_changed_numbers_are_said(results: Path) -> None:
     results.write_bytes(results.read_bytes().replace(b"box-1", b"box-9"))
     (problem,) = problems(results)
-    assert "was CHANGED after the run" in problem
+    assert problem == "a.csv was changed after its run: its numbers may be wrong"
 
 
 def test_the_sidecar_of_another_run_is_not_believed(
@@ -53,7 +54,7 @@ def test_the_sidecar_of_another_run_is_not_believed(
 ) -> None:
     write_rows(results, [replace(row, run_id="another-1") for row in everything])
     (problem,) = problems(results)
-    assert "describes the run 20260131T080412Z-7f3a, which is not in a.csv" in problem
+    assert problem == "a.json describes another run than a.csv and is not used"
     (run,) = read_runs([results])[1]
     assert run.sidecar is None
 
@@ -62,7 +63,7 @@ def test_the_sidecar_of_another_run_is_not_believed(
 def test_a_broken_sidecar_is_said_and_the_rows_are_used(results: Path, text: str) -> None:
     results.with_suffix(".json").write_text(text)
     (problem,) = problems(results)
-    assert problem.startswith("The sidecar of a.csv cannot be used, so machine, plan ")
+    assert re.match("a.json.*; the file is not used, so the machine and the settings ", problem)
     assert read_runs([results])[1][0].rows
 
 
@@ -72,7 +73,7 @@ def test_a_snapshot_that_cannot_be_read_is_said(results: Path) -> None:
     del data["machine"]["cpu"]
     sidecar.write_text(json.dumps(data))
     (problem,) = problems(results)
-    assert problem.startswith("The machine snapshot in the sidecar cannot be read: ")
+    assert problem.startswith("a.json has an invalid description of the machine: ")
 
 
 def test_an_interrupted_run_is_said(results: Path) -> None:

@@ -10,17 +10,17 @@ from membench.analysis.check.machine import MachineCheck, check_machine
 from membench.analysis.check.preconditions import states_by_device
 from membench.analysis.check.tiers import run_gpu
 from membench.analysis.references import references
-from membench.core.errors import MembenchError, UsageError
-from membench.core.files import shown
-from membench.core.messages import listed, tr
+from membench.core.errors import SchemaError, UsageError
+from membench.core.messages import listed
 from membench.core.plain import load
 from membench.core.record import record
 from membench.core.snapshot import Machine
 from membench.core.terms import MEMORY
 from membench.machine.gpus.state import GpuState
 from membench.results.magnitude import check_magnitude
+from membench.results.own_sidecar import own_sidecar, sidecar_unusable
 from membench.results.schema import Row
-from membench.results.sidecar import Sidecar, read_sidecar, verify_sha256, with_path
+from membench.results.sidecar import Sidecar
 from membench.results.table import read_rows
 
 
@@ -63,19 +63,17 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
         found = read_rows(path)
         check_magnitude(found)
         rows += found
+        own = own_sidecar(path, {row.run_id for row in found})
+        problems += [own.problem] if own.problem else []
+        if own.sidecar is None or own.machine is None or own.changed:
+            continue
         try:
-            sidecar = _believed(path, found, problems)
-            if sidecar is not None:
-                snapshot, seen = load(Machine, sidecar.machine), gpu_states(sidecar)
-                machine, states = snapshot, [*states, *seen]
-                run_gpus |= run_gpu(sidecar.plan)
-        except MembenchError as error:
-            problems.append(
-                tr(
-                    "{error}; the sidecar is not used, so the preconditions are unknown",
-                    error=with_path(path, error),
-                )
-            )
+            seen = gpu_states(own.sidecar)
+        except SchemaError as error:
+            problems.append(sidecar_unusable(path, error))
+            continue
+        machine, states = own.machine, [*states, *seen]
+        run_gpus |= run_gpu(own.sidecar.plan)
     names = list(dict.fromkeys(row.machine for row in rows))
     if not names:
         raise UsageError(
@@ -112,22 +110,3 @@ def gpu_states(sidecar: Sidecar) -> list[GpuState]:
         if event.kind == "gpu"
         for state in event.data.get("states", ())
     ]
-
-
-def _believed(path: Path, rows: Sequence[Row], problems: list[str]) -> Sidecar | None:
-    if not path.is_file():
-        return None
-    sidecar = read_sidecar(path)
-    if sidecar is None:
-        return None
-    if sidecar.plan.run_id not in {row.run_id for row in rows}:
-        problems.append(
-            tr("the sidecar of {file} belongs to another run and is not used", file=shown(path))
-        )
-        return None
-    if not verify_sha256(path, sidecar):
-        problems.append(
-            tr("{file} was changed after its run: its sidecar is not used", file=shown(path))
-        )
-        return None
-    return sidecar

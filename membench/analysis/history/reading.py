@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from membench.analysis.facts import AS_STARTED, paired_setting
 from membench.analysis.many_rounds import sorted_rounds
 from membench.analysis.sources import for_many_files
-from membench.core.errors import MembenchError, OutputError, SchemaError, UsageError
+from membench.core.errors import MembenchError, SchemaError, UsageError
 from membench.core.files import shown
 from membench.core.record import record
 from membench.core.terms import Better, Metric, Stat, Status, Tier
@@ -22,6 +23,7 @@ from membench.core.text import ascii_line
 from membench.results.compact.reader import read_measurements
 from membench.results.compact.row import Common, Measurement
 from membench.results.magnitude import fits
+from membench.results.own_sidecar import plain_sidecar
 from membench.results.sidecar import is_original, read_plain
 
 _STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)\d\dZ")
@@ -190,7 +192,7 @@ class _FileReading:
                 )
             if row.common.backend != "cited":
                 by_run.setdefault(row.run_id, []).append(row)
-        if by_run and path.is_file() and (problem := _problem(path)):
+        if by_run and path.is_file() and (problem := _problem(path, by_run)):
             self._problems.append(ascii_line(problem))
         self._repeated += any(run in self._runs for run in by_run)
         for run, rows in by_run.items():
@@ -252,16 +254,12 @@ def _check_medians(path: Path, rows: Sequence[Measurement]) -> None:
                 raise SchemaError(f"{path}: {error}", error.hint) from None
 
 
-def _problem(path: Path) -> str:
+def _problem(path: Path, runs: Collection[str]) -> str:
     """Why the sidecar of ``path`` is not used, or that ``path`` was changed; empty if neither."""
-    try:
-        if is_original(path) is False:
-            return f"{shown(path)} was changed after its run: its numbers may be wrong"
-    except OutputError as error:
-        return str(error)
-    except SchemaError as error:
-        return f"{error}; changes of the machine and of the settings at this run are unknown"
-    return ""
+    with suppress(MembenchError):
+        if is_original(path) is not False:  # faster than `plain_sidecar`
+            return ""
+    return plain_sidecar(path, runs).problem
 
 
 def _key(common: Common) -> SeriesKey:

@@ -77,7 +77,7 @@ def compose(
         lead=_lead(runs),
         generator=f"membench {__version__}",
         alerts=tuple(
-            Alert(tr("Read this first"), (problem,))
+            Alert(tr("Read this first"), (tr("{sentence}.", sentence=problem),))
             for source in sources
             for problem in source.problems
         ),

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from membench.core.errors import MembenchError, SchemaError
+from membench.core.errors import SchemaError
 from membench.core.files import shown
 from membench.core.messages import tr
-from membench.core.plain import load
 from membench.core.record import record
 from membench.core.snapshot import Machine
 from membench.core.text import ascii_line
 from membench.results.magnitude import check_magnitude
+from membench.results.own_sidecar import OwnSidecar, own_sidecar
 from membench.results.paths import sidecar_path
 from membench.results.schema import Row
-from membench.results.sidecar import Sidecar, read_sidecar, verify_sha256, with_path
+from membench.results.sidecar import Sidecar
 from membench.results.staircase import settled
 from membench.results.table import read_rows
 
@@ -99,28 +99,27 @@ def _read(path: Path) -> tuple[ReportSource, list[Run]]:
     for row in rows:
         by_run.setdefault(row.run_id, []).append(row)
     problems: list[str] = []
-    sidecar = None
+    own = OwnSidecar()
     data = b""
     if path.is_file():
         data = path.read_bytes()
-        sidecar = _sidecar(path, set(by_run), problems, measured=_measured(rows))
+        own = _own_sidecar(path, set(by_run), problems, measured=_measured(rows))
     else:
         problems.append(
             tr(
-                "{file} was read from a pipe: the report has no sidecar and no copy of this file.",
+                "{file} was read from a pipe: the report has no sidecar and no copy of this file",
                 file=shown(Path(path.name)),
             )
         )
-    machine = _machine(path, sidecar, problems)
     source = ReportSource(path, data, tuple(problems))
-    own = sidecar.plan.run_id if sidecar else None
+    described = own.sidecar.plan.run_id if own.sidecar else None
     return source, [
         Run(
             "",
             source,
             tuple(settled(several)),
-            sidecar if run_id == own else None,
-            machine if run_id == own else None,
+            own.sidecar if run_id == described else None,
+            own.machine if run_id == described else None,
         )
         for run_id, several in by_run.items()
     ]
@@ -131,75 +130,30 @@ def _measured(rows: Sequence[Row]) -> bool:
     return any(not (row.cited or row.imported) for row in rows) or not rows
 
 
-def _sidecar(
+def _own_sidecar(
     path: Path, run_ids: set[str], problems: list[str], *, measured: bool
-) -> Sidecar | None:
-    name, file = shown(Path(sidecar_path(path).name)), shown(Path(path.name))
-    try:
-        sidecar = read_sidecar(path)
-    except SchemaError as error:
+) -> OwnSidecar:
+    name = Path(path.name)  # readers of the page must not learn the directories of its author
+    found = own_sidecar(path, run_ids, name)
+    if found.problem:
+        problems.append(found.problem)
+    elif found.sidecar is None and measured:
         problems.append(
             tr(
-                "The sidecar of {file} cannot be used, so machine, plan and command are unknown: "
-                "{error}.",
-                file=file,
-                error=error,
+                "{file} has no sidecar ({sidecar}): machine, plan and command are unknown, "
+                "and the file may have been changed after the run",
+                file=shown(name),
+                sidecar=shown(sidecar_path(name)),
             )
         )
-        return None
-    if sidecar is None:
-        if measured:
-            problems.append(
-                tr(
-                    "{file} has no sidecar ({sidecar}): machine, plan and command are unknown, "
-                    "and the file may have been changed after the run.",
-                    file=file,
-                    sidecar=name,
-                )
-            )
-        return None
-    if sidecar.plan.run_id not in run_ids:
+    if found.sidecar is not None and found.sidecar.interrupted:
         problems.append(
             tr(
-                "{sidecar} describes the run {run}, which is not in {file}.",
-                sidecar=name,
-                run=sidecar.plan.run_id,
-                file=file,
+                "The run of {file} was interrupted: the remaining rounds or cases are missing",
+                file=shown(name),
             )
         )
-        return None
-    if not verify_sha256(path, sidecar):
-        problems.append(
-            tr(
-                "{file} was CHANGED after the run: the SHA-256 of the file differs from the "
-                "SHA-256 in {sidecar}. Numbers may be wrong.",
-                file=file,
-                sidecar=name,
-            )
-        )
-    if sidecar.interrupted:
-        problems.append(
-            tr(
-                "The run of {file} was interrupted: the remaining rounds or cases are missing.",
-                file=file,
-            )
-        )
-    return sidecar
-
-
-def _machine(path: Path, sidecar: Sidecar | None, problems: list[str]) -> Machine | None:
-    if sidecar is None:
-        return None
-    try:
-        return load(Machine, sidecar.machine)
-    except MembenchError as error:
-        problems.append(
-            tr(
-                "The machine snapshot in the sidecar cannot be read: {error}.",
-                error=with_path(path, error),
-            )
-        )
-        return None
+    return found
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:

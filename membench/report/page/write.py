@@ -85,7 +85,7 @@ def make_report(
     sources, runs = read_runs(files)
     with_sidecar = [source for source in sources if sidecar_path(source.path).exists()]
     for problem in (problem for source in with_sidecar for problem in source.problems):
-        warned(str(problem).rstrip("."), "")
+        warned(str(problem), "")
 
     # The modules of the thesis are imported below, while the second process already draws.
     def judge() -> Verdicts:
