@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from membench.core.errors import MembenchError, SchemaError
-from membench.core.files import taken, write_together
+from membench.core.files import output_error, taken, write_together
 from membench.core.terms import Status
 from membench.core.text import ascii_line
 from membench.fleet.task import MAX_FILE
@@ -43,15 +43,18 @@ def keep(directory: Path, host: str, reply: Any) -> Arrived:
     code, csv, sidecar = _parts(reply)
     if code not in DONE:
         raise MembenchError(_failure(code, reply))
-    with tempfile.TemporaryDirectory(prefix=".incoming-", dir=directory) as folder:
-        incoming = Path(folder) / "results.csv"
-        incoming.write_bytes(csv)
-        sidecar_path(incoming).write_bytes(sidecar)
-        try:
-            started, profile, rows, failed = _checked(incoming, host)
-        except SchemaError as error:
-            said = str(error).replace(f"{folder}/", "")
-            raise SchemaError(f"the host's answer is invalid: {said}", error.hint) from None
+    try:
+        with tempfile.TemporaryDirectory(prefix=".incoming-", dir=directory) as folder:
+            incoming = Path(folder) / "results.csv"
+            incoming.write_bytes(csv)
+            sidecar_path(incoming).write_bytes(sidecar)
+            try:
+                started, profile, rows, failed = _checked(incoming, host)
+            except SchemaError as error:
+                said = str(error).replace(f"{folder}/", "")
+                raise SchemaError(f"the host's answer is invalid: {said}", error.hint) from None
+    except OSError as error:
+        raise output_error(directory, error) from None
     target = default_path(directory, host, started, profile)
     if not _is_there(target, csv):
         check_output(target)

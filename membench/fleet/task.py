@@ -33,6 +33,7 @@ MAX_FILE = 32 << 20
 """Maximum bytes of a CSV or sidecar to send; far above the size after a full run."""
 _BOOT = Path("/proc/sys/kernel/random/boot_id")  # equal in all containers on one kernel
 _POLL = 0.2
+_ELSEWHERE = "choose another directory with --host-directory"
 _ERRORS = 400  # maximum characters to send of a failed run's standard error
 
 
@@ -68,10 +69,10 @@ def measure(request: HostRequest) -> dict[str, Any]:
     """Run `membench run` on this host, or resume an unfinished run, and return the files.
 
     Returns:
-        A dict. ``code`` is the exit code. ``csv`` and ``sidecar`` are bytes, empty if there is no
-        file. ``errors`` is the error line of membench, or else the end of standard error. ``where``
-        is the path of the CSV. If the task fails outside of the run, ``code`` is 1, and ``errors``
-        is the reason.
+        A dict. ``code`` is the exit code. ``csv`` and ``sidecar`` are the contents of the files,
+        empty if a file does not exist. ``errors`` is the error line of membench, or else the end of
+        standard error. ``where`` is the path of the CSV. If the task fails outside of the run,
+        ``code`` is 1, and ``errors`` has the reason and the remedy.
     """
     task = _Task(request)
     try:
@@ -87,7 +88,8 @@ def measure(request: HostRequest) -> dict[str, Any]:
             "where": str(csv),
         }
     except MembenchError as error:
-        return {"code": 1, "csv": b"", "sidecar": b"", "errors": str(error), "where": ""}
+        said = f"{error} ({error.hint})" if error.hint else str(error)
+        return {"code": 1, "csv": b"", "sidecar": b"", "errors": said, "where": ""}
 
 
 def default_directory() -> Path:
@@ -128,12 +130,11 @@ def _private(directory: Path) -> Path:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = directory.lstat()
     except OSError as error:
-        raise output_error(directory, error) from None
+        raise OutputError(str(output_error(directory, error)), _ELSEWHERE) from None
     foreign = status.st_uid != os.getuid() or status.st_mode & 0o022
     if not stat.S_ISDIR(status.st_mode) or foreign:
         raise OutputError(
-            f"{shown(directory)} is not a directory that only you can write to",
-            "choose another directory with --host-directory",
+            f"{shown(directory)} is not a directory that only you can write to", _ELSEWHERE
         )
     return directory
 

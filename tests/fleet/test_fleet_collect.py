@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sampling import examples
 
-from membench.core.errors import MembenchError
+from membench.core.errors import MembenchError, OutputError
 from membench.fleet import collect
 from membench.fleet.collect import keep
 from membench.results.paths import sidecar_path
@@ -106,6 +107,23 @@ def test_whatever_else_comes_is_refused_and_nothing_of_it_is_kept(
         assert "\n" not in str(caught.value)
         assert str(tmp_path) not in str(caught.value)
         assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_here_is_one_line_and_the_files_can_be_fetched_again(
+    reply: Reply, tmp_path: Path
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OutputError) as caught:
+            keep(tmp_path, HOST, reply)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(caught.value) == f"cannot write {tmp_path}: File too large"
+    assert not list(tmp_path.iterdir())
+    assert keep(tmp_path, HOST, reply).rows == 3
+    with pytest.raises(OutputError, match=r"cannot write .*gone: No such file or directory"):
+        keep(tmp_path / "gone", HOST, reply)
 
 
 @settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
