@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, Protocol, TextIO, cast
 
-from membench.core.text import counted, one_line
+from membench.core.text import counted, one_line, shell_word
 from membench.report.screens.styled import Styled
 
 if TYPE_CHECKING:
@@ -159,8 +160,13 @@ def say(screen: Screen, text: str, style: str = "", indent: int = 0) -> None:
 def say_command(screen: Screen, label: str, command: str, remark: str = "") -> None:
     """Print ``label``, a command to paste and a remark in parentheses.
 
-    The command is never wrapped. On a terminal, a remark that does not fit gets the next line.
+    If the shell does not find this membench by its name, the command has the path with which the
+    user started membench. The command is never wrapped. On a terminal, a remark that does not fit
+    gets the next line.
     """
+    first, blank, others = command.partition(" ")
+    if first == "membench":
+        command = f"{_program(sys.argv[0])}{blank}{others}"
     line = Styled(f"{label}{one_line(command)}", "bold" if label.startswith("Next") else "")
     whole = f"{line.plain}    ({remark})" if remark else line.plain
     if screen.is_terminal and remark and len(whole) > screen.width:
@@ -168,6 +174,20 @@ def say_command(screen: Screen, label: str, command: str, remark: str = "") -> N
         say(screen, f"({remark})", indent=len(label))
     else:
         screen.print(Styled(whole, line.style), soft_wrap=True)
+
+
+def _program(started: str) -> str:
+    import shutil
+    from pathlib import Path
+
+    path = Path(started)
+    if path.name != "membench":  # such as python -m membench
+        return "membench"
+    found = shutil.which("membench")
+    with suppress(OSError):
+        if found is not None and path.samefile(found):
+            return "membench"
+    return shell_word(started)
 
 
 def warn(message: str, hint: str = "") -> None:
