@@ -65,7 +65,7 @@ from membench.results.table import to_csv
 class Wall:
     """The wall time of a run in seconds, by type of work.
 
-    For a resumed run, the times begin with the last resumption.
+    For a resumed run, the time before the last resumption does not count.
 
     Attributes:
         measuring: timing or observing the cases.
@@ -94,7 +94,7 @@ class RunOutcome:
         rows: the results, in the order of the plan.
         csv: the results file; None if the run ended early and has no results.
         signum: the signal that ended the run early; 0 for a complete run.
-        again: after a signal, the argument for ``--resume``; None if there is nothing to resume.
+        again: the argument for ``--resume``; None if there is nothing to resume.
     """
 
     plan: Plan
@@ -153,11 +153,11 @@ class Prepared:
 
 
 def prepare(options: RunOptions, observer: Observer) -> Prepared:
-    """Examine the machine and make the plan. Write no file.
+    """Examine the machine and make the plan, without writing a file.
 
     Raises:
-        BackendUnavailable: ``options.strict`` is True, and either a GPU has a problem, or all
-            selected cases need a GPU and cannot run.
+        BackendUnavailable: with ``options.strict``, a GPU has a problem, or every selected case
+            needs a GPU and cannot run.
         OutputError: the results file exists, or the scratch directory does not exist.
         UsageError, NothingMatched: as in `make_plan`.
     """
@@ -195,7 +195,7 @@ def prepare(options: RunOptions, observer: Observer) -> Prepared:
 
 
 def _faults_of_gpus(machine: Machine, options: RunOptions) -> Iterator[tuple[str, str]]:
-    """Pairs (problem, remedy) for the GPUs that the run may use."""
+    """Pairs (problem, remedy) for the machine's GPUs; none with ``--device cpu``."""
     gpus = machine.gpus
     if options.device == "cpu":
         return
@@ -207,7 +207,7 @@ def _faults_of_gpus(machine: Machine, options: RunOptions) -> Iterator[tuple[str
 
 
 def _stairs(machine: Machine, observer: Observer) -> tuple[tuple[int, float], ...]:
-    """Measure pointer chases: pairs (ring size in bytes, latency in ns)."""
+    """Measure host pointer chases. Returns pairs (working set in bytes, latency in ns)."""
     stairs = staircase.measure(machine)
     ends = dict.fromkeys((*stairs[:1], *stairs[-1:]))
     told = ", ".join(f"{latency:.3g} ns in {format_size(size)}" for size, latency in ends)
@@ -217,7 +217,7 @@ def _stairs(machine: Machine, observer: Observer) -> tuple[tuple[int, float], ..
 
 
 def _rests_on_caches(case: PlannedCase) -> bool:
-    """Whether ``case`` can run, and its size or flags depend on the host's caches."""
+    """Whether ``case`` can run and has a size or flags that depend on the host's caches."""
     return case.backend == "cpu" and case.tier is Tier.DDR and not case.skipped
 
 
@@ -239,9 +239,10 @@ def start(prepared: Prepared, observer: Observer, *, verbose: bool = False) -> R
 
 
 def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
-    """Create the journal. Returns ``prepared`` with its final path, and the journal.
+    """Create the journal. Returns ``prepared`` with the final path of the CSV, and the journal.
 
-    If two runs start in the same second, the later run takes the next free name.
+    If two runs without a chosen file name start in the same second, the later run takes the next
+    free name.
     """
     while True:
         csv = prepared.csv if prepared.named else unused_path(prepared.csv)
@@ -262,8 +263,8 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
     ``csv`` is as for `resumable`.
 
     Raises:
-        JournalError: there is nothing to resume, the run is one side of a paired run, or the
-            machine or membench has changed.
+        JournalError: there is nothing to resume, the journal is damaged, the run is one side of an
+            unfinished paired run, or the machine or membench has changed.
         OutputError, WorkerError, BackendUnavailable: as in `start`.
     """
     csv = resumable(csv)
@@ -290,10 +291,10 @@ def refuse_complete(csv: Path) -> None:
 
 
 def _refuse_half(csv: Path, contents: Contents) -> None:
-    """Raise `JournalError` if ``csv`` is one side of a paired run and cannot continue alone.
+    """Raise `JournalError` if ``csv`` is one side of a paired run and cannot be resumed alone.
 
-    A completely measured side can continue alone if membench was killed after it wrote the other
-    side's results.
+    A side can be resumed alone only if all of its cases are measured and the other side is
+    complete. This happens if membench is killed between writing the results of the two sides.
     """
     pair = contents.plan.pair
     if pair is None:
@@ -361,7 +362,7 @@ def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
 
 
 def _consistent(reading: Reading) -> bool:
-    """Whether a worker can have made ``reading``. Later rounds compute with the samples."""
+    """Whether the numbers of ``reading`` are valid. Later rounds compute with its samples."""
     kept = len(reading.samples)
     return (
         all(math.isfinite(one) for one in (reading.value, *reading.samples))
@@ -393,7 +394,7 @@ def check_ground(path: Path, contents: Contents, now: Machine, software: Softwar
     """Check that the journal ``path`` belongs to this machine and this software.
 
     Raises:
-        JournalError: the machine, membench or the version of a case differs.
+        JournalError: the machine, a used GPU, membench or the version of a case differs.
     """
     plan, then = contents.plan, _machine_of(path, contents)
     hint = "start a new run: one file cannot mix results from different machines or versions"
@@ -486,7 +487,7 @@ def _measure(
     *,
     verbose: bool,
 ) -> End:
-    """Measure the plan into the journal. If the journal's file was removed, write it again."""
+    """Measure the plan, and write the journal. A journal that was removed is written again."""
     begin = time.monotonic()
     layout_seconds, signum = 0.0, 0
     trouble: MembenchError | None = None
@@ -514,7 +515,7 @@ def _measure(
 
 
 def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> RunOutcome:
-    """Make the CSV and the sidecar. Remove the journal of a complete run."""
+    """Make the CSV and the sidecar. Remove the journal if the run is complete or has no results."""
     journal = journal_path(prepared.csv)
     contents = read_journal(journal)
     wall = replace(_wall(contents.units[before:], end), resumed=before > 0)
@@ -545,7 +546,13 @@ def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> R
     if end.complete:
         journal.unlink()
     return RunOutcome(
-        contents.plan, prepared.machine, rows, csv, wall, end.signum, again=prepared.csv
+        contents.plan,
+        prepared.machine,
+        rows,
+        csv,
+        wall,
+        end.signum,
+        again=None if end.complete else prepared.csv,
     )
 
 

@@ -13,7 +13,7 @@ import membench as package
 SCRIPT = """
 import membench
 outcome = membench.run(select="ddr/steady", rounds=2, output="o.csv", label="box", seed=5)
-print(len(outcome.rows), outcome.csv, outcome.failed, outcome.signum)
+print(len(outcome.rows), outcome.csv, outcome.failed, outcome.signum, outcome.again)
 print(membench.read_rows("o.csv") == list(outcome.rows))
 print(outcome.wall.total >= outcome.wall.measuring > 0)
 print(repr(outcome).partition(" after ")[0])
@@ -36,7 +36,7 @@ def test_a_run_is_one_call(membench: Membench) -> None:
         check=False,
     )
     assert done.stdout.splitlines() == [
-        "3 o.csv False 0",
+        "3 o.csv False 0 None",
         "True",
         "True",
         "<RunOutcome box: 3 ok, in o.csv",
@@ -57,6 +57,8 @@ try:
     membench.run_paired(select="ddr/steady")
 except membench.MembenchError as error:
     print(type(error).__name__, error, error.hint)
+stopped = membench.run_paired(setup_a="kill -INT $PPID", select=case, output="stopped.csv")
+print(stopped.signum, [side.again for side in stopped.sides])
 """
 
 
@@ -76,6 +78,7 @@ def test_a_paired_run_is_one_call(membench: Membench) -> None:
         "[None, 'on']",
         "ddr/steady/n=1 1",
         "UsageError configurations A and B do not differ pass versus, setup_a or setup_b",
+        "2 [None, None]",  # the run was stopped before its journals existed
     ], done.stderr
 
 

@@ -76,9 +76,9 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
     """Measure the paired run that `prepare_pair` prepared.
 
     Raises:
-        SetupFailed: a set-up command failed. The message names the file of earlier measurements,
-            if any.
-        OutputError, WorkerError, BackendUnavailable: as in `start`.
+        SetupFailed: a set-up command failed. If anything was measured before, the message names
+            the file.
+        OutputError, JournalError, WorkerError, BackendUnavailable: as in `start`.
     """
     with new_directory(halves[0].prepared.csv):
         for half in halves:
@@ -111,8 +111,8 @@ def resume_pair(
     person, so membench takes no command, program or variable from the journal.
 
     Raises:
-        JournalError: there is nothing to resume, or the journal belongs to another machine or
-            version.
+        JournalError: there is nothing to resume, or the journal is damaged or belongs to another
+            machine or version.
         UsageError: the run was started with different options.
         OutputError, SetupFailed, WorkerError, BackendUnavailable: as in `start_pair`.
     """
@@ -171,8 +171,7 @@ def _pairing(csv: Path) -> Pairing:
     """The pairing in the journal of ``csv``.
 
     Raises:
-        JournalError: the run is complete, there is no journal, or the journal does not belong to a
-            paired run.
+        JournalError: the run is complete, or there is no readable journal of a paired run.
     """
     refuse_complete(csv)
     pairing = read_journal(journal_path(csv)).plan.pair
@@ -213,10 +212,10 @@ def _is_empty(journal: Journal) -> bool:
     return journal.path.exists() and not read_journal(journal.path).units
 
 
-def _nothing_yet(half: Half, signum: int) -> RunOutcome:
+def _nothing_yet(half: Half, signum: int, again: Path | None = None) -> RunOutcome:
     one = half.prepared
     wall = Wall(0.0, 0.0, 0.0, 0.0)
-    return RunOutcome(one.plan, one.machine, (), None, wall, signum, again=one.csv)
+    return RunOutcome(one.plan, one.machine, (), None, wall, signum, again)
 
 
 def _run(
@@ -239,7 +238,7 @@ def _run(
     for half, journal, before, end in zip(halves, journals, done, ends, strict=True):
         if begun and not end.complete and _is_empty(journal):
             # The journal stays, so that the user can resume the run.
-            outcomes.append(_nothing_yet(half, end.signum))
+            outcomes.append(_nothing_yet(half, end.signum, again=half.prepared.csv))
             trouble = trouble or end.trouble
             continue
         try:
