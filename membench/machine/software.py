@@ -79,8 +79,8 @@ def python() -> str:
 def software_version(package: Path | None = None) -> str:
     """The value of the `membench` column, such as ``0.1.0``.
 
-    In a checkout, the value contains the commit: ``0.1.0+g1234e56``. If tracked files of the
-    program were changed, ``.dirty`` follows. If git fails, the value is only the version.
+    In a checkout, the value contains the commit: ``0.1.0+g1234e56``. If the program has changes
+    that are not committed, ``.dirty`` follows. If git fails, the value is only the version.
     """
     package = Path(membench.__file__).parent if package is None else package
     checkout = package.parent

@@ -1,1 +1,1 @@
-"""Measures a plan: rounds in fresh worker processes, samples, flags, and results in a journal."""
+"""Carries out a plan: measures rounds in fresh worker processes, and keeps a journal."""

@@ -1,4 +1,4 @@
-"""The reason why a case cannot run on this machine, known before the run starts."""
+"""Finds, before a run starts, why a case cannot run on this machine."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _no_disk(case: Case, site: Site) -> str:
 
 
 def file_size(case: Case, site: Site) -> int:
-    """Size in bytes of the scratch file for ``case``; 0 if no file is possible.
+    """Size in bytes of the scratch file for ``case``; 0 if no file is needed or possible.
 
     The budget or the free space can make the file smaller than the case requests.
     """

@@ -32,8 +32,8 @@ def open_backend(
 
     Args:
         gpu: index in ``machine.gpus.devices``; None for the first GPU.
-        benches: names of benches, whose kernels `cuda` and `cuda-storage` compile now, in parallel.
-        host: an open backend whose threads and memory `storage` uses; None for new ones.
+        benches: names of benches. `cuda` and `cuda-storage` compile their kernels now, in parallel.
+        host: an open backend whose threads and memory `storage` shares; None to share nothing.
 
     Raises:
         BackendUnavailable: there is no backend with this name, or it cannot be used here.

@@ -15,11 +15,11 @@ MOST_FALL = 0.05
 
 
 def clock_fell(clocks: Sequence[float], highest: float) -> bool:
-    """Whether the lowest of ``clocks`` is too far below ``highest`` or below the largest clock.
+    """Whether the lowest of ``clocks`` is too far below the highest of them, or below ``highest``.
 
     Args:
         clocks: measured SM clocks in MHz, one per set of samples or per round; empty if unknown.
-        highest: the device's maximum clock in MHz; 0 if unknown.
+        highest: the maximum SM clock of the device in MHz; 0 if unknown.
     """
     if not clocks:
         return False

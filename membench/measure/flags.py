@@ -45,7 +45,7 @@ def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[R
 
 
 def _clocks(unit: CaseResult) -> list[float]:
-    """The median and the lowest SM clock of ``unit`` in MHz, without unknown clocks."""
+    """The median and the lowest SM clock of ``unit`` in MHz; an unknown clock is left out."""
     lowest = unit.detail.get(LOWEST_CLOCK)
     found = [unit.sm_mhz, lowest if isinstance(lowest, int | float) else None]
     return [clock for clock in found if clock is not None and clock > 0]
@@ -83,7 +83,7 @@ def beyond_peak(
 ) -> bool:
     """Whether ``value`` is better than ``peak`` by more than `PEAK_TOLERANCE`.
 
-    The result is False if the peak was measured, or if a value is unknown.
+    The result is False if the peak was measured, or if ``value`` or ``peak`` is None.
     """
     if peak is None or value is None or basis is PeakBasis.MEASURED:
         return False
@@ -101,7 +101,7 @@ def _lacks_huge_pages(row: Row) -> bool:
 
 
 def _shares(text: str) -> list[float]:
-    """The percentages in a value of `detail`, as fractions. There are several if rounds differ."""
+    """The percentages in ``text`` as fractions. ``text`` has several if the rounds differ."""
     return [float(share.rstrip("%")) / 100 for share in text.split(",")]
 
 

@@ -43,9 +43,9 @@ class RunOptions:
         seed: seed for the order of the cases; None for a random seed.
         scratch: directory for the scratch file; None for the directory of the results.
         disk_budget: maximum bytes of the scratch file.
-        timeout: maximum seconds for one case in one round.
-        strict: whether these are errors: a problem of a GPU, and a plan in which every case needs
-            a GPU and is skipped.
+        timeout: maximum seconds for one case in one round, and for one set-up command.
+        strict: whether the run fails if a GPU has a problem, or if every selected case needs a
+            GPU and is skipped.
         hold: whether to stop a GPU's queue until the host has filled the queue.
         versus: the difference on side B of a paired run, such as ``env=NAME=VALUE``.
         setup_a, setup_b: shell commands that run before each round of side A or B.

@@ -1,4 +1,4 @@
-"""Shuffles the cases of each round, so that a case has different predecessors."""
+"""Shuffles the cases of each round, so that a case does not always follow the same case."""
 
 from __future__ import annotations
 

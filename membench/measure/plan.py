@@ -137,8 +137,8 @@ def _check_numbers(options: RunOptions) -> None:
 def case_rounds(case: Case, options: RunOptions, rounds: int) -> int:
     """Number of rounds for ``case``; 0 means all ``rounds`` of the plan.
 
-    The bench's own number of rounds comes first, then an explicit number in the options. Without
-    both, the points of a sweep have at most `SWEEP_ROUNDS` rounds.
+    A number of rounds that the bench sets takes precedence over the number in the options. If
+    neither is set, the points of a sweep have at most `SWEEP_ROUNDS` rounds.
     """
     if case.rounds or not case.swept or options.rounds is not None:
         return case.rounds
@@ -217,9 +217,9 @@ def select_cases(options: RunOptions, registry: Registry, machine: Machine) -> t
 def idle_skips(
     options: RunOptions, registry: Registry, machine: Machine
 ) -> Iterator[tuple[str, str]]:
-    """Pairs (warning, hint), one for each ``--skip`` pattern that matches no case.
+    """A pair (warning, hint) for each ``--skip`` pattern that matches no case.
 
-    The cases are those of the profile, and those selected by a complete id.
+    The patterns are tried on the cases of the profile, and on cases selected by a complete id.
     """
     if not options.skip:
         return
@@ -232,7 +232,7 @@ def idle_skips(
 
 
 def check_device(device: str, machine: Machine) -> None:
-    """Raise `UsageError` if this machine has no ``device``, the value of ``--device``."""
+    """Raise `UsageError` unless ``device`` is auto, all, cpu or a GPU of this machine (cuda:N)."""
     if device in ("auto", "all", "cpu"):
         return
     kind, _, number = device.partition(":")

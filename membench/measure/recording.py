@@ -1,7 +1,7 @@
 """Records the clock readings of a real device, so that tests can replay them on any machine.
 
-If the environment has ``MEMBENCH_RECORDING=FILE``, a worker appends one line of JSON to FILE for
-each case that it timed on a device.
+If the environment has ``MEMBENCH_RECORDING=FILE``, a worker appends a line of JSON to FILE
+whenever it has timed a case on a device.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One line of a recording; the stamps include the launch floor and the warm-up."""
+    """One line of a recording. Some ``stamps`` are of the warm-up or of the launch floor."""
 
     request: RoundRequest
     unit: CaseResult

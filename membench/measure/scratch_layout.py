@@ -45,7 +45,7 @@ class ScratchLayout:
 def scratch_size(plan: Plan, done: Sequence[CaseResult]) -> int:
     """The bytes of scratch file that the remaining cases need; 0 if they need no file.
 
-    Cases that have failed, been skipped or been measured in all rounds do not remain.
+    A case does not remain if it has failed, was skipped, or has results of all its rounds.
     """
     settled = {unit.case for unit in done if unit.status is not Status.OK}
     settled |= _complete(plan, done)
@@ -58,9 +58,8 @@ def scratch_size(plan: Plan, done: Sequence[CaseResult]) -> int:
 def laid_out(plan: Plan, size: int, observer: Observer) -> Iterator[ScratchLayout]:
     """Create a scratch file of ``size`` bytes, or of fewer bytes if there is too little space.
 
-    At the end of the block, a thread removes the file.
-    With size 0, no file is created. If the file cannot be created, only the cases that need it fail
-    or are skipped.
+    At the end of the block, a thread removes the file. With size 0, no file is created. If the file
+    cannot be created, the cases that need the file fail or are skipped, and all other cases run.
     """
     if not size:
         yield ScratchLayout()
@@ -93,9 +92,9 @@ def laid_out(plan: Plan, size: int, observer: Observer) -> Iterator[ScratchLayou
 
 
 def _affordable(size: int, plan: Plan) -> int:
-    """The size in bytes that still fits, at most ``size``; ``size`` if no size fits.
+    """``size``, or fewer bytes if the journal has used some of the free space.
 
-    The journal may have used some of the free space.
+    If no file fits, the result is ``size``, and creating the file reports the reason.
     """
     try:
         status = os.statvfs(plan.scratch)

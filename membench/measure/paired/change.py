@@ -44,7 +44,7 @@ class Change:
     device: str = ""
 
     def applied(self, options: RunOptions) -> RunOptions:
-        """The options of side B."""
+        """``options`` with the scratch directory and the GPU of side B."""
         return replace(
             options, scratch=self.scratch or options.scratch, device=self.device or options.device
         )

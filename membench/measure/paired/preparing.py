@@ -36,7 +36,7 @@ class Half:
 
     @classmethod
     def of(cls, prepared: Prepared, change: Change) -> Half:
-        """The side of ``prepared``. ``change`` applies only to side B."""
+        """The side that the plan of ``prepared`` names. Only side B gets ``change``."""
         pairing = prepared.plan.pair
         assert pairing is not None
         if pairing.side == SIDES[0]:
@@ -45,7 +45,7 @@ class Half:
 
 
 def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
-    """Make the plans of sides A and B. Write no file, and run no set-up command.
+    """Make the plans of sides A and B, without writing a file or running a set-up command.
 
     Raises:
         UsageError: ``options.versus`` is invalid, does not fit the other options, or changes

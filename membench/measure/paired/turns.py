@@ -39,9 +39,9 @@ def sides_in_turn(round_: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class OneSide:
-    """Passes the events of one side on to ``observer``, with the name of the side.
+    """Passes the events of one side to ``observer``, and adds the name of the side.
 
-    `started` and `round_ended` are not passed on.
+    `started` and `round_ended` are not passed.
     """
 
     observer: Observer
@@ -75,7 +75,7 @@ def measure_in_turns(
     *,
     verbose: bool,
 ) -> list[End]:
-    """Measure both sides into their journals. Returns the `End` of side A and of side B."""
+    """Measure both sides, and write their journals. Returns the `End` of side A and of side B."""
     plans = [half.prepared.plan for half in halves]
     both = replace(plans[0], rounds=2 * plans[0].rounds)
     observer.started(both, sum(len(one.units) for one in done))
@@ -119,7 +119,7 @@ class _Turn:
 
     Attributes:
         layout: seconds for writing the scratch file.
-        seconds: seconds that the side has taken so far, with ``layout``.
+        seconds: seconds that the side has taken so far, including ``layout``.
     """
 
     half: Half
@@ -150,7 +150,7 @@ class _Turns:
 
     @contextmanager
     def _turn(self, one: _Turn) -> Iterator[None]:
-        """Run the set-up command of ``one``, and add the time of command and block to ``one``."""
+        """Run the set-up command, then the block; add the seconds of both to ``one.seconds``."""
         begin = time.monotonic()
         try:
             set_up(one.half.pairing, one.half.prepared.plan.timeout, self.interrupt)
@@ -179,7 +179,7 @@ def paired_units(own: Contents, other: Contents) -> tuple[CaseResult, ...]:
     """The case results in ``own`` that a resumed paired run keeps.
 
     The two results of a pair must be measured one directly after the other. So membench keeps a
-    result only if one of these is true, and measures all other pairs again:
+    result only in these cases:
 
     - The other side has a result of the same case and round.
     - The result is failed or skipped.

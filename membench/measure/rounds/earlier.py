@@ -35,10 +35,12 @@ A quantile above the median needs as many samples above it.
 class EarlierRounds:
     """The scatter of the earlier rounds of a case.
 
+    Of several metrics or statistics, the smallest ``scatter`` and the largest ``error`` count.
+
     Attributes:
-        scatter: relative standard deviation of the round values; the smallest over all readings.
-        error: typical standard error of a round value, divided by the scatter of the round values;
-            the largest over all readings, at most 1, and 1 if unknown.
+        scatter: relative standard deviation of the round values.
+        error: median standard error of a round value, divided by the standard deviation of the
+            round values; at most 1, and 1 if unknown.
     """
 
     scatter: float
@@ -61,7 +63,7 @@ def earlier_rounds(units: Iterable[CaseResult]) -> EarlierRounds | None:
 
 
 def _scatter(readings: Sequence[Reading]) -> tuple[float, float]:
-    """The ``scatter`` and ``error`` of one reading; ``readings`` has one per round."""
+    """The ``scatter`` and ``error`` of one metric and statistic, from one reading per round."""
     values = [reading.value for reading in readings]
     deviation = stdev(values)
     errors = [standard_error(reading) for reading in readings]
@@ -86,10 +88,10 @@ def standard_error(reading: Reading) -> float | None:
     The result is None for fewer than `RESOLVED` samples, and for a quantile above the median with
     fewer than `RESOLVED` samples above it.
 
-    The number of samples below a quantile q of n samples has the standard deviation
-    sqrt(n q (1 - q)). So the standard error is half the distance between the quantiles that are
-    sqrt(q (1 - q) / n) below and above q. A median of few samples has the standard error
-    s sqrt(pi / (2 n)), as if the samples were normal with the standard deviation s.
+    Of n samples, the number below the quantile q has the standard deviation sqrt(n q (1 - q)). So
+    with d = sqrt(q (1 - q) / n), the standard error is half the distance between the quantiles
+    q - d and q + d. A median of few samples has the standard error s sqrt(pi / (2 n)), as if the
+    samples were normal with the standard deviation s.
     """
     share = QUANTILE[reading.stat]
     if reading.n * (1 - share) < RESOLVED:

@@ -1,4 +1,4 @@
-"""The conditions before and after a case. They are never read while a case is timed.
+"""Reads the state of the machine before and after a case, but never while a case is timed.
 
 The sources are the control group's count of throttled periods, the kernel's CPU time counters, and
 NVML for a case on the GPU.
@@ -32,7 +32,7 @@ AT_WORK = 2
 
 @dataclass(frozen=True)
 class EnvironmentSample:
-    """The conditions at one moment.
+    """The state of the machine at one moment.
 
     Attributes:
         seconds: time of a monotonic clock.
@@ -50,7 +50,7 @@ class EnvironmentSample:
 
 
 class EnvironmentMonitor:
-    """Reads the conditions before and after the cases of a run."""
+    """Reads the state of the machine before and after the cases of a run."""
 
     def __init__(self, machine: Machine, observer: Observer) -> None:
         self._machine = machine
@@ -64,7 +64,7 @@ class EnvironmentMonitor:
         self._round = CpuTicks()  # CPU time during the cases of the round
 
     def before(self, case: PlannedCase, worker: int) -> EnvironmentSample:
-        """Read the conditions before ``case``, and pin process ``worker`` to the GPU's NUMA node.
+        """Read the state before ``case``, and pin process ``worker`` to the GPU's NUMA node.
 
         If ``case`` needs no GPU, the worker may use all CPUs.
         """
@@ -79,7 +79,7 @@ class EnvironmentMonitor:
     def after(
         self, before: EnvironmentSample, case: PlannedCase, worker: int, unit: CaseResult
     ) -> CaseResult:
-        """Read the conditions after ``case``. Returns ``unit`` with the flags from both readings.
+        """Read the state after ``case``. Returns ``unit`` with the flags from both states.
 
         The CPU time that others took and the reasons for lower clocks are added to the `detail`.
         Results other than `ok` are not changed.

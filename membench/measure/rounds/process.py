@@ -112,8 +112,8 @@ class Worker:
         """Send ``request`` and return the answer.
 
         Raises:
-            WorkerLost: the worker died, or was killed after ``timeout`` seconds or because its
-                answer was malformed.
+            WorkerLost: the worker died, took longer than ``timeout`` seconds, or gave a malformed
+                answer. In the last two cases, the worker is killed.
             Interrupted: a signal arrived, and may have ended the worker.
         """
         try:

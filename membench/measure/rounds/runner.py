@@ -54,7 +54,7 @@ class Setting:
 def run_rounds(
     setting: Setting, journal: Journal, done: Contents, observer: Observer
 ) -> tuple[CaseResult, ...]:
-    """Measure the cases that ``done`` lacks into the journal, and return all case results.
+    """Measure the cases without a result in ``done``, and return all case results.
 
     Raises:
         Interrupted: a signal arrived. The journal has the results so far.
@@ -73,7 +73,7 @@ def run_rounds(
 
 
 class Rounds:
-    """The rounds of one plan. Each call of `measure` measures one round into the journal.
+    """The rounds of one plan. Each call of `measure` measures a round and writes the journal.
 
     A case that failed or was skipped is not run again, because a hanging case would again take its
     full timeout.
@@ -176,7 +176,7 @@ class Rounds:
         observer.round_ended(round_, lambda: results(setting.plan, self.units, setting.machine))
 
     def close(self) -> None:
-        """Kill the worker that was started for a round that will not be measured, if any."""
+        """If a worker was started for a round that will not be measured, kill the worker."""
         if self._next is not None:
             self._next.kill()
 
@@ -195,7 +195,7 @@ class Rounds:
 
 
 class _Round:
-    """A context that has the worker of one round, or its replacement if the worker is lost."""
+    """A context with the worker of one round. A worker that is lost is replaced."""
 
     def __init__(self, setting: Setting, round_: int, worker: Worker | None = None) -> None:
         self._setting = setting
@@ -216,7 +216,7 @@ class _Round:
     def run(self, request: RoundRequest) -> CaseResult:
         """The case result of ``request``; a failed result if the worker is lost.
 
-        If the case needs a scratch file that does not exist, the result is failed or skipped.
+        If the case needs a scratch file but there is none, the result is failed or skipped.
         """
         case, setting = request.case, self._setting
         started = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -253,8 +253,8 @@ class _Round:
     def _start(self) -> Worker:
         """Wait until the worker is ready, or start a worker if there is none.
 
-        A worker that starts while the last worker still has its memory may be killed because memory
-        runs out. A new worker then replaces it.
+        A worker that starts before the previous worker has freed its memory may be killed because
+        memory runs out. A new worker then replaces it.
         """
         if self._worker is not None:
             with suppress(WorkerError):

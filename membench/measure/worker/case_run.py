@@ -198,7 +198,7 @@ def _observed(
 
 
 def _unresolved(readings: tuple[Reading, ...]) -> dict[str, str]:
-    """The entry ``unresolved`` for `detail`: the quantiles with too few samples."""
+    """The entry ``unresolved`` for `detail`: names of quantiles with too few samples."""
     # less than one sample is above the quantile, as above p99.9 of 200 samples
     stats = [one.stat for one in readings if one.n * (1 - QUANTILE[one.stat]) < 1]
     return {"unresolved": ",".join(dict.fromkeys(stats))} if stats else {}

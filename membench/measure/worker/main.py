@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def main(argv: list[str]) -> None:
     """Answer requests until an empty line arrives, standard input ends, or the device is lost.
 
-    The function then ends the process.
+    Then end the process.
     """
     parent, results = int(argv[0]), int(argv[1])
     die_with(parent, signal.SIGKILL)
@@ -132,9 +132,9 @@ def answer(
 
 
 def _lost(error: BaseException | None) -> DeviceLost | None:
-    """The `DeviceLost` in ``error`` or in the exceptions that led to ``error``; None if none.
+    """The `DeviceLost` that is ``error`` or led to ``error``; None if there is none.
 
-    On a lost device, freeing resources also fails, which hides the first error.
+    On a lost device, freeing resources also fails, and the second error hides the first.
     """
     while error is not None and not isinstance(error, DeviceLost):
         error = error.__cause__ or error.__context__

@@ -65,7 +65,7 @@ def take_samples(
         clock: function that returns seconds, for the rule's time limit.
 
     Raises:
-        Skip: even a sample of the most iterations is too short for the clock.
+        Skip: even a sample with the maximum number of iterations is too short for the clock.
         MembenchError: the clock did not advance during a sample.
     """
     total = 1

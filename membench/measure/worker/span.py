@@ -5,7 +5,7 @@
     flush -> synchronize -> block -> probe -> mark -> WORK -> mark -> probe -> release
 
 - The block stops the queue until the host has filled the queue. So the host causes no gap between
-  two launches. The release, or a deadline, ends the block.
+  launches. The release, or a deadline, ends the block.
 - The marks are events, and the time is taken between them. The probes read an SM's cycle counter,
   which gives the real clock rate.
 """

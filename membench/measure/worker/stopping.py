@@ -19,7 +19,8 @@ class Stop:
 
     Attributes:
         reason: the text for the row's `stop_reason`.
-        converged: whether the samples met the rule; None if the rule requires no convergence.
+        converged: False if a limit on samples or time ended the sampling. Otherwise True if the
+            rule requires a precision, and None if it does not.
     """
 
     reason: str
@@ -81,8 +82,8 @@ Twice as many samples would narrow the confidence interval over the rounds by ab
 class RoundScatter:
     """Stop when ``rule`` stops, or earlier if further samples would help little.
 
-    Sampling ends after at least ``least`` samples, when the standard error of their median is at
-    most `ROUND_SHARE` times ``scatter``.
+    After at least ``least`` samples, sampling ends early when the standard error of their median is
+    at most `ROUND_SHARE` times ``scatter``.
 
     Attributes:
         scatter: relative standard deviation of the values of the earlier rounds.
@@ -126,8 +127,8 @@ class RelativeDeviation:
     After at least ``least`` samples, sampling ends in two cases:
 
     - The relative standard deviation is at most ``limit``.
-    - There are at least twice ``window`` samples, and the relative standard deviation changed by at
-      most ``drift`` times itself over the last ``window`` samples.
+    - There are at least 2 * ``window`` samples, and over the last ``window`` of them, the relative
+      standard deviation changed by at most the fraction ``drift`` of its present value.
 
     NVBench's `stdrel` criterion has the same two conditions (0.5 %, and 5 % over a window).
     """
@@ -175,8 +176,8 @@ WALL_CAP_S = 10.0
 def rule_for(work: Timed, earlier: EarlierRounds | None = None, share: float = 1.0) -> StopRule:
     """The stopping rule that ``work`` requests, with limits on samples and time.
 
-    The rules ``count`` and ``agreed`` also use the scatter of the ``earlier`` rounds. ``share`` is
-    the share of the usual number of samples that these two rules take.
+    The rules ``count`` and ``agreed`` also use the scatter of the ``earlier`` rounds, and take at
+    most the fraction ``share`` of the usual number of samples.
     """
     count = math.ceil(share * work.samples)
     rules: dict[str, StopRule] = {
@@ -195,11 +196,11 @@ def observation_seconds(work: Observed, earlier: EarlierRounds | None, share: fl
     """Seconds of the next observation of ``work``, from its `least_seconds` to its `seconds`.
 
     - If `least_seconds` is None, the time is `seconds`.
-    - Without ``earlier``, the time is ``share`` times `seconds`.
-    - Otherwise, the standard error of a round value is expected to fall to `ROUND_SHARE` times the
-      scatter of the ``earlier`` rounds within this time. The estimate assumes that the error is
-      inversely proportional to the square root of the time, and that each earlier round took
-      `seconds`. A shorter round has a larger error, so the estimate is never too short.
+    - Otherwise, if ``earlier`` is None, the time is ``share`` times `seconds`.
+    - Otherwise, the time is expected to reduce the standard error of a round value to `ROUND_SHARE`
+      times the scatter of the ``earlier`` rounds. The estimate assumes that the error is inversely
+      proportional to the square root of the time, and that each earlier round took `seconds`. A
+      shorter round has a larger error, so the estimate is never too short.
     """
     if work.least_seconds is None:
         return work.seconds

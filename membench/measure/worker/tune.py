@@ -29,7 +29,7 @@ def best_config(
     """The candidate of ``bench`` with the best median; of equally good candidates, the first.
 
     Raises:
-        Skip: no candidate can run on this machine. The reason is the reason of the last candidate.
+        Skip: no candidate can be used on this machine; the message is about the last candidate.
         MembenchError: the work of the bench takes its own samples.
     """
     scores: list[tuple[float, int]] = []
