@@ -40,7 +40,7 @@ class Seconds:
 class CaseResult:
     """The result of one case in one round; rounds are numbered from 1.
 
-    The optional fields other than `readings` and `seconds` are columns of the results file.
+    Each optional field except `readings` and `seconds` has the name of the column for its value.
     """
 
     round: int

@@ -1,7 +1,7 @@
 """Kinds of cells: the rules to write, read and validate the values of a column.
 
-If membench reads a cell that the same version wrote, and writes the value again, the bytes are the
-same.
+If membench reads a cell that the same version wrote, and writes the value again, the cell has the
+same bytes as before.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _read_numbers(cell: str) -> tuple[float, ...]:
 
 
 def _are_finite(values: Sequence[Any], least: Callable[[float], bool]) -> bool:
-    """Whether all ``values`` are finite and ``least`` is true for the smallest, by a fast check.
+    """Whether all ``values`` are finite and the smallest passes the test ``least``; a fast check.
 
     If the result is False, the caller must check each value.
     """
@@ -200,7 +200,7 @@ def _read_samples(cell: str) -> tuple[tuple[float, ...], ...]:
 
 
 def are_plain_samples(cell: str) -> bool:
-    """Whether ``cell`` contains valid samples, by a fast check that parses no number.
+    """Whether ``cell`` contains valid samples; a fast check that parses no number.
 
     If the result is False, the caller must parse the numbers.
     """

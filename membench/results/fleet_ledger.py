@@ -35,7 +35,7 @@ class Host:
     """A host of a fleet run, with the state of its measurement.
 
     Attributes:
-        name: name of the host; also of the directory of the results, and in their column `machine`.
+        name: name of the host; also the name of the results directory, and the column `machine`.
         detail: the last event or message; one line of ASCII.
         csv: results file, relative to the ledger's directory; empty until the file was copied.
         failed_cases: number of `failed` rows.

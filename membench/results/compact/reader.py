@@ -113,9 +113,10 @@ def _agree(
     spreads: Sequence[float | None],
     lists: Sequence[str],
 ) -> bool:
-    """Whether the values and the counts of each row are allowed in a file.
+    """Whether the values and the number of round values of each row are allowed in a file.
 
-    ``lists`` are the cells `round_values`; whether `value` is their median is not checked.
+    ``lists`` are the cells `round_values`. That `value` is the median of the round values is not
+    checked.
     """
     if 0.0 in values or math.inf in values or math.inf in spreads:
         return False
@@ -168,7 +169,7 @@ def _shared(columns: list[list[str]]) -> _CommonColumns | None:
     """Parse ``columns``; None if a row is not allowed in a file.
 
     Files of similar machines differ in few of these cells. So if an earlier file had the same first
-    row and as many rows, only rows that differ from its rows are parsed.
+    row and as many rows, only the rows that differ from the earlier file are parsed.
     """
     first = (str(len(columns[0])), *(column[0] for column in columns))
     before = _files.get(first)

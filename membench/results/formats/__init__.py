@@ -1,9 +1,9 @@
 """Import of other tools' results, and export of membench's results.
 
-Imported rows have ``backend=import:<tool>``, or ``cited`` for published figures. If a file lacks a
-fact, the importer takes the fact from `Origin.given`. Otherwise the importer assumes a usual value,
-and names the fact under ``assumed`` in the column `detail`. Without a usual value, the importer
-raises `UsageError`.
+Imported rows have ``backend=import:<tool>``, or ``backend=cited`` for published figures. If a file
+lacks a fact, the importer takes the fact from `Origin.given`. If `Origin.given` lacks the fact too,
+the importer assumes a usual value, and names the fact under ``assumed`` in the column `detail`. If
+there is no usual value, the importer raises `UsageError`.
 """
 
 from __future__ import annotations

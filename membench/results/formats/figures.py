@@ -77,7 +77,7 @@ def row(
     """Make a row with a single round from ``value`` in the unit of ``metric``.
 
     If ``value`` is None, the row is `failed` or `skipped` (depending on ``failed``), and has the
-    ``reason``. Of more than `SAMPLES_KEPT` samples, the row has only the number. ``columns`` are
+    ``reason``. More than `SAMPLES_KEPT` samples are counted, but not stored. ``columns`` are
     further columns of the row. The result is an `Unplaced` if a column has an invalid value.
     """
     kept = tuple(samples) if len(samples) <= SAMPLES_KEPT else ()

@@ -59,10 +59,10 @@ def origin_of(tool: str, path: Path, data: bytes, given: Mapping[str, str]) -> O
 def take(
     tool: str, read: Importer, paths: Iterable[Path], given: Mapping[str, str], intake: Intake
 ) -> None:
-    """Add the results that ``read`` finds in ``paths`` to ``intake``; a folder means all its files.
+    """Add the results that ``read`` finds in ``paths``, files or folders, to ``intake``.
 
-    Unreadable files in folders do not end the import. A file with the content of an earlier file is
-    ignored.
+    An unreadable file in a folder does not end the import. A file with the content of an earlier
+    file is ignored.
 
     Raises:
         SchemaError: a file that the user named cannot be read. The message does not contain the

@@ -68,7 +68,8 @@ def collected(records: Iterable[Record], tool: str) -> Imported:
     """Collect the rows and notes of all ``records`` of one file of ``tool``.
 
     Raises:
-        SchemaError: no record has a row; the message has the first note, or else the first reason.
+        SchemaError: no record has a row. The message ends with the first note or, without notes,
+            with the first description of content that gave no row.
     """
     found: list[list[Row]] = []
     unplaced: Counter[str] = Counter()
@@ -91,7 +92,7 @@ def collected(records: Iterable[Record], tool: str) -> Imported:
 
 
 def _all_but_the_broken(records: Iterable[Record]) -> Iterator[Record]:
-    """Yield ``records``; an error while reading them becomes the last record.
+    """Yield ``records``; an error after the first record ends them, and becomes the last record.
 
     Raises:
         SchemaError: reading the first record fails.
@@ -118,8 +119,8 @@ def _items(record: Record) -> Iterator[Item]:
 def _numbered(records: list[list[Row]]) -> Iterator[Row]:
     """Yield the rows of ``records`` with distinct keys.
 
-    If several rows have the same key, every row of their case gets the suffix ``/instance=N`` on
-    its case id, with N from 0.
+    If several rows have the same key, ``/instance=N`` is appended to the case id of every row of
+    this case, with N from 0.
     """
     times = Counter(row.key for rows in records for row in rows)
     shared = {case for (_, case, _, _), number in times.items() if number > 1}

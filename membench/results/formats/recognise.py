@@ -1,7 +1,4 @@
-"""Recognise the format of a file by its first lines.
-
-So an error message can name the right command for a file of another format.
-"""
+"""Recognise the format of a file by its first lines, to name the right command in errors."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def _convention(figure: dict[str, Any]) -> BytesConvention | None:
 
 
 def _trust(figure: dict[str, Any], case: str, value: float) -> dict[str, str]:
-    """The facts that version 2 of the format added, as text for the column `detail`."""
+    """The facts of ``figure`` that only version 2 of the format has, as text for `detail`."""
     said = {name: text_of(figure.get(name)) for name in _WORDS}
     depth = figure.get("depth", 1)
     if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:

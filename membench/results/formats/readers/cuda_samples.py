@@ -1,4 +1,4 @@
-"""bandwidthTest and p2pBandwidthLatencyTest of NVIDIA's CUDA samples, 4 to 13: text and ``--csv``.
+"""NVIDIA's CUDA samples 4 to 13: text and ``--csv`` of bandwidthTest and p2pBandwidthLatencyTest.
 
 GB is 1e9 bytes. For copies within a device (the diagonal of p2p matrices), the samples add up bytes
 read and bytes written. For copies between host and device, and between devices, each byte counts

@@ -2,7 +2,7 @@
 
 Versions differ in these fields (axboe/fio, ``stat.c`` at the tags of the versions):
 
-- ``bw`` is in KiB/s. Before 3.2, it is the only bandwidth.
+- ``bw`` is in KiB/s. Before 3.2, no other field has the bandwidth.
 - Latencies are ``clat`` in microseconds before 3.0, and ``clat_ns`` since 3.0.
 - ``io_bytes`` is in KiB before 2.21.
 - With the option lat_percentiles, the quantiles are of the whole latency. They are under
@@ -127,7 +127,7 @@ class _Job:
 
     @property
     def said(self) -> Mapping[str, str]:
-        """The main options of the job, for a row whose case id does not contain them."""
+        """The main options of the job, for rows whose case id does not contain these options."""
         return {name: text for name in _SAID if (text := text_of(self.options.get(name)))}
 
     @property
@@ -146,7 +146,7 @@ class _Job:
 def _rows(job: _Job, shared: AbstractSet[str]) -> Iterator[Item]:
     """Yield the rows of ``job``.
 
-    Each case id in ``shared`` would belong to several jobs. So these jobs keep fio's names.
+    A case id in ``shared`` fits several jobs. So these jobs keep fio's names instead.
     """
     detail = {"engine": text_of(job.options.get("ioengine")), "host": job.host}
     if job.name == _ALL_CLIENTS:

@@ -52,7 +52,7 @@ def _head(fields: Sequence[str]) -> int:
 
 
 def _ran(fields: Sequence[str]) -> float:
-    """Duration of reads plus writes, in ms."""
+    """Milliseconds that the job spent on reads plus writes."""
     start, width = _head(fields), _FIELDS[int(fields[0])]
     return sum(number(fields[start + side * width + 3]) or 0 for side in (0, 1))
 

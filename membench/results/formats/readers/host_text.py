@@ -1,4 +1,4 @@
-"""The memory tier of a footprint, for all readers of host memory benchmarks."""
+"""The memory tier of a working set, for all readers of host memory benchmarks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _LIKELY = 32 * MIB
 
 
 def place(origin: Origin, footprint: int | None) -> tuple[Tier, dict[str, str]]:
-    """The tier of ``footprint`` bytes, and facts for the column `detail`.
+    """The tier of a working set of ``footprint`` bytes, and facts for the column `detail`.
 
-    The file does not describe the caches. So a tier that the user did not give may be marked as
-    assumed.
+    The file does not describe the caches. So unless the user gives the tier, the facts may say that
+    the tier is assumed.
     """
     if "tier" in origin.given:
         return origin.tier(of=(Tier.DDR, Tier.CACHE)), {}
@@ -28,5 +28,5 @@ def place(origin: Origin, footprint: int | None) -> tuple[Tier, dict[str, str]]:
 
 
 def host_case(tier: Tier, tool: str, *params: str) -> str:
-    """The case id ``ddr/<tool>/...``, or ``host/<tool>/...`` for footprints in a cache."""
+    """The case id ``ddr/<tool>/...``, or ``host/<tool>/...`` for a working set in a cache."""
     return case_id("ddr" if tier is Tier.DDR else "host", tool, *params)

@@ -179,9 +179,9 @@ def _described(text: str) -> tuple[Metric, float, str] | None:
 
 
 def _unusable(test: Test, matrix: ResultMatrix) -> Iterator[Item]:
-    """Report the cells that are no numbers above 0.
+    """Report the cells that are not numbers above 0.
 
-    ``N/A`` is reported only if the whole matrix is ``N/A``.
+    Cells with ``N/A`` are reported, as one item, only if every cell of the matrix has ``N/A``.
     """
     cells = [cell for cells in matrix.cells for cell in cells if number(cell) is None]
     if not cells:
@@ -251,7 +251,7 @@ def _devices(names: Sequence[str]) -> dict[int, str]:
 
 
 def _device(name: str, source: int, target: int, devices: Mapping[int, str]) -> str:
-    """The GPU of the matrix column; if the GPU of the row is another model, both."""
+    """The GPU of the matrix column; both GPUs if the GPU of the row has another name."""
     column = devices.get(target, "")
     row_ = devices.get(source, "") if "device_to_device" in name else column
     return column if row_ in ("", column) else f"{row_} and {column}"

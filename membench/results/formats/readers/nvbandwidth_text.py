@@ -102,8 +102,8 @@ def _about(line: str, log: Log) -> bool:
 def _said(line: str, log: Log) -> None:
     """Store ``line`` if the line may explain a failure.
 
-    While a test is running, the line is added to the reason of the test. Before the first test, an
-    error is the reason why no test ran. Any other line is ignored.
+    While a test is running, the line is added to the reason of the test. Before the first test, a
+    line with an error becomes ``log.error``. Any other line is ignored.
     """
     if log.tests and log.tests[-1].status == "Running":
         log.tests[-1].reason = f"{log.tests[-1].reason} {line}".strip()[:200]

@@ -124,10 +124,10 @@ def _raw(value: object) -> str:
 
 
 def _spelled(name: str) -> str:
-    """Replace the signs in ``name`` that a case id cannot contain by words: ``<`` becomes lt.
+    """Replace signs in ``name`` that a case id cannot contain by words, such as ``<`` by ``lt``.
 
-    If a sign has no such word, a checksum of ``name`` is appended. So two tests whose names differ
-    only in such signs have different ids.
+    If there is no word for a sign, a checksum of ``name`` is appended. So the ids of two tests
+    differ even if their names differ only in such signs.
     """
     spelled = "".join(_SIGNS.get(sign, sign) for sign in name)
     lost = any(not sign.isascii() or not (sign.isalnum() or sign in _KEPT) for sign in spelled)

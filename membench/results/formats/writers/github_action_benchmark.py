@@ -1,4 +1,4 @@
-"""github-action-benchmark: one file for each direction, because the format has no direction.
+"""github-action-benchmark: two files, because the format does not say which direction is better.
 
 The files are for the tools ``customBiggerIsBetter`` and ``customSmallerIsBetter``.
 """

@@ -60,7 +60,7 @@ def _escaped(text: str) -> str:
 
 
 def _started(row: Row) -> str:
-    """A sort key: without the Z, ``12`` sorts before ``12.5``."""
+    """A sort key: the start time without the Z, so that ``...12`` sorts before ``...12.5``."""
     return row.started.removesuffix("Z")
 
 

@@ -1,7 +1,6 @@
 """Parquet: every row and column of a results file, typed, for data frames and databases.
 
-Absent values are null, except that an absent list or map is empty, and an absent ``rounds`` or
-``n`` is 0.
+An absent value is null. But an absent list or map is empty, and an absent ``rounds`` or ``n`` is 0.
 """
 
 from __future__ import annotations

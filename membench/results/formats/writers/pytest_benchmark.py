@@ -1,6 +1,6 @@
 """pytest-benchmark JSON, which contains only times in seconds; smaller is better.
 
-A latency is only converted to seconds. A bandwidth becomes the time to move ``bytes_moved``. A rate
+A latency is converted to seconds. A bandwidth becomes the time to move ``bytes_moved``. A rate
 becomes the time of one operation. Rows that cannot be converted are left out.
 """
 
