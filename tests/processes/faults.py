@@ -159,13 +159,19 @@ def broken_cases(membench: Membench) -> dict[str, Seen]:
 # -- faults of a run ----------------------------------------------------------------------------
 
 
-def interrupted(membench: Membench, number: signal.Signals, fault: str) -> dict[str, Seen]:
+def interrupted(
+    membench: Membench, number: signal.Signals, fault: str, *, repeat: bool = False
+) -> dict[str, Seen]:
+    """Send the signal ``number`` to a run; with ``repeat``, send it again until the run ends."""
     run = membench.start(
         *("run", "--select", "ddr/steady", "--select", "ddr/slow"),
         *words("--rounds 2 --seed 0 -o o.csv"),
     )
     worker = membench.wait_for_slow()
     os.killpg(run.pid, number)  # Ctrl-C sends the signal to the worker too
+    while repeat and run.poll() is None:
+        time.sleep(0.02)
+        os.killpg(run.pid, number)
     out, err = run.communicate(timeout=30)
     assert not alive(worker)
     assert "Traceback" not in err
@@ -208,7 +214,7 @@ def parent_killed(membench: Membench) -> dict[str, Seen]:
         1,
         "Error: nothing to resume: o.csv is complete",
     )
-    seen = Seen(run.returncode, "(nothing: the parent is dead)", EVERY, left, resumed)
+    seen = Seen(run.returncode, "(nothing: the main process is dead)", EVERY, left, resumed)
     return {"parent-killed": seen}
 
 
@@ -465,10 +471,12 @@ def _case(name: str, injected: str, promised: str, says: str) -> Fault:
     return Fault(broken_cases, name, injected, promised, Seen(3, says, OTHERS))
 
 
-def _signal(number: signal.Signals, name: str, injected: str) -> Fault:
+def _signal(
+    number: signal.Signals, name: str, injected: str, promised: str = STOPPED, *, repeat: bool = False
+) -> Fault:
     seen = Seen(128 + number, PARTIAL, EVERY, "o.csv o.journal o.json", COMPLETE)
-    scenario = partial(interrupted, number=number, fault=name)
-    return Fault(scenario, name, injected, STOPPED, seen)
+    scenario = partial(interrupted, number=number, fault=name, repeat=repeat)
+    return Fault(scenario, name, injected, promised, seen)
 
 
 FAULTS = (
@@ -499,13 +507,13 @@ FAULTS = (
     _case("wrong-result", "a wrong result", ROW, "round 1: element 7 is 1.0 and must be 2.0"),
     _case(
         "babble",
-        "a worker that sends an invalid result to its parent",
+        "a worker that sends an invalid result to the main process",
         ONE_CASE,
         "round 1: the worker was killed: its answer was malformed: b'no answer'",
     ),
     _case(
         "device-lost",
-        "a CUDA error that makes the context unusable, and another error while memory is freed",
+        "a CUDA error that makes the context unusable, then another error when membench frees the memory",
         ONE_CASE,
         "round 1: an illegal memory access was encountered",
     ),
@@ -536,14 +544,21 @@ FAULTS = (
         ),
     ),
     _signal(signal.SIGINT, "ctrl-c", "SIGINT to the whole process group"),
+    _signal(
+        signal.SIGINT,
+        "ctrl-c-again",
+        "SIGINT again and again until the run ends",
+        f"membench ignores every signal after the first; {STOPPED}",
+        repeat=True,
+    ),
     _signal(signal.SIGTERM, "sigterm", "SIGTERM to the whole process group"),
     _signal(signal.SIGHUP, "hang-up", "SIGHUP, as when the terminal is closed"),
     Fault(
         parent_killed,
         "parent-killed",
-        "SIGKILL of the parent; the last record in its journal is incomplete",
-        "the worker dies too; membench keeps the finished samples; `--resume` completes the run",
-        Seen(-9, "(nothing: the parent is dead)", EVERY, "o.journal", COMPLETE),
+        "SIGKILL of the main process; the last record in its journal is incomplete",
+        "the worker dies too; the journal keeps the finished samples; `--resume` completes the run",
+        Seen(-9, "(nothing: the main process is dead)", EVERY, "o.journal", COMPLETE),
     ),
     Fault(
         file_limit,
@@ -610,8 +625,8 @@ FAULTS = (
     Fault(
         scratch_removed,
         "scratch-removed",
-        "removal of the scratch directory while a case measures the scratch file",
-        "the run continues, because the file has no name and exists until the run ends",
+        "removal of the scratch directory while a disk case runs",
+        "the run continues: the scratch file has no name, and exists until the run ends",
         Seen(0, "(nothing)", ALL),
     ),
     Fault(
@@ -636,8 +651,8 @@ FAULTS = (
     Fault(
         two_on_one_gpu,
         "two-on-one-gpu",
-        "a second run on the GPU of a first run",
-        "membench refuses the second run with one line; the first run is not disturbed",
+        "while a run is going on: a second run on the same GPU",
+        "membench refuses the second run with one line; the first run continues",
         Seen(
             1,
             "Error: another run (process 1234) measures on GPU 0 (NVIDIA H100 80GB HBM3): "
@@ -648,8 +663,8 @@ FAULTS = (
     Fault(
         two_in_one_file,
         "two-in-one-file",
-        "a second run that writes to the file of a first run, and `--resume` of the first run",
-        "membench refuses both commands with one line each; the first run is not disturbed",
+        "while a run is going on: a second run with the same `-o`, and `--resume` of the first run",
+        "membench refuses both commands with one line each; the first run continues",
         Seen(
             1,
             "Error: o.journal exists: its run was interrupted, or is still going on",
@@ -663,11 +678,11 @@ HEAD = """\
 
 Tests inject these faults into real processes of `membench run`, and check the results. `PYTHONPATH=tests/support python tests/processes/faults.py` prints this page.
 
-- *exit* is the exit code. 128 + n means that membench handled signal n and exited. The code -n means that signal n killed membench.
-- *message* is the reason in the row of the case, or the line that membench prints.
-- *kept* names the measurements that survive the fault.
+- *exit* is the exit code: 128 + n if membench received signal n and ended in order, and -n if signal n killed membench.
+- *message* is the reason in the row of the failed case; if no case failed, it is the line that membench prints.
+- *kept* names the measurements that the fault does not destroy.
 - *files* names the files in the results directory after the run.
-- *resumed* is the result of `membench run --resume`.
+- *resumed* is the result of `membench run --resume`; `-` means that nothing is left to resume.
 
 | fault | promised result | exit | message | kept | files | resumed |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -678,36 +693,36 @@ If a case fails in one round, membench does not run the case in later rounds, bu
 
 ## Limits
 
-- membench cannot kill a worker that hangs inside the kernel (state D). The run waits until the kernel returns from the call.
-- A run that is killed loses only the measurement of the current case.
-- On a filesystem that does not support files without a name (`O_TMPFILE`), a SIGKILL during a write can leave a temporary file `.membench-*.tmp`, or a journal without a plan.
-- Two simultaneous runs that use only the host are allowed, but the second prints a warning. Runs in containers with separate networks do not detect each other.
-- In the test of NVML, a stub raises the error; no test loses a real GPU.
-- A run that dies between renaming its JSON file and its CSV file leaves only the JSON file. `--resume` then writes both again.
+- membench cannot kill a worker that hangs in a system call (state D). The run waits until the kernel returns from the call.
+- A run that is killed loses only the measurement of the current case, which `--resume` repeats.
+- If the filesystem does not support files without a name (`O_TMPFILE`), a SIGKILL during a write can leave a temporary file `.membench-*.tmp`, or a journal that `--resume` cannot use, because it has no plan.
+- Two runs that use no GPU can run at the same time, but the second prints a warning. Runs in different network namespaces (containers) do not detect each other.
+- The error of NVML comes from a simulated library. No test disconnects a real GPU.
+- At the end of a run, membench renames the JSON file and then the CSV file. If the run dies between these two steps, only the JSON file exists. `--resume` then writes both again.
 
 ## Untrusted files and workers
 
-membench does not trust results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools. A command that reads a hostile file must finish its work or print one `Error:` line, within one minute and 1 GiB of memory. It must print no text that a terminal or the log of a CI system executes. `tests/fuzz` tests every such command with:
+membench does not trust results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools. A command that reads a hostile file must finish its work or print one `Error:` line, within one minute and 1 GiB of memory. It must not print control characters for the terminal, or commands for a CI system. `tests/fuzz` tests every such command with:
 
-- files that were cut, doubled or changed at random
-- JSON values of wrong types
+- files that are cut short, contain a part twice, or have random changes
+- JSON values of the wrong type
 - numbers at the limits of a double
 - hostile text in every field and in file names
 
-`MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` tries new files for 60 seconds per command. On 2026-11-28, 152,300 files caused no failure (in 23 minutes, two processes with `MEMBENCH_FUZZ=40`). Limits:
+`MEMBENCH_FUZZ=60 python -m pytest tests/fuzz` tries new files for 60 seconds per command. On 2026-11-28, 152,300 new files caused no failure. Limits:
 
 - Size: 1 MiB for TOML, 32 MiB for JSON, 256 MiB for the output of other tools, 512 MiB for results, journals and decompressed Parquet, and 4 GiB for traces. A compressed trace may expand to 64 MiB, or to 32 times its compressed size if that is more. A whole number may have at most 40 digits.
 - A separate process with at most 2 GiB of memory reads Parquet, because Arrow can crash on hostile files.
 - membench refuses sparse files, devices and sockets, and reads a pipe only if the command line names it.
-- If a worker of a fleet freezes or sends invalid data, only the host of this worker fails. A worker can claim the name of another host. Anyone who can connect to the scheduler can run code on it, so use TLS.
-- Workers of a fleet with another version of membench than the client also measure. `membench fleet run` prints a warning, and the column `membench` of each row contains the version.
+- If a worker of a fleet freezes or sends invalid data, only the host of this worker fails. A worker can pretend to be another host. Anyone who can connect to the scheduler can run code on it, so use TLS.
+- If a worker has another version of membench than the client, `membench fleet run` prints a warning and still measures. The column `membench` of each row contains the version.
 - A worker that sends gigabytes of results fills the memory of the client. membench cannot prevent this, because Dask receives the results first.
 
 ## Situations without a test
 
-- A disk quota of a user or a project on ext4 and xfs. The error, EDQUOT, is the same as for a quota on btrfs, which is tested.
+- A disk quota of a user or a project on ext4 and xfs. A quota on btrfs, which gives the same error (EDQUOT), is tested.
 - The OOM killer, if the tests may not make a control group for memory (this needs root or a delegated group).
-- `membench report --scheduler` with a real worker of a different version. A simulated one is refused.
+- `membench report --scheduler` with a real worker of a different version. The test simulates the worker; membench refuses it.
 
 ## Disk faults
 
@@ -715,13 +730,13 @@ membench does not trust results files, sidecars, journals, ledgers, model config
 
 - If the filesystem of the scratch file fills up during a run (ext4, xfs, btrfs), all cases still succeed. membench writes the whole scratch file before the first case, and the cases overwrite it in place.
 - If the filesystem of the results fills up, the run ends with exit code 1 and one line, `No space left on device`. The finished measurements are kept. After you free space, `--resume` completes the run.
-- If the btrfs subvolume of the results reaches its quota, the same happens with `Disk quota exceeded`.
+- If the btrfs subvolume of the results reaches its quota, the same happens, but the line is `Disk quota exceeded`.
 - If ext4 detects an error and becomes read-only, cases that write fail, and cases that only read succeed. The exit code is 3.
-- If a run would write more than eight times its `--disk-budget`, membench skips the remaining cases that write. The write counter of the device stays below eight times the budget.
+- If the next case would bring the bytes written by the run above eight times its `--disk-budget`, membench skips it. The write counter of the device stays below this limit.
 
 ## Runs killed at random moments
 
-`ci/kills.py` kills the parent process of a run with SIGKILL at random moments, and then resumes the run. `ci/soak.py` starts many short runs, also several at once, interrupts or kills some, and looks for leftover files and processes. On a virtual machine with two CPUs (AMD EPYC, ext4, 2026-11-25), they printed:
+`ci/kills.py` kills the parent process of a run with SIGKILL at random moments, and then resumes the run. `ci/soak.py` starts many short runs, also several at once, interrupts or kills some of them, and looks for leftover files and processes. On a virtual machine with two CPUs (AMD EPYC, ext4, 2026-11-25), they printed:
 
 ```
 $ ci/kills.py 20 1
