@@ -116,14 +116,19 @@ def row(memory: Bytes) -> str:
 
 def settings_table() -> None:
     """Print a table with one line for each state of the huge page settings."""
-    print("| state | pages=thp | detail of the row | pages=4k | doctor |\n" + "| --- " * 5 + "|")
+    print(
+        "| setting | page size with `pages=thp` | row with `pages=thp` | "
+        "page size with `pages=4k` | `thp` and `small_thp` in the JSON file |\n"
+        + "| --- " * 5
+        + "|"
+    )
     for name, settings in STATES.items():
         with state(settings):
             huge, small = case("thp"), case("4k")
             memory = read_memory()
             seen = f"{row(huge)} | {folios(small)}"  # before khugepaged scans the memory
             where = folios(huge)
-        word = memory.thp + "".join(f" + {size // KIB} KiB" for size in memory.small_thp)
+        word = ", ".join([memory.thp, *(f"{size // KIB} KiB" for size in memory.small_thp)])
         print(f"| {name} | {where} | {seen} | {word} |", flush=True)
 
 

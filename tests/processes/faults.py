@@ -472,7 +472,12 @@ def _case(name: str, injected: str, promised: str, says: str) -> Fault:
 
 
 def _signal(
-    number: signal.Signals, name: str, injected: str, promised: str = STOPPED, *, repeat: bool = False
+    number: signal.Signals,
+    name: str,
+    injected: str,
+    promised: str = STOPPED,
+    *,
+    repeat: bool = False,
 ) -> Fault:
     seen = Seen(128 + number, PARTIAL, EVERY, "o.csv o.journal o.json", COMPLETE)
     scenario = partial(interrupted, number=number, fault=name, repeat=repeat)
@@ -732,7 +737,7 @@ membench does not trust results files, sidecars, journals, ledgers, model config
 - If the filesystem of the results fills up, the run ends with exit code 1 and one line, `No space left on device`. The finished measurements are kept. After you free space, `--resume` completes the run.
 - If the btrfs subvolume of the results reaches its quota, the same happens, but the line is `Disk quota exceeded`.
 - If ext4 detects an error and becomes read-only, cases that write fail, and cases that only read succeed. The exit code is 3.
-- If the next case would bring the bytes written by the run above eight times its `--disk-budget`, membench skips it. The write counter of the device stays below this limit.
+- If the next case would bring the bytes written by the run above eight times its `--disk-budget`, membench skips this case. The write counter of the device stays below this limit.
 
 ## Runs killed at random moments
 

@@ -3,8 +3,7 @@
 The first twelve machines are in published test data of other projects: hwloc (tests/hwloc/linux,
 tests/hwloc/xml), util-linux (tests/ts/lscpu/dumps), ghw and NRI Resource Policy. The hybrid desktop
 is hwloc's ``20em64t-hybrid-1p6c2t+2ca4co1t``. GH200, Orin, WSL2 and lxcfs follow the documentation
-of NVIDIA, Microsoft and LXC. The trees leave out files whose content is unknown (see
-docs/machines.md).
+of NVIDIA, Microsoft and LXC. The trees leave out files whose content is unknown.
 """
 
 from __future__ import annotations
