@@ -73,7 +73,7 @@ def kept(directory: str, key: str, make: Callable[[], bytes]) -> bytes:
 
 
 def load(directory: str, key: str) -> bytes | None:
-    """The cached content for ``key``; None if there is no trusted cache or no undamaged file."""
+    """The cached content for ``key``; None if it is missing, damaged or not trusted."""
     place = cache_directory(directory)
     if place is None:
         return None
@@ -86,7 +86,7 @@ def load(directory: str, key: str) -> bytes | None:
 
 
 def store(directory: str, key: str, content: bytes) -> None:
-    """Store ``content`` in the cache under ``key``, completely or not at all; never fails."""
+    """Store ``content`` in the cache under ``key``, completely or not at all; ignore errors."""
     place = cache_directory(directory)
     if place is None:
         return

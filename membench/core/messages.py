@@ -81,7 +81,7 @@ def said(value: object, catalogue: NullTranslations) -> object:
 
 @cache  # compiling the patterns takes milliseconds, and most commands do not need the patterns
 def _spacing() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Two patterns: pairs of characters with a missing space, and triples with a wrong space.
+    """Two patterns: two characters that lack a space, and three characters with a wrong space.
 
     A space is needed between a Chinese and a Latin character. A space is wrong next to a full-width
     mark and between two Chinese characters.
@@ -93,7 +93,7 @@ def _spacing() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def _spaced(before: str, text: str, after: str) -> str:
-    """``text`` with the spaces that Chinese typesetting requires at the start and at the end.
+    """``text``; spaces at its start and end are added or removed as in Chinese typesetting.
 
     ``before`` is the text to the left of ``text``, and ``after`` is the parameter to the right.
     Parameters stay unchanged, because they may be file names. Source: W3C, Requirements for Chinese
@@ -139,9 +139,9 @@ def sentences(items: Iterable[str]) -> str:
 
 
 def _folded(items: Iterable[str], pair: Callable[[str, str], str]) -> str:
-    """Join neighbouring items with ``pair``, then the results, until a single text is left.
+    """Join neighbouring items with ``pair``, then neighbouring results, until one text is left.
 
-    This halving nests a thousand items only ten levels deep.
+    So a thousand items are nested only ten levels deep.
     """
     several = list(items)
     while len(several) > 1:

@@ -59,9 +59,9 @@ class Registry:
         return tuple(case for cases in found.values() for case in cases)
 
     def _remedy(self, text: str, held: Sequence[Bench], profile: str, machine: Machine) -> str:
-        """How to measure the value of the setting ``text``, which no case of ``profile`` has.
+        """A hint for the setting ``text``, if no case of ``profile`` has its value.
 
-        ``held`` are the matching benches with this value.
+        ``held`` are the benches that match ``text``, with this value set.
         """
         for other in PROFILES:
             if other != profile and any(any(one.cases(other, machine)) for one in held):
@@ -110,7 +110,7 @@ class Registry:
     def case(self, case_id: str, machine: Machine) -> Case | None:
         """The case with the complete id ``case_id``, inside or outside the profiles.
 
-        None if the id is incomplete or a glob, or if no bench has the name.
+        None if the id is incomplete or a glob, or names an unknown bench.
 
         Raises:
             UsageError: the id is malformed, or contains an unknown axis or an invalid value.
@@ -196,10 +196,12 @@ def choose(
 ) -> tuple[Case, ...]:
     """The cases that match a glob of ``select`` (empty: all), but no glob of ``skip``.
 
-    They have the order of the globs in ``select``, and for one glob the order of ``cases``.
+    The matches of the first glob of ``select`` come first. The matches of one glob have the order
+    of ``cases``.
 
     Args:
-        whole: returns the case with a complete id that is not in ``cases``, or None.
+        whole: returns the case with a given complete id, or None; called for a text of ``select``
+            that matches no case of ``cases``.
 
     Raises:
         NothingMatched: a glob of ``select`` matches no case, or ``skip`` leaves no case.

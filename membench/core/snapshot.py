@@ -37,8 +37,8 @@ class Core:
     """One logical CPU and its position in the topology.
 
     Attributes:
-        core, package: numbers of the physical core and of the package, unique in the machine and
-            ordered by lowest CPU. The kernel's own numbers may restart in each die or cluster.
+        core, package: numbers of the physical core and of the package, counted from 0 over the
+            whole machine. The kernel's numbers may begin again at 0 in each die or cluster.
         node: number of the NUMA node.
         kind: 0 for the fastest kind of core in the machine, 1 for the next slower kind, ...
         capacity: the kernel's relative computing capacity, 1024 for the fastest core.
@@ -204,7 +204,7 @@ class GpuIdentity:
 
     Attributes:
         index: the NVML index.
-        uuid: a hash of the GPU's UUID; distinguishes two GPUs without identifying a GPU.
+        uuid: a hash of the GPU's UUID; different for every GPU, but does not reveal the UUID.
         memory: size of the memory; for an integrated GPU, of the host's memory.
         integrated: whether the GPU has no memory of its own and uses host memory.
         addressing: how the GPU accesses pageable system memory: ``ats``, ``hmm`` or ``none``.

@@ -1,4 +1,4 @@
-"""Make untrusted text safe for terminals, CI logs, shells and spreadsheets; write counts."""
+"""Make untrusted text safe for terminals, CI logs, shells and spreadsheets; format counts."""
 
 from __future__ import annotations
 

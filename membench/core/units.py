@@ -122,7 +122,7 @@ _LEAST_G = 1e-4
 
 
 def _most_g(digits: int) -> float:
-    """A bound below which the format ``#g`` shows no exponent and no decimal point at the end."""
+    """From 1 to this bound, the format ``#g`` gives no exponent and no final decimal point."""
     return 0.9 * 10.0 ** (digits - 1)
 
 

@@ -39,7 +39,8 @@ def read_bytes(path: Path, limit: int, *, pipe: bool = False, text: bool = False
 
     Args:
         pipe: whether the path may be a pipe; only for a path that the user named.
-        text: whether to stop at the first zero byte; rejects a large sparse file quickly.
+        text: whether the file must be text. A zero byte then stops the read, so that a large sparse
+            file is rejected quickly.
 
     Raises:
         SchemaError: the file is missing, unreadable, too large, or not a regular file. The message

@@ -64,7 +64,7 @@ class Timed:
         launches: number of entries that one iteration adds to the device's queue.
         peak: theoretical peak in the unit of `metric`; None if unknown.
         flags: codes that the bench sets, such as ``cache-served``.
-        detail: conditions for the column `detail`.
+        detail: conditions of the measurement, for the column `detail`.
         close: frees the resources of the work.
     """
 
@@ -101,9 +101,9 @@ class Timed:
                 raise ValueError(f"timed work cannot yield {metric}")
 
     def value(self, elapsed_ns: float, iterations: int, metric: Metric | None = None) -> float:
-        """The value of ``metric`` (None for `self.metric`) in the unit of the metric.
+        """The value of ``metric``, in its unit, if ``iterations`` iterations took ``elapsed_ns``.
 
-        ``iterations`` is the number of iterations that took ``elapsed_ns`` nanoseconds together.
+        Without ``metric``, the value of `self.metric`.
         """
         metric = metric or self.metric
         if metric is Metric.BANDWIDTH:
@@ -120,7 +120,7 @@ class Observation:
 
     Attributes:
         samples: the samples by (metric, statistic), in the unit of the metric.
-        detail: conditions for the column `detail`.
+        detail: conditions of the measurement, for the column `detail`.
         sm_mhz: the GPU's SM clock during the observation; None if not measured.
     """
 
@@ -137,7 +137,7 @@ class Observed:
         observe: takes samples for about the given number of seconds, and returns the samples.
         seconds: duration of the observation in one round, in seconds.
         least_seconds: shortest duration in seconds. A round may take less than `seconds` if more
-            time would hardly narrow the interval of the row. None if every round needs `seconds`.
+            time would hardly narrow the confidence interval. None if every round needs `seconds`.
         timer: name of the clock that stamps the samples.
         bytes_moved: payload of one sample in bytes; 0 if the payload varies.
         verify: checks the result once after `observe`, and raises `VerificationFailed`; None if

@@ -55,9 +55,9 @@ class Facts:
     """The inputs of all checks.
 
     Attributes:
-        noise: load from outside membench and the use of swap, observed for a fraction of a second.
+        noise: load by other programs, observed for a fraction of a second, and the swap in use.
         gpus: the present states of the visible GPUs.
-        gpu_problem: why ``gpus`` lacks a state; empty if no state is missing.
+        gpu_problem: why ``gpus`` lacks the state of a GPU; empty if it lacks none.
     """
 
     machine: Machine

@@ -13,9 +13,9 @@ CACHESTAT = (6, 5)
 
 
 def kernel(facts: Facts) -> Finding:
-    """Show the Linux version, and whether membench finds cached pages of files with mincore(2).
+    """Show the Linux version; tell if membench must find the cached pages of files with mincore(2).
 
-    Linux before `CACHESTAT` has only mincore(2).
+    The better call, cachestat(2), exists since Linux `CACHESTAT`.
     """
     release = facts.machine.kernel
     number = re.match(r"(\d{1,4})\.(\d{1,4})", release)

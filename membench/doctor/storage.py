@@ -109,7 +109,7 @@ def scheduler(facts: Facts) -> Finding:
 
 
 def asynchronous(facts: Facts) -> Finding:
-    """Warn if the system's limit leaves fewer than `LEAST_AIO` asynchronous I/O requests."""
+    """Warn if fewer than `LEAST_AIO` asynchronous I/O requests are free in the whole system."""
     used, most = facts.settings.aio_used, facts.settings.aio_limit
     if used is None or most is None:
         return fine("aio", UNKNOWN)

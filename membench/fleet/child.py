@@ -1,8 +1,8 @@
 """A process that executes ``membench ...`` and ends when its parent process ends.
 
 A worker of the cluster starts ``python -m membench.fleet.child PARENT_PID ARGUMENT...``. If the
-worker dies, the kernel sends SIGTERM to this process, and membench ends the run cleanly. So a later
-run can resume the journal, and does not overlap the ended run.
+worker dies, the kernel sends SIGTERM to this process, and membench ends the run cleanly. So no run
+outlives its worker, and a later run can resume the journal.
 """
 
 from __future__ import annotations

@@ -164,7 +164,8 @@ def reachable_workers(
     """Find the workers that offer `RESOURCE`, except the workers at ``known`` addresses.
 
     Returns:
-        The workers; and, by address, a one-line problem of each worker that cannot identify itself.
+        The workers; and a dict from the address of each worker that cannot identify itself to its
+        problem, in one line.
     """
     workers = offered(client)
     asked = sorted(set(workers) - set(known))
@@ -244,7 +245,7 @@ def _offers(resources: Any) -> bool:
 
 
 def first_line(error: Any) -> str:
-    """The first line of ``error``, in ASCII, at most 200 characters; without text, its class name.
+    """The first line of ``error`` in ASCII, at most 200 characters; its class name if it is empty.
 
     ``error`` may be any answer or exception from another machine.
     """

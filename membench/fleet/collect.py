@@ -92,7 +92,7 @@ def _failure(code: int, reply: dict[str, Any]) -> str:
 
 
 def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
-    """Check the run in ``csv``; return its start, profile, number of rows and of failed rows."""
+    """Check the run in ``csv``; return start time, profile, count of rows, count of failed rows."""
     rows = read_rows(csv)
     sidecar = read_sidecar(csv)
     if not rows or sidecar is None:

@@ -37,13 +37,13 @@ class FleetObserver(Protocol):
     """Shows the events of a fleet run to the user."""
 
     def changed(self, host: Host, *, news: bool) -> None:
-        """Show that ``host`` has a new state (``news``), or sent a message."""
+        """Show the new state of ``host``, or its new message if ``news`` is False."""
 
     def warned(self, message: str, hint: str) -> None:
         """Show a condition that may affect the results."""
 
     def ticked(self) -> None:
-        """Update the screen, after all changes of one tick."""
+        """Update the screen after a group of changes."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ class FleetRun:
     def run(self) -> FleetLedger:
         """Measure all hosts; return the ledger when each host has arrived, failed or is missing.
 
-        The ledger is written once per tick, because ten thousand hosts may be lost at once. If this
-        process is killed, ``--resume`` asks again each host that arrived after the last tick. These
-        hosts send their files without a new measurement.
+        One write of the ledger covers all changes since the previous write, because ten thousand
+        hosts may be lost at once. If this process is killed, ``--resume`` asks again each host that
+        arrived after the last write. These hosts send their files without a new measurement.
         """
         channel = topic(self._asked_for.fleet_id)
         self._client.subscribe_topic(channel, self._heard)
@@ -312,7 +312,7 @@ class FleetRun:
         self._observer.changed(host, news=durable)
 
     def _write(self) -> None:
-        """Write the ledger to disk if it has changed, and report the end of the tick."""
+        """Write the ledger to disk if it has changed, and let the observer update the screen."""
         if self._unwritten:
             write_ledger(self._directory, self.ledger)
             self._unwritten = False

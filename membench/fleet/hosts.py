@@ -57,7 +57,7 @@ def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
 
 
 def slug(text: str) -> str:
-    """Convert ``text`` to a host name for the results, which is no number and not ``reference``."""
+    """Convert ``text`` to a host name for the results; never a number or ``reference``."""
     name = slugify(text)
     if name.isdigit():  # the workers of a local cluster are named 0, 1, 2
         return f"worker-{name}"
@@ -65,7 +65,7 @@ def slug(text: str) -> str:
 
 
 def _told_apart(name: str, worker: HostWorker, per: str) -> str:
-    """Append a digest to ``name``, which several hosts have, for example clones of one image."""
+    """Append a digest to ``name``, because several hosts have this name."""
     differs = worker.worker + worker.address if per == "worker" else worker.boot + worker.host
     digits = hashlib.sha256(differs.encode()).hexdigest()[:6]
     return f"{name[: MAX_LENGTH - 7].rstrip('._-')}-{digits}"

@@ -56,7 +56,7 @@ class HostRequest:
 def identify() -> dict[str, str]:
     """The entries ``host`` (name), ``boot`` (boot id) and ``membench`` (version) of this host.
 
-    All containers on one kernel have the same boot id. If it is unknown, ``boot`` is empty.
+    All containers on one kernel have the same boot id. ``boot`` is empty if the id is unknown.
     """
     try:
         boot = _BOOT.read_text(encoding="ascii").strip()
@@ -141,7 +141,7 @@ def _private(directory: Path) -> Path:
 
 @contextmanager
 def _alone(lock: Path, task: _Task) -> Iterator[None]:
-    """Wait for the lock that allows one run at a time on this host, even of several clusters."""
+    """Wait for the lock of this host: one run at a time, even if several clusters use the host."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         while True:

@@ -247,9 +247,9 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def capture(self, run: Callable[[], None]) -> Callable[[], None]:
-        """Capture the work that ``run`` queues as a CUDA graph.
+        """Make a CUDA graph of the work that ``run`` queues.
 
-        Each call of the result launches the graph.
+        Each call of the returned function launches the graph.
         """
         ...
 

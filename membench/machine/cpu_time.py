@@ -69,7 +69,7 @@ class CpuTicks:
 
     @property
     def steal_share(self) -> float | None:
-        """Share (0 to 1) of the CPU time that the hypervisor took; None without CPU time."""
+        """Share (0 to 1) of the CPU time that the hypervisor took; None if no time was counted."""
         return self.steal / self.total if self.total else None
 
     def others(self, cpus: int) -> float | None:

@@ -94,11 +94,11 @@ def check_label(text: str) -> str:
 def _hardware(root: Path) -> str:
     """An identity of the hardware; differs between clones of one image; empty if unreadable.
 
-    The first of these that is known:
+    The result is the first of these that is known:
 
     - The lowest permanent address of a built-in network card, if the manufacturer assigned it.
-    - Joined by ``|``: that address if it is locally administered, the lowest serial number of a
-      disk, and the serial number of the board.
+    - Three texts joined by ``|``: this address if it is locally administered, the lowest serial
+      number of a disk, and the serial number of the board.
     - The UUID of the firmware.
 
     Sources: Documentation/ABI/testing/sysfs-class-net (``addr_assign_type``) and stable/sysfs-block

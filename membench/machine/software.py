@@ -25,8 +25,8 @@ _GIT_SECONDS = 2.0
 def installed(paths: Iterable[str] | None = None) -> dict[str, str]:
     """Versions of all distributions that the interpreter finds, by normalised name.
 
-    The source is the names of the metadata folders (packaging.python.org, "Recording installed
-    projects"). importlib.metadata is slower, because it opens each file.
+    The versions come from the names of the metadata folders (packaging.python.org, "Recording
+    installed projects"). importlib.metadata is slower, because it opens each file.
     """
     found: dict[str, str] = {}
     for path in sys.path if paths is None else paths:

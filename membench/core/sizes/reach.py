@@ -73,6 +73,8 @@ def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
 def contradiction(machine: Machine) -> str:
     """Why the staircase contradicts the reported caches, as a message; empty if they agree.
 
+    The possible reasons:
+
     - No cache is reported.
     - The cache is smaller than reported: all rings from a quarter of the reported size on have
       memory latency.
@@ -119,9 +121,9 @@ def flat_from(stairs: Staircase) -> int:
 
 
 def of_the_chase(machine: Machine) -> int | None:
-    """Reported bytes of the last-level cache of the first CPU of `placement`; None if unknown.
+    """Reported bytes of the last-level cache of the CPU that measures the staircase.
 
-    This CPU measures the staircase.
+    This CPU is the first of `placement`. The result is None if the size is unknown.
     """
     cache = machine.cpu.last_levels.get(placement(machine)[0])
     return cache.size if cache is not None else None

@@ -27,11 +27,12 @@ Cost = Callable[[int], float]
 def host_array(machine: Machine, reach: Reach, held: Cost) -> int:
     """Size in bytes of an array in main memory that the reachable caches cannot serve.
 
-    The size is a power of two, as the rings of a pointer chase require. If the memory budget is too
-    small, it is the largest size that fits, but at least `LEAST_ARRAY`.
+    The size is a power of two, because a pointer chase needs one. It is at least `LEAST_ARRAY`, and
+    exactly `LEAST_ARRAY` if the caches are unknown. If the memory budget is too small, the size is
+    the largest power of two that fits.
 
     Args:
-        held: returns the memory that the case allocates for an array of a given size.
+        held: returns the bytes that the case allocates in all if its arrays have a given size.
     """
     size = _power_of_two(max(LEAST_ARRAY, CACHE_MULTIPLE * (reach.bytes or 0)))
     return _fitting(size, held, machine.memory.budget)
@@ -49,12 +50,13 @@ def most_of_gpu(machine: Machine) -> int:
 def device_array(machine: Machine, held: Cost) -> int:
     """Size in bytes of an array in GPU memory.
 
-    The size is `DEVICE_ARRAY`, or the largest power of two that fits in the memory of every GPU,
-    but at least `LEAST_ARRAY`. The host's memory budget is the limit if a GPU's memory size is
-    unknown, and a further limit if a GPU is integrated.
+    The size is `DEVICE_ARRAY`. If this is too much for a GPU, it is the largest power of two that
+    fits in `GPU_SHARE` of the memory of every GPU, but at least `LEAST_ARRAY`. The host's memory
+    budget replaces this limit if a GPU's memory size is unknown, and also applies if a GPU is
+    integrated.
 
     Args:
-        held: returns the memory that the case allocates for an array of a given size.
+        held: returns the bytes that the case allocates in all if its arrays have a given size.
     """
     devices, budget = machine.gpus.devices, machine.memory.budget
     if not devices:

@@ -382,7 +382,7 @@ class CudaBackend:
 
 
 def _ticks(probed: npt.NDArray[Any]) -> dict[int, Tick]:
-    """Clocks by SM number, counted from 1. Entries of 0, which no block wrote, are left out."""
+    """SM number (from 1 on) -> clocks. Entries with number 0 are left out: no block wrote them."""
     return {int(one["sm"]): Tick(int(one["ns"]), int(one["cycles"])) for one in probed if one["sm"]}
 
 

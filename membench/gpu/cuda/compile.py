@@ -169,7 +169,7 @@ def _key(file: str, options: tuple[str, ...], arch: str) -> str:
 
 
 def compile_text(file: str, text: str, options: tuple[str, ...], arch: str) -> Image:
-    """Compile the source ``text`` as `compile_source`; error messages show the name ``file``."""
+    """Compile ``text`` like `compile_source`; error messages name the source ``file``."""
     nvrtc = _nvrtc()
     compiler = _compiler()
     names = tuple(name.encode() for name in kernel_headers())

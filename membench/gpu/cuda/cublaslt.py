@@ -36,7 +36,7 @@ class OperandScales:
 
     Attributes:
         mode: value of cublasLtMatmulMatrixScale_t.
-        numbers: how many consecutive numbers along k share one scale.
+        numbers: how many consecutive numbers of a row share one scale.
         one: the byte that encodes the scale 1.
     """
 
@@ -98,7 +98,9 @@ class CublasLt:
         fast: bool = False,
         scales: tuple[int, int] | None = None,
     ) -> Callable[[], None]:
-        """A function that queues y = x w' with single-precision sums on ``stream``.
+        """A function that queues y = x w' on ``stream``, where w' is the transpose of w.
+
+        Sums are in single precision.
 
         Args:
             kind: format of w and x: ``fp8``, or one of `SCALES`.

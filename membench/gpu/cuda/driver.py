@@ -61,7 +61,7 @@ def explainer(driver: Any) -> Callable[[int], str]:
 
 
 def resident_clusters(driver: Any, function: int, size: int, block: int, shared: int) -> int:
-    """Number of resident clusters, if a cluster has ``size`` blocks of ``block`` threads each.
+    """How many clusters of ``size`` blocks, each with ``block`` threads, the device runs at once.
 
     Args:
         function: a ``CUfunction``.

@@ -2,7 +2,7 @@
 
 ``python ci/documents.py`` writes ``kernel_variants.json``, the list by bench. ``from`` is the
 lowest compute capability for which the bench requests a compilation; ``until``, if present, is the
-highest. membench compiles kernels that are not listed at first use.
+highest. A kernel that is not listed is compiled at its first use.
 """
 
 from __future__ import annotations

@@ -92,8 +92,8 @@ class Patterns:
     ) -> None:
         """Raise `VerificationFailed` if a number in ``target`` is not the expected sum.
 
-        Number i must be ``x a + (y b + z c)`` with (x, y, z) = ``factors``. a, b and c are the
-        numbers i of `small` for the salts ``salt``, ``salt + 1`` and ``salt + 2``.
+        Number i must be ``x a + (y b + z c)`` with (x, y, z) = ``factors``. a, b and c are number i
+        of `small` for the salts ``salt``, ``salt + 1`` and ``salt + 2``.
         """
         x, y, z = (np.float32(factor) for factor in factors)
         self._check(what, "check_linear", target, np.uint32(salt), x, y, z)
@@ -105,8 +105,8 @@ class Patterns:
 
         Args:
             block: bytes per block.
-            of: for each block of ``target``, the number of the equal block of the pattern, or
-                `UNTOUCHED` for a block that must still be poison.
+            of: for each block of ``target``, the number of the block of the pattern that it must
+                equal; `UNTOUCHED` if every byte must still be `POISON`.
         """
         table = self._gpu.allocate(of.nbytes)
         self._gpu.upload(table, of)

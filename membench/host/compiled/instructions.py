@@ -163,7 +163,7 @@ def _keep_rolled(builder: Any) -> None:
 
 
 def _pass(value: Value, nontemporal: bool, unroll: int = 1) -> Emit:
-    """A function that emits one pass; its arguments are ``(destination, source..., bytes)``.
+    """A function that emits code for one pass with ``(destination, source..., bytes)``.
 
     One turn of the loop accesses ``unroll`` vectors of each array.
     """

@@ -23,9 +23,9 @@ def command(module: str, *arguments: str, python: str = "") -> list[str]:
 
 
 def environment(*, own: bool = True) -> dict[str, str]:
-    """This process's environment variables, but numerical libraries start no threads.
+    """The environment for a child process whose numerical libraries start no threads.
 
-    With ``own``, a process with these variables imports this membench.
+    With ``own``, the child process imports the same membench as this process.
     """
     found = {**os.environ, **_SINGLE_THREADED}
     root = Path(membench.__file__).resolve().parents[1]

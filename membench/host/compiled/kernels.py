@@ -67,7 +67,7 @@ def _object_code(module: str, name: str) -> ObjectCode:
 
 
 def _cache() -> Path | None:
-    """The directory of the kernels of these sources. `_remove_unused` runs if it is new."""
+    """The directory for kernels of these sources. Creating it removes unused older directories."""
     base = cache_base(os.environ)
     new = base is not None and not (base / _digest()).is_dir()
     directory = cache_directory(_digest())

@@ -77,7 +77,7 @@ _ENGINES: list[Any] = []  # an engine frees its code when it is collected
 
 
 def _of_array(value: Any, array: str) -> list[Any]:
-    """The fields of ``value`` in Numba's order (``numba.core.types.Array``)."""
+    """The fields of the array ``value`` in Numba's order (``numba.core.types.Array``)."""
     if f"{value.dtype}:{value.ndim}" != array or not value.flags.c_contiguous:
         raise TypeError(
             f"a kernel needs a contiguous array {array}, not {value.dtype}:{value.ndim}"

@@ -129,7 +129,7 @@ class _Arena:
     """A mapping, and the known contents of the arrays in it.
 
     Attributes:
-        taken: bytes from the start of the mapping that cases have used.
+        taken: how many bytes, from the start of the mapping on, cases have used.
         owner: the ``owner`` of the `Arenas.take` call that made the mapping.
         spans: the spans of the arrays of the last case.
     """
@@ -143,8 +143,8 @@ class _Arena:
     def hand_out(self, spans: tuple[Span, ...]) -> list[object]:
         """Return the known content of each of ``spans``; None if the content is unknown.
 
-        The contents of all spans that overlap ``spans`` are then unknown, because the case may
-        overwrite the arrays.
+        Afterwards, the contents of all spans that overlap ``spans`` count as unknown, because the
+        case may overwrite the arrays.
         """
         self.spans = spans
         found = [self.contents.get(span) for span in spans]
@@ -223,7 +223,10 @@ class Arenas:
         arena.contents |= {span: content for span, content in known if content is not None}
 
     def _reserve(self, total: int, pages: str) -> Bytes:
-        """Map the whole limit, so that later cases keep touched pages, else ``total`` bytes."""
+        """Map the whole limit, so that later cases reuse touched pages.
+
+        If the system refuses this size, map ``total`` bytes.
+        """
         try:
             return map_pages(self._limit, pages)
         except MembenchError:

@@ -150,7 +150,7 @@ class CpuBackend:
         return threads if len(self.machine.memory.nodes) > 1 else len(self.cpus)
 
     def huge_share(self, pages: str) -> str:
-        """The share of the touched memory of kind ``pages`` on huge pages, such as ``100%``."""
+        """Share of the touched memory of kind ``pages`` that is on huge pages, such as ``100%``."""
         return self._arenas.huge_share(pages)
 
     def launch(self, jobs: Sequence[Job], threads: Sequence[int] | None = None) -> list[Any]:

@@ -69,7 +69,7 @@ class Streams(Protocol):
     def check(self, operation: str, array: Doubles, first: int) -> int:
         """The index of the first value that ``operation`` cannot have written; -1 if all are right.
 
-        ``first`` is the index of the first value of ``array``.
+        ``first`` is the index of the array's first value in the pattern.
         """
         ...
 

@@ -44,7 +44,7 @@ _CHUNK_DOUBLES = CHUNK // 8
 
 @helper
 def is_read(chunk: Any, percent: Any) -> Any:
-    """Whether chunk number ``chunk`` is read; ``percent`` percent of all chunks are."""
+    """Whether chunk number ``chunk`` is read, if ``percent`` percent of all chunks are read."""
     return (chunk + 1) * percent // 100 > chunk * percent // 100
 
 

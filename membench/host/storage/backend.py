@@ -33,7 +33,7 @@ LARGEST_OTHER_FILE = 256 * MIB  # size that files other than the scratch file ma
 def open_storage(
     machine: Machine, scratch: ScratchHandle, host: CpuBackend | None = None
 ) -> StorageBackend:
-    """Open the backend for ``scratch``, which the process that created it must still have open.
+    """Open the backend for ``scratch``; the process that created the file must not have closed it.
 
     Args:
         host: an open backend whose threads and memory to use; None for new threads and memory.
@@ -200,8 +200,8 @@ class StorageBackend:
         """The share of direct reads that may have come from the page cache, such as ``0.0%``.
 
         Some filesystems use the page cache for direct reads. The result is the larger of two
-        shares: of the file that was in the cache before the reads, and of the bytes read that are
-        cached after the reads.
+        shares: the share of the file that was cached before the reads, and the share of the read
+        bytes that are cached after the reads.
 
         Args:
             before: share of the file (0 to 1) that `evict` left in the cache.
@@ -237,7 +237,7 @@ class StorageBackend:
         self.cpu.reclaim()
 
     def close(self) -> None:
-        """Close the engines, free own threads and memory, and restore the file size limit."""
+        """Close the engines and the backend's own `CpuBackend`; restore the file size limit."""
         for name in {"engine", "plain_engine"} & set(vars(self)):
             getattr(self, name).close()
         if self._owns_cpu:

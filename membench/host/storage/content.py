@@ -26,7 +26,10 @@ _STRIDE = 663_461  # odd, so that 2**20 successive MiB all begin at different po
 
 
 class Content:
-    """The content of a scratch file, a function of ``seed``, the offset and the generation."""
+    """The content of a scratch file, a function of ``seed``, the offset and the generation.
+
+    The generation tells apart successive writes to the same offset.
+    """
 
     def __init__(self, seed: int) -> None:
         name = b"membench scratch %d" % seed
@@ -69,7 +72,7 @@ class Content:
         return tag >> GENERATION_SHIFT & (GENERATIONS - 1) if ours else -1
 
     def wrong(self, data: memoryview, offset: int) -> int:
-        """File offset of the first wrong block in ``data``, read at ``offset``; -1 if none."""
+        """File offset of the first wrong block of ``data``, read at ``offset``; -1 without one."""
         for at in range(0, len(data), BLOCK):
             if self.generation(data[at : at + BLOCK], offset + at) < 0:
                 return offset + at

@@ -40,7 +40,9 @@ def resident_share(fd: int, size: int) -> float:
 
 
 def evict(fd: int, size: int) -> float:
-    """Drop the file from the page cache. Retry for about 0.1 s, because pages in read-ahead stay.
+    """Drop the file from the page cache.
+
+    The function retries for about 0.1 s, because the kernel keeps pages that it is reading.
 
     Returns the share (0 to 1) of the first ``size`` bytes that stayed in the cache.
     """

@@ -94,9 +94,9 @@ class Flow:
         return self._trace
 
     def verify(self) -> None:
-        """Verify a sample of the blocks: in memory if all I/Os are reads, otherwise read back.
+        """Verify a sample of the blocks: in memory if all I/Os are reads, else on the disk.
 
-        The engine has already compared at least the first stamp of every read.
+        The engine has already compared at least the first offset and tag of every read.
 
         Raises:
             VerificationFailed: a block is wrong, or no I/O completed.

@@ -68,8 +68,8 @@ class ScratchHandle:
         kind: kind of filesystem, such as ext4.
         device: block device of the filesystem, such as /dev/nvme0n1p2; empty if unknown.
         nocow: whether a copy-on-write filesystem overwrites the file in place.
-        dirtied: share of the pages of direct writes that went through the page cache while the file
-            was first filled; 0 if the kernel does not count these pages.
+        dirtied: share of the file that went through the page cache when the file was first filled,
+            in spite of direct writes; 0 if the kernel does not count such pages.
     """
 
     path: str
@@ -310,9 +310,9 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
 
 
 def _write_all(fd: int, size: int, content: Content) -> float:
-    """Write ``size`` bytes directly. Returns the share (0 to 1) that was dirtied in the page cache.
+    """Write ``size`` bytes with O_DIRECT; return the share (0 to 1) that the page cache buffered.
 
-    The share is the median over the first chunks.
+    The share is the median over the first chunks; 0 if the kernel does not count such pages.
     """
     direct = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
     view = memoryview(_pages(CHUNK))

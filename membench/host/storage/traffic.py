@@ -95,10 +95,10 @@ class TrafficRecord:
         return self.depth > 1 and self.submitting > 0.5 and waiting > self.submitting / 2
 
     def rates(self) -> list[float]:
-        """I/Os per second for successive groups: the I/Os of a group divided by its duration.
+        """I/Os per second in at most `GROUPS` successive parts of the run.
 
         I/Os that completed after the deadline are left out, because the queue depth decreases then.
-        If no I/O completed before the deadline, all count.
+        If no I/O completed before the deadline, all I/Os count.
         """
         finished = self.finished[self.finished <= self.deadline]
         if not finished.size:
@@ -145,7 +145,7 @@ class Engine(Protocol):
 
         Args:
             memory: more than ``depth`` blocks, filled with content and used in turn. Before the
-                engine writes a block, it sets the offset and the generation in the block's stamps.
+                engine writes a block, it sets the offset and the generation of each 4 KiB.
 
         Raises:
             MembenchError: an I/O failed or moved fewer bytes than requested.

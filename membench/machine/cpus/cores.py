@@ -1,8 +1,8 @@
 """The core, the package, and the kind of core of each logical CPU.
 
 Sources: the kernel's admin-guide/cputopology and Documentation/ABI/stable/sysfs-devices-system-cpu.
-The module prefers the kernel's lists of CPUs per core and per package to ``core_id``, which
-restarts in each die on some machines, and in each cluster on machines with a device tree.
+The module prefers the kernel's lists of CPUs per core and per package to ``core_id``. This number
+begins again at 0 in each die on some machines, and in each cluster on machines with a device tree.
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ def _read(nvml: Any, root: Path, environ: Mapping[str, str], stack: CudaStack | 
 
 
 def _first(faults: Sequence[GpuFault]) -> tuple[str, str]:
-    """The first problem that prevents the use of a GPU, and the remedy; empty texts if none."""
+    """The first problem that prevents the use of a GPU, and the remedy; empty if there is none."""
     for fault in faults:
         if not fault.shown:
             return f"GPU {fault.index}: {fault.problem}", fault.remedy
@@ -241,7 +241,7 @@ def _module_version(root: Path) -> str:
 def _shown(found: list[_Found], setting: str | None) -> tuple[list[_Found], str, str]:
     """The GPUs that CUDA will show (also unusable GPUs), a problem, and a remedy.
 
-    Problem and remedy are empty if there is a GPU, or if the user hides all GPUs on purpose.
+    Problem and remedy are empty if CUDA shows a GPU, or if the user hides all GPUs on purpose.
     """
     everything = {one.uuid: one for one in found}
     for one in found:

@@ -76,9 +76,9 @@ def pcie_now(uuid: str) -> str:
 
 
 def peer_access(uuid: str, other: str) -> str:
-    """``ok`` if the first GPU can read the memory of the other, or the obstacle; empty if unknown.
+    """``ok`` if GPU ``uuid`` can read the memory of ``other``; else the obstacle; empty if unknown.
 
-    ``uuid`` and ``other`` are those of `GpuIdentity`.
+    Both arguments are values of `GpuIdentity.uuid`.
     """
     try:
         reader = GpuReader.open()

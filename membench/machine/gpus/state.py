@@ -199,7 +199,8 @@ class GpuReader:
     def ask_pair(self, uuid: str, other: str, question: str, *arguments: Any) -> Any:
         """Call the NVML function ``question`` on the devices ``uuid`` and ``other``.
 
-        The result is None like that of `ask`, or if a device is unknown.
+        The result is None if NVML returns an error, if the bindings lack the function, or if a
+        device is unknown.
         """
         if uuid not in self._handles or other not in self._handles:
             return None
