@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from membench.core.case_id import split_case
@@ -79,11 +79,16 @@ def _best(rows: Sequence[Row], judged: AbstractSet[tuple[str, Metric]]) -> Mappi
     for metric in SHOWN:
         own = [row for row in rows if row.metric is metric]
         first = [row for row in own if (row.case, metric) in judged]
-        chosen = first or _of_one_transfer(own) or own
-        best = best_of([row for row in chosen if not operation(row)] or chosen)
+        chosen = first or own
+        best = best_of([row for row in chosen if represents_tier(row.case)] or chosen)
         if best is not None:
             found[metric] = best
     return found
+
+
+def represents_tier(case: str) -> bool:
+    """Whether ``case`` measures one transfer over the tier; of a disk, whether it only reads."""
+    return split_case(case)[0] not in _BOTH_WAYS | _INSIDE | _NOT_READS.keys()
 
 
 def operation(row: Row) -> str:
@@ -94,10 +99,6 @@ def operation(row: Row) -> str:
 def _of_memory(row: Row) -> bool:
     """Whether ``row`` is the bandwidth of a decode step; GPU memory limits such a step."""
     return row.tier is Tier.GPU and row.metric is Metric.BANDWIDTH
-
-
-def _of_one_transfer(rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if split_case(row.case)[0] not in _BOTH_WAYS | _INSIDE]
 
 
 def best_of(rows: Sequence[Row]) -> Row | None:

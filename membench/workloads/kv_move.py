@@ -10,6 +10,7 @@ from membench.core.errors import skip
 from membench.core.record import record
 from membench.core.units import KIB
 from membench.core.work import Detail
+from membench.gpu.bulk import require_bulk
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 UNROLL = 4
 BLOCK = 512
 BULK_SHARED = 64 * KIB
-BULK_CAPABILITY = 90
 
 KERNELS = ("sm", "bulk")
 """The methods that copy with a kernel."""
@@ -49,8 +49,8 @@ def pool_blocks(count: int) -> int:
 
 def require_method(gpu: Gpu, method: str) -> None:
     """Skip the case if ``method`` is `bulk` and the GPU has no bulk copies."""
-    if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
-        skip("bulk copies need compute capability 9.0 or newer")
+    if method == "bulk":
+        require_bulk(gpu)
 
 
 def require_grid(method: str, grid: Value) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from membench.core.errors import skip
+from membench.gpu.bulk import require_bulk
 
 if TYPE_CHECKING:
     from membench.gpu.protocol import Buffer, Gpu, Stream
@@ -16,8 +16,6 @@ UNROLL = 8
 TMA_BLOCK = 32
 TMA_BYTES = 64 << 10
 """Bytes of shared memory per thread block of the kernel with bulk copies."""
-
-TMA_CAPABILITY = 90
 
 
 def copies(
@@ -45,8 +43,7 @@ def copies(
     if engine == "ce":
         return lambda stream: gpu.copy(target, source, size, stream)
     if engine == "tma":
-        if gpu.properties.capability < TMA_CAPABILITY:
-            skip("bulk copies need compute capability 9.0 or newer")
+        require_bulk(gpu)
         bulk = gpu.kernel(KernelVariant.of("tma.cu"), "tma_copy")
         each = gpu.occupancy(bulk, TMA_BLOCK, TMA_BYTES)
         ends = (np.uint64(target), np.uint64(source), np.uint64(size // 16 * 16))

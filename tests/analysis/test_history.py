@@ -164,6 +164,15 @@ def test_flagged_and_loaded_cases_do_not_lead_their_tier(tmp_path: Path) -> None
     assert line.key.case == CASES[DDR][2]  # ddr/copy occurs in one run of eight
 
 
+def test_of_a_disk_a_read_leads_its_tier(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{run}.csv" for run in range(8)]
+    for run, path in enumerate(paths):
+        write = history_row(run, SSD, 9.0, case="ssd/write/pattern=seq/block=1MiB/qd=4")
+        write_rows(path, [history_row(run, SSD, 3.0), write])
+    (line,) = history_of(read_history(paths)).lines
+    assert line.key.case == CASES[SSD][2]
+
+
 def test_another_version_of_a_case_begins_anew(tmp_path: Path) -> None:
     box = make_history(tmp_path / "box", 20, columns=[(12, {"case_version": 2})])
     for line in history_of(read_history([box])).lines:

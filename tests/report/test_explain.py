@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
 
 from membench.benches import registry
+from membench.cli import main
 from membench.core.terms import FLAGS
 from membench.report.screens.explain import print_flag
 from membench.report.screens.explain_topics import counting, next_steps
@@ -27,3 +29,11 @@ def test_a_bench_outside_the_quick_profile_is_measured_with_the_full_profile() -
     bench = registry().benches["hbm/energy"]
     assert next_steps(bench, quick=False)[0] == "membench run --profile full --select 'hbm/energy'"
     assert next_steps(bench, quick=True)[0] == "membench run --select 'hbm/energy'"
+
+
+def test_an_axis_that_a_case_leaves_out_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["explain", "kv/d2h"])
+    quick, full = re.findall(r"^(?:quick|full): .*", capsys.readouterr().out, re.MULTILINE)
+    assert "grid" not in quick
+    assert "grid=(left out),1,4,16,64" in full

@@ -25,6 +25,7 @@ from membench.analysis.history.surroundings import (
     facts_of,
     switched,
 )
+from membench.analysis.ladder import represents_tier
 from membench.analysis.thresholds import PRESETS, Thresholds
 from membench.analysis.verdict import Verdict
 from membench.core.errors import NothingMatched
@@ -262,6 +263,7 @@ def _newest_versions(
 def _leading(series: Mapping[SeriesKey, RunSeries]) -> list[SeriesKey]:
     """For each tier and metric, choose the best of the cases that nearly all runs have.
 
+    Cases that represent the tier (`represents_tier`) are preferred.
     Only medians count. Measurements under load are left out, and so are series whose newest row has
     a flag of `OFF_TIER_FLAGS`.
     """
@@ -275,6 +277,7 @@ def _leading(series: Mapping[SeriesKey, RunSeries]) -> list[SeriesKey]:
     for keys in groups.values():
         most = max(len(series[key].runs) for key in keys)
         often = [key for key in keys if len(series[key].runs) >= _OFTEN * most]
+        often = [key for key in often if represents_tier(key.case)] or often
         chosen.append(min(often, key=lambda key: (_badness(key, series[key]), key.case)))
     return chosen
 

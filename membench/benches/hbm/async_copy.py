@@ -12,6 +12,7 @@ from membench.core.terms import BytesConvention, Metric, PeakBasis, Stat
 from membench.core.text import counted
 from membench.core.units import KIB, MIB
 from membench.core.work import Observed, Timed, Work
+from membench.gpu.bulk import require_bulk
 from membench.gpu.units import LINE, VECTOR
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ LOADS = 4
 MOST_STAGES = 32
 """Maximum tiles in flight."""
 
-BULK_CAPABILITY = 90
 
 HOPS, LAUNCHES = 4096, 5
 """Hops per launch, and launches. A launch takes about 4 ms at 1 us per hop."""
@@ -74,8 +74,8 @@ def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Wo
     from membench.gpu.verify.content import BlockSums
     from membench.gpu.verify.pattern import Patterns, pattern_sum
 
-    if method == "bulk" and gpu.properties.capability < BULK_CAPABILITY:
-        skip("bulk copies need compute capability 9.0 or newer")
+    if method == "bulk":
+        require_bulk(gpu)
     if method == "ld" and stages != 1:
         skip(f"method=ld needs stages=1, not stages={stages}")
     kernel = gpu.kernel(KernelVariant.of("async.cu", STAGES=stages), f"async_{method}")

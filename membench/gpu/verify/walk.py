@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from membench.core.errors import VerificationFailed, skip
+from membench.core.errors import VerificationFailed
 from membench.core.terms import Metric, Stat
 from membench.core.work import Observation
+from membench.gpu.bulk import require_bulk
 from membench.gpu.protocol import Buffer, Gpu, KernelVariant, Stream
 from membench.gpu.units import LINE
 from membench.gpu.verify.pattern import Patterns
@@ -24,8 +25,6 @@ HINTS = ("plain", "ca", "cg", "cv")
 ``plain`` is a load without an operator, as in ordinary kernels (machine code ``LDG.E``). ``ca`` is
 a different instruction (``LDG.E.STRONG.SM``). ``cg`` caches only in L2. ``cv`` bypasses the caches.
 """
-
-BULK_CAPABILITY = 90
 
 _SEED = 0x5EED
 
@@ -59,9 +58,8 @@ class Walker:
         self._memory = memory
         self._ring = GpuRing.random(lines, _SEED)
         variant = chase_variant(hint)
-        if bulk and gpu.properties.capability < BULK_CAPABILITY:
-            skip("bulk copies need compute capability 9.0 or newer")
         if bulk:
+            require_bulk(gpu)
             # a bulk copy moves 16 bytes, but chase_link writes only the 8 bytes of the address
             Patterns(gpu).fill(memory, 0)
             self._run = gpu.kernel(KernelVariant.of("tma.cu", LOADS=LOADS), "tma_chase")

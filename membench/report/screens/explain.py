@@ -73,7 +73,11 @@ def print_bench(
         for case in several:
             for name, value in case.params:
                 values.setdefault(name, {})[_shown(case, name, value)] = None
-        axes = "; ".join(f"{name}={','.join(texts)}" for name, texts in values.items())
+        axes = "; ".join(
+            f"{name}={','.join(text or '(left out)' for text in texts)}"
+            for name, texts in values.items()
+            if any(texts)
+        )
         say(console, f"{profile}: {counted(len(several), 'case')}; {axes}")
     console.print()
     say(console, f"Bytes counted: {counting(bench)}")
