@@ -33,11 +33,11 @@ from membench.thesis.claims.verdicts import Verdicts
 
 @record
 class Measured:
-    """The parts of a report that depend on no verdict on a claim.
+    """The parts of a report that do not depend on the verdicts on the claims.
 
     Attributes:
         held: the runs, compared with references.
-        comparison: the section that compares the files; None if `comparison.compared` is None.
+        comparison: the section that compares the files; None if there is nothing to compare.
     """
 
     sources: Sequence[ReportSource]
@@ -49,7 +49,7 @@ class Measured:
 
 
 def measured(sources: Sequence[ReportSource], runs: Sequence[Run], plots: Section) -> Measured:
-    """Make the parts from ``runs``; ``plots`` is the result of `figures.section`."""
+    """Make these parts from ``runs``; ``plots`` is the result of `figures.section`."""
     held = headline.judge(runs)
     against = comparison.section(comparison.compared(sources))
     return Measured(sources, runs, held, headline.section(held), plots, against)

@@ -79,7 +79,7 @@ def lay_out(document: Document) -> Layout:
 
 
 def _region_names() -> Callable[[str], str]:
-    """A function from the caption of a table to a unique name.
+    """A function that makes a unique name from the caption of a table.
 
     The second table with the caption ``Results`` gets the name ``Results #2``. Screen readers list
     the regions of a page by name (WAI-ARIA 1.2, landmark regions).
@@ -119,7 +119,10 @@ def _cell_class(column: Column) -> Markup:
 
 
 def _grouped(blocks: Iterable[Block]) -> list[tuple[bool, list[Block]]]:
-    """Pairs (whether the blocks are figures, blocks); neighbouring figures share a grid."""
+    """Split ``blocks`` into groups of neighbouring figures and groups of other blocks.
+
+    Returns pairs (whether the group has figures, its blocks). Figures of a group share a grid.
+    """
     groups = groupby(blocks, lambda block: isinstance(block, Figure))
     return [(figures, list(several)) for figures, several in groups]
 

@@ -126,7 +126,7 @@ def _read(path: Path) -> tuple[ReportSource, list[Run]]:
 
 
 def _measured(rows: Sequence[Row]) -> bool:
-    """Whether the file should have a sidecar: membench measured a row, or there are no rows."""
+    """Whether a sidecar is expected, because membench measured a row or there are no rows."""
     return any(not (row.cited or row.imported) for row in rows) or not rows
 
 

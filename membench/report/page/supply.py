@@ -99,7 +99,7 @@ def _devices(found: Verdicts) -> Iterator[str]:
 
 
 def measured_roofs(found: Verdicts) -> list[tuple[Subject, Rate, Rate]]:
-    """(machine, memory rate in B/s, compute rate in FLOP/s) of machines with both rates."""
+    """(machine, memory rate in B/s, compute rate in FLOP/s), for machines with both rates."""
     inputs = found.ledger.inputs
     roofs = []
     for subject in found.subjects:
@@ -111,6 +111,6 @@ def measured_roofs(found: Verdicts) -> list[tuple[Subject, Rate, Rate]]:
 
 
 def spec(found: Verdicts, device: str, what: str) -> float:
-    """The specification ``what`` of ``device``, such as ``bf16``, in SI units."""
+    """The specification ``what`` (such as ``bf16``) of ``device``, in SI units."""
     entry = found.entries[device_key(device, what)]
     return entry.value * entry.scale

@@ -37,7 +37,7 @@ _PLOTS = (
 
 
 def draw_all(runs: Sequence[Run]) -> tuple[tuple[Figure, ...], tuple[NotDrawn, ...]]:
-    """The figures for ``runs``, and the plots that lack data."""
+    """The figures for ``runs``, and the plots that cannot be drawn because data are missing."""
     drawn = [plot.draw(runs) for plot in _PLOTS]
     return (
         tuple(one for one in drawn if isinstance(one, Figure)),

@@ -81,7 +81,7 @@ def draw(found: Verdicts) -> Figure:
 
 
 def _shares_up_to(one: Workload, seconds: float) -> tuple[float, float]:
-    """Shares (0 to 1) of traffic and of residency with gaps of at most ``seconds``."""
+    """The shares (0 to 1) of traffic and of residency in gaps of at most ``seconds``."""
     bands = [band for band in one.gaps.bands if band.high <= seconds]
     return sum(band.traffic for band in bands), sum(band.residency for band in bands)
 

@@ -118,8 +118,9 @@ def _cases(runs: Sequence[Run]) -> list[tuple[str, Row]]:
 def _chosen(cases: Sequence[tuple[str, Row]]) -> list[tuple[str, str, Row]]:
     """(run, series name, row) of the drawn cases.
 
-    Of each run, only one array size (in bytes) and one page size are kept: the size that most runs
-    have, or else the most frequent size of the run.
+    Of each run, only cases with one array size (in bytes) and one page size are drawn. Each is the
+    size that the most runs have. Of several such sizes, the one with the most cases in this run is
+    drawn.
     """
     usual = {key: _usual(cases, value) for key, value in _SIZES.items()}
     several = len({run for run, _ in cases}) > 1
@@ -139,7 +140,7 @@ _SIZES: Mapping[str, Callable[[Row], int | str | None]] = {
 def _usual(
     cases: Sequence[tuple[str, Row]], value: Callable[[Row], int | str | None]
 ) -> dict[str, int | str]:
-    """For each run, the value to draw; ``value`` is None for a row without the axis."""
+    """Run -> the value to draw. The function ``value`` returns None for a row without the axis."""
     counts: dict[str, Counter[int | str]] = {}
     for run, row in cases:
         if (found := value(row)) is not None:

@@ -114,7 +114,7 @@ def sweep(
     wanted: Callable[[Row], bool],
     least: int = 2,
 ) -> list[Series]:
-    """Series of rows over the axis ``key``; the series with the most points first.
+    """Series of rows over the axis ``key``, the series with the most points first.
 
     Args:
         position: function from a row to x; None leaves out the row.
@@ -180,7 +180,7 @@ def of_series(series: Sequence[Series]) -> list[tuple[str, Row]]:
 
 
 def drawn_rounds(row: Row) -> tuple[float, ...]:
-    """The values to draw as small circles; empty for published values and for single rounds."""
+    """The values to draw as small circles; empty for published values and for a single round."""
     return () if row.cited or len(row.round_values) < 2 else row.round_values
 
 

@@ -88,7 +88,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 def cache_sizes(runs: Sequence[Run]) -> list[tuple[int, int]]:
     """Pairs (level, size in bytes) of the data and unified caches, sorted.
 
-    Empty if the machines of the runs have different caches, or if a machine is unknown.
+    The result is empty if the machines have different caches, or if a machine is unknown.
     """
     known = [run.machine for run in runs]
     found = {

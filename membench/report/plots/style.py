@@ -242,7 +242,7 @@ def legend(canvas: Canvas, axes: Axes) -> None:
 
 @record
 class Lanes:
-    """Vertical positions of the marks of rows. A row has one lane per mark.
+    """Vertical positions of the marks in a plot with named rows. A row has one lane per mark.
 
     The unit is the height of a lane.
 
@@ -258,7 +258,7 @@ class Lanes:
 
     @classmethod
     def of(cls, counts: Sequence[int]) -> Lanes:
-        """The positions for rows; ``counts`` has the number of marks of each row."""
+        """The positions of the marks; ``counts`` has the number of marks in each row."""
         starts = [0.0]
         for count in counts:
             starts.append(starts[-1] + count + 0.6)

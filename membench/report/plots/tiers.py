@@ -169,7 +169,7 @@ def _paint(axes: Axes, mark: _Mark, place: float, index: int) -> None:
 
 
 def _text(row: Row) -> str:
-    """The value, without the unit of the axis; the operation is added for a disk that writes."""
+    """The text of `best_text`; a plain bandwidth has no unit, because the axis names the unit."""
     if row.metric is Metric.BANDWIDTH and not operation(row):
         return format_value(row.metric, row.value or 0.0).removesuffix(" GB/s")
     return best_text(row)
@@ -184,7 +184,7 @@ def _paint_band(axes: Axes, band: tuple[float, float], place: float, index: int)
 
 
 def _finding(metric: Metric, marks: Sequence[_Mark]) -> str:
-    """The ratio of the largest to the smallest value; empty for a single value."""
+    """A sentence with the ratio of the largest to the smallest value; empty for a single value."""
     ordered = sorted(marks, key=lambda mark: mark.row.value or 0.0)
     low, high = ordered[0], ordered[-1]
     if low is high:

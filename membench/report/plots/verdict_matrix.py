@@ -107,9 +107,9 @@ def _parts(found: Verdicts) -> list[PartVerdict]:
 
 
 def _by_model(part: PartVerdict) -> dict[str, ClaimVerdict]:
-    """Model -> verdict on all variants with this model together.
+    """Model -> one verdict on all variants with this model together.
 
-    Empty if no variant of ``part`` names a model, or if ``part`` has no thresholds.
+    The result is empty if no variant of ``part`` names a model, or ``part`` has no thresholds.
     """
     draws: dict[str, list[np.ndarray]] = {}
     for variant in part.variants:

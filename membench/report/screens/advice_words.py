@@ -86,7 +86,7 @@ def unfit(found: Advice) -> str:
 
 
 def crossover(choice: Choice) -> str:
-    """The prefix length from which restoring is faster, and the break-even bandwidth."""
+    """The prefix length from which restoring is faster, and the break-even bandwidth, as text."""
     if choice.flips_at is None:
         return tr("unknown, because the time to recompute is unknown")
     if choice.crossover is None:
@@ -208,7 +208,7 @@ def plan_rows(plan: TierWork) -> Iterator[tuple[str, ...]]:
 
 
 def to_json(found: Advice) -> dict[str, Any]:
-    """The document `membench.advice/1`: bytes, seconds, bytes per second and FLOP per second.
+    """The document `membench.advice/1`, in bytes, seconds, bytes per second and FLOP per second.
 
     An absent value is None.
     """

@@ -20,7 +20,7 @@ _CLASSES = {
 
 
 def print_claim(console: Console, told: Ledger, claim: Claim) -> None:
-    """Print the claim, each proposition with the deciding rule, the notes and contrary evidence.
+    """Print the claim, its propositions with their rules, the notes, and the contrary evidence.
 
     If the console cannot encode Chinese, only the English text is printed.
     """

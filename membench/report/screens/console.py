@@ -55,7 +55,7 @@ class Screen(Protocol):
 
 
 class _Pipe:
-    """A screen on a pipe; only output other than short printable ASCII text needs Rich."""
+    """A screen on a pipe. It prints short, printable ASCII text without Rich."""
 
     is_terminal = False
     width = _UNBOUNDED

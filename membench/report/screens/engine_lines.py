@@ -37,7 +37,7 @@ def engine_lines(
     SGLang's HiCache and LMCache take GB per rank. Dynamo's KVBM takes GB over all ranks.
 
     Args:
-        host_bytes, disk_bytes: capacities of the tiers over all ranks; None without this tier.
+        host_bytes, disk_bytes: capacity of the tier over all ranks; None if there is no such tier.
         second: whether the disk tier admits a block only on the second request for this block.
     """
     found: dict[str, tuple[str, ...]] = {}

@@ -89,7 +89,7 @@ def print_bench(
 
 
 def _shown(case: Case, name: str, value: Value) -> str:
-    """The value of the axis ``name`` as in the id, with the bytes of ``auto``; may be empty."""
+    """The value of the axis ``name`` in the case id, or ``auto (here 64MiB)``; may be empty."""
     text = _asked(case, name)
     return f"{AUTO} (here {format_size(int(value))})" if text == AUTO else text
 

@@ -66,7 +66,7 @@ def dangers(bench: Bench) -> list[Flag]:
 
 
 def next_steps(bench: Bench, *, quick: bool) -> tuple[str, ...]:
-    """Commands that measure and list the bench; ``quick``: whether the quick profile has it."""
+    """Commands that measure and list ``bench``; ``quick``: whether the quick profile has it."""
     profile = "" if quick else "--profile full "
     return (
         f"membench run {profile}--select '{bench.name}'",

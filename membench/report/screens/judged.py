@@ -1,6 +1,6 @@
 """The best results of each tier of a machine, compared with references.
 
-The tiers of a machine in order are called the ladder; one tier with its best results is a rung.
+A tier with its best results is called a rung. The rungs of a machine, in order, are the ladder.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def checked(
 
 
 def _is_of(figure: Expectation, runs: Container[str]) -> bool:
-    """Whether one of ``runs`` measured ``figure``; no run is compared with itself."""
+    """Whether ``figure`` is a result of ``runs``. A run is never compared with itself."""
     return figure.tool == "membench" and figure.source.rpartition(" ")[2] in runs
 
 
@@ -71,7 +71,7 @@ class JudgedRung:
 
     @property
     def line(self) -> TierLine | None:
-        """The worst judged line, or else the first line; None without lines."""
+        """The worst judged line, or the first line if none is judged; None without lines."""
         return _speaker(self.lines)
 
     def expected(self, metric: Metric) -> tuple[float, float] | None:
@@ -126,7 +126,7 @@ def _leading(lines: Sequence[TierLine]) -> Iterable[TierLine]:
 def share_text(judged: JudgedRung) -> str:
     """The measured value divided by the low end of the reference range, such as ``98%``.
 
-    For a latency, the high end of the range divided by the measured value. The text is empty
+    For a latency, the high end of the range is divided by the measured value. The text is empty
     without a reference range.
     """
     share = judged.line.worst.share if judged.line is not None else None

@@ -121,7 +121,7 @@ def _print_files(
 
 
 def _check(outcome: RunOutcome) -> MachineCheck | None:
-    """None without a reference and after an error; such an error must not end the command."""
+    """The check of the run; None without a reference, or if the check raises an error."""
     assert outcome.csv is not None
     try:
         return checked(outcome.rows, outcome.machine, read_sidecar(outcome.csv))
@@ -153,7 +153,7 @@ def _counts(outcome: RunOutcome, found: Quality) -> str:
 
 
 def _progress(outcome: RunOutcome) -> str:
-    """The measured part of the plan, in rounds, or in measurements if the last round was cut."""
+    """The measured part of the plan in rounds, or in measurements if the run was interrupted."""
     plan = outcome.plan
     rounds = {row.case: row.rounds for row in outcome.rows if row.status is Status.OK}
     if outcome.signum:
@@ -212,7 +212,7 @@ def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> tu
 
 
 def _with_more_rounds(argv: Sequence[str]) -> str:
-    """The command ``argv`` with `_MANY_ROUNDS` rounds and another results file."""
+    """The command ``argv`` with `_MANY_ROUNDS` rounds and without a name for the results file."""
     given = argv[argv.index("run") + 1 :] if "run" in argv else ()
     words, value_follows = ["membench", "run"], False
     for word in given:

@@ -32,7 +32,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def named(cases: Sequence[str], *, whole: bool) -> Sequence[str]:
-    """One line per case; of many cases, one line with counts unless ``whole``."""
+    """One line per case. Without ``whole``, many cases become a single line with counts."""
     return cases if whole or len(cases) <= LISTED else [families(cases)]
 
 

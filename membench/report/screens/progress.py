@@ -202,7 +202,7 @@ def watcher() -> Watcher:
 
 
 def _brief(unit: CaseResult) -> str:
-    """The results without tail percentiles, or the reason for no result."""
+    """The results without tail percentiles, or the reason why there is no result."""
     if unit.status is not Status.OK:
         return outcome(unit)
     middle = [one for one in unit.readings if one.stat in (Stat.MEDIAN, Stat.P50)]
@@ -210,7 +210,7 @@ def _brief(unit: CaseResult) -> str:
 
 
 def outcome(unit: CaseResult) -> str:
-    """The results of a case, or the reason for no result."""
+    """The results of a case, or the reason why there is no result."""
     if unit.status is not Status.OK:
         return f"{unit.status.upper()}: {unit.reason}"
     return " ".join(format_value(one.metric, one.value) for one in unit.readings)

@@ -47,7 +47,7 @@ def flags_of_all(rows: Sequence[Row]) -> frozenset[str]:
 def _beside(found: Sequence[Block[Row]]) -> Iterator[tuple[Block[Row], Mapping[str, Row]]]:
     """Pairs (block to print, case id -> row of IOPS in the same table).
 
-    The block of IOPS is left out if all of its cases have a bandwidth.
+    The block of IOPS is left out if all its cases also have a bandwidth.
     """
     operations = {
         block.tier: {row.case: row for row in block.rows}

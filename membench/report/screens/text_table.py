@@ -111,7 +111,7 @@ def _print_columns(
 def _values(
     table: TextTable, row: Sequence[str], width: int, style: str = ""
 ) -> list[RenderableType]:
-    """The middle cells in one line; the last cell is beside them, or below in a narrow terminal."""
+    """The middle cells on one line; the last cell follows there, or below if there is no room."""
     from rich.padding import Padding
     from rich.text import Text
 

@@ -45,7 +45,7 @@ _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 
 
 def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
-    """A table of verdicts, and for each machine a sentence on serving a model."""
+    """A table of verdicts, and a sentence on serving a model for each machine."""
     last = {one.run.rows[0].machine: one for one in judged}
     subjects = [one for one in found.subjects if one.machine in last]
     several = len(subjects) > 1
@@ -66,7 +66,7 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
 
 
 def _of_several(judged: Sequence[JudgedRun]) -> Iterator[Paragraph]:
-    """For each machine with several runs, a paragraph that names the run of the numbers."""
+    """For each machine with several runs, a paragraph that names the run whose values are shown."""
     runs: dict[str, list[Run]] = {}
     for one in judged:
         runs.setdefault(one.run.rows[0].machine, []).append(one.run)
@@ -155,7 +155,10 @@ def _own_number(tier: Tier, judged: JudgedRun) -> str:
 
 
 def _beside_verdict(tier: Tier, judged: JudgedRun, result: ClaimResult) -> str:
-    """The best values of ``tier``; without values, a note if other values decide the verdict."""
+    """The best values of ``tier``, or a text such as ``not measured``.
+
+    A note follows if other values decided the verdict.
+    """
     number = _own_number(tier, judged)
     decided = result.word in (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED)
     if decided and not any(one.rung.tier is tier for one in judged.rungs):

@@ -124,7 +124,7 @@ _FACTS = {
 
 
 def _summary(found: Verdicts) -> list[Block]:
-    """For each machine, the verdicts, each with the ids of its claims."""
+    """For each machine and verdict, the ids of the claims with this verdict."""
     blocks: list[Block] = []
     for subject in found.subjects:
         by_word: dict[ClaimVerdict, list[Line]] = {}
@@ -348,7 +348,10 @@ def _details(verdict: PartVerdict, found: Verdicts) -> list[tuple[str, Line]]:
 
 
 def _draws(verdict: PartVerdict) -> str:
-    """Median and 5th to 95th percentile of all draws; of several variants, also the verdicts."""
+    """Text with the median and the 5th and 95th percentile of all draws.
+
+    If there are several variants, the text also has their separate verdicts.
+    """
     grid = np.concatenate([variant.draws for variant in verdict.variants])
     low, middle, high = (float(value) for value in np.percentile(grid, (5, 50, 95)))
     unit = verdict.part.unit
@@ -377,9 +380,9 @@ def _draws(verdict: PartVerdict) -> str:
 
 
 def _strata(verdict: PartVerdict) -> list[tuple[StratumAxis, str]]:
-    """Pairs (axis, verdicts on its groups of variants).
+    """Pairs (axis, text with the verdict on each group of variants along this axis).
 
-    An axis whose groups all have one variant is left out.
+    An axis is left out if each of its groups has only one variant.
     """
     found: dict[StratumAxis, list[Stratum]] = {}
     for stratum in verdict.strata:

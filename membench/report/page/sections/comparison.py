@@ -105,7 +105,7 @@ def _table(comparison: Comparison, block: CompareBlock) -> Table:
 
 
 def _nearest(line: Line, labels: Sequence[str]) -> Cells:
-    """The differences between a measured case and a published case; may be empty."""
+    """How the published case of a row differs from the measured case; may be empty."""
     first = line.entries[0].figure
     parts: list[Cells] = []
     for label, entry in zip(labels[1:], line.entries[1:], strict=True):

@@ -27,7 +27,7 @@ _COLUMNS = ("machine", "device", "driver", "cuda", "membench", "kernel", "backen
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """A list for one run; for several runs, a table that marks different values."""
+    """A list for one run, or a table for several runs, which marks values that differ."""
     blocks: list[Block] = [
         Paragraph(
             (

@@ -21,7 +21,7 @@ def section(runs: Sequence[Run]) -> Section:
 
 
 def _part(runs: Sequence[Run], status: Status) -> Section:
-    """The cases with ``status`` by run and reason; groups of skipped cases are folded."""
+    """The cases with ``status``, grouped by run and reason; skipped cases are folded."""
     by_reason: dict[tuple[str, str], dict[str, None]] = {}
     for run in runs:
         for row in run.rows:

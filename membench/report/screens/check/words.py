@@ -140,7 +140,7 @@ def _remark(line: TierLine) -> str:
 
 
 def precondition_lines(check: MachineCheck) -> Iterator[str]:
-    """A line per precondition that is not `OK`, and one line with all met preconditions."""
+    """A line per precondition that is not `OK`, and one line with all others."""
     wrong: dict[tuple[str, PreconditionState, str], list[int | None]] = {}
     for one in check.preconditions:
         if one.state is not PreconditionState.OK:

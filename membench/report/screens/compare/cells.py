@@ -61,7 +61,7 @@ def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str],
 def _by_side(
     values: Sequence[float | None], known: list[str], of_unknown: Callable[[int], str]
 ) -> list[str]:
-    """One text per value: the next of ``known``, or for None, the result of ``of_unknown``."""
+    """One text per value: ``of_unknown`` makes the text for None; ``known`` has all others."""
     if len(known) == len(values):
         return known
     shown = iter(known)
@@ -162,6 +162,6 @@ def count_text(finding: Difference) -> str:
 
 
 def mean_text(mean: Mean, *, several: bool) -> str:
-    """A text such as ``geomean, 2 cases``; with the statistic if there are ``several``."""
+    """A text such as ``geomean, 2 cases``; with ``several`` statistics, it names the statistic."""
     cases = counted(mean.count, "case")
     return f"geomean {mean.stat}, {cases}" if several else f"geomean, {cases}"

@@ -1,4 +1,4 @@
-"""A comparison as JSON and CSV, for programs.
+"""A comparison as JSON and as CSV.
 
 Both formats have full precision and a stable order.
 """
@@ -22,9 +22,9 @@ SCHEMA = "membench.compare/1"
 
 
 def to_json(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
-    """JSON with the rows ``lines``, the labels and the notes on the comparison.
+    """JSON with ``lines``, and with the labels of the comparison and the notes on it.
 
-    The text comes in parts, because a comparison may have a million rows.
+    The text comes in parts, because a comparison may have a million lines.
     """
     labels = [side.label for side in comparison.sides]
     head = {

@@ -126,7 +126,7 @@ def notes(comparison: Comparison) -> list[str]:
 
 
 def problems(comparison: Comparison) -> list[str]:
-    """For each file with a problem: why its sidecar is not used, or that the file was changed."""
+    """A sentence for each file that was changed or whose sidecar is not used."""
     sources = (source for side in comparison.sides for source in side.sources)
     return list(dict.fromkeys(source.problem for source in sources if source.problem))
 
@@ -135,7 +135,7 @@ _ADVICE = re.compile(rf"(?:, and|; to be sure,|;) {re.escape(SEVERAL_RUNS)}$")
 
 
 def _advised_once(texts: Iterable[str]) -> Iterator[str]:
-    """``texts``; the advice `SEVERAL_RUNS` is left out from the second time on."""
+    """``texts``, in which the advice `SEVERAL_RUNS` occurs only once."""
     advised = False
     for text in texts:
         yield _ADVICE.sub("", text) if advised else text
@@ -154,7 +154,7 @@ def _settling(comparison: Comparison) -> list[str]:
 
 
 def _best(comparison: Comparison) -> list[str]:
-    """A note on rows with the verdict ``unclear`` and almost equal best samples."""
+    """A note on rows whose verdict is ``unclear`` although the best samples are almost equal."""
     within = Counter(
         line.threshold
         for line in comparison.matched

@@ -129,7 +129,7 @@ def _values(block: CompareBlock) -> Iterator[list[str]]:
 
 
 def _judged(differences: Differences, *, best: bool) -> Iterator[str]:
-    """The cells of the findings (ratio, best, verdict), without the reference."""
+    """The cells (ratio, best, verdict) of every label except the reference."""
     columns = [ratio_texts(differences), verdict_texts(differences)]
     if best:
         columns.insert(1, best_texts(differences))

@@ -1,4 +1,4 @@
-"""The results of a fleet for programs: every value as CSV, the summary as JSON."""
+"""Machine-readable results of a fleet: every value as CSV, the summary as JSON."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def to_csv(summary: FleetSummary) -> Iterator[str]:
 
 
 def to_json(summary: FleetSummary) -> str:
-    """JSON with the spread of each case, the slow machines, and the missing hosts."""
+    """JSON with the spread of each case, the slow machines, and hosts and files with problems."""
     ledger = summary.values.ledger
     data = {
         "schema": SCHEMA,

@@ -28,7 +28,7 @@ _SPARE_LINES = 4  # lines of the screen reserved for header, counts and cursor
 
 
 class FleetLines:
-    """One line when the state of a host changes."""
+    """Prints a line when the state of a host changes."""
 
     def __init__(self, shown_on: Console | None = None) -> None:
         self.console = shown_on or console()
@@ -79,7 +79,7 @@ def fleet_watcher() -> FleetLines:
 
 
 def host_table(hosts: tuple[Host, ...], height: int, width: int) -> Table:
-    """At most ``height`` hosts, with the number of hosts per state below.
+    """A table of at most ``height`` hosts, and below it the number of hosts in each state.
 
     The messages of the hosts are cut so that a line has at most ``width`` characters.
     """

@@ -109,7 +109,7 @@ def _plots(summary: FleetSummary) -> Section:
 
 
 def _absent(found: list[tuple[str, str, str]], *, known: bool) -> Section:
-    """``known`` is whether a ledger names the expected hosts."""
+    """The section on hosts with problems; ``known``: whether a ledger names the expected hosts."""
     if not found:
         nothing = tr("No host is missing, and no case failed.") if known else tr("No case failed.")
         return Section("missing", tr("Missing and failed"), (Paragraph((nothing,)),))

@@ -53,7 +53,7 @@ class _Grid:
 
     Attributes:
         machines: indices of the shown machines in the results of the fleet.
-        apart: natural logarithm of (times slower than the median); NaN without a value.
+        apart: natural logarithm of the slow-down relative to the median; NaN without a value.
         slow: whether the machine is an outlier in the case.
     """
 
@@ -202,9 +202,10 @@ def _grid(summary: FleetSummary) -> _Grid:
 
 
 def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """For each machine, the mean of the ``chosen`` logarithms of (times slower than the median).
+    """For each machine, the mean logarithm of the slow-down over the ``chosen`` values.
 
-    The mean is NaN for a machine without chosen values.
+    The slow-down is relative to the median of the fleet. The mean is NaN for a machine without
+    chosen values.
     """
     values = summary.values
     count = len(values.machines)
@@ -217,8 +218,8 @@ def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.
 def strips(summary: FleetSummary) -> Figure | NotDrawn:
     """The machines of each tier as dots, and all stragglers as diamonds.
 
-    A tier has at most `DOTS` dots. If there are more machines, the dots are machines at equal steps
-    of the rank, from the fastest to the slowest.
+    A tier has at most `DOTS` dots. If there are more machines, they are sorted from the fastest to
+    the slowest, and the dots are machines at equal steps of the rank.
     """
     values = summary.values
     if len(values.machines) < 2:

@@ -28,7 +28,7 @@ SHOWN = 50
 
 
 def print_fleet(console: Console, summary: FleetSummary, *, everything: bool) -> None:
-    """Print the slow machines, the missing hosts, the spread of each case, and the headline."""
+    """Print the slow machines, the hosts with problems, the spread of each case, and a summary."""
     limit = None if everything else SHOWN
     _print_slow(console, summary, limit)
     _print_troubles(console, summary, limit)

@@ -1,4 +1,4 @@
-"""A history as JSON, for programs."""
+"""A history as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTML page of a history: the tables of the terminal output, and one plot per line."""
+"""The HTML page of a history: the tables of the terminal output, and a plot of each quantity."""
 
 from __future__ import annotations
 

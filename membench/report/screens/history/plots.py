@@ -96,7 +96,7 @@ def draw(line: HistoryLine, number: int) -> Figure:
 
 
 def _dates(times: Sequence[str]) -> list[str]:
-    """The date of each of ``times``. If two are equal, each has its time on a second line."""
+    """The date of each of ``times``. If two dates are equal, all have the time on a second line."""
     dates = [time.partition(" ")[0][:12] for time in times]
     if len(set(dates)) == len(dates):
         return dates

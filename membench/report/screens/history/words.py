@@ -60,7 +60,7 @@ def scale_of(line: HistoryLine) -> Scale:
 def band_text(line: HistoryLine, digits: int = 4) -> str:
     """The noise band of the present level, such as ``36.62 to 37.88``, without the unit.
 
-    ``-`` with too few runs for a band.
+    The text is ``-`` if there are too few runs for a band.
     """
     if not line.has_band:
         return "-"
@@ -119,9 +119,9 @@ def chance_text(change: LevelChange) -> str:
 
 
 def surroundings_texts(change: LevelChange) -> list[str]:
-    """Properties that changed at about the same time: ``kernel: 6.1.0 -> 6.8.0``.
+    """Properties that changed at about the same time, such as ``kernel: 6.1.0 -> 6.8.0``.
 
-    If a property changed at another run, the text gives the distance in runs.
+    If a property changed some runs earlier or later, the text gives the number of runs.
     """
     texts: list[str] = []
     for fact in change.surroundings[:_CHANGES_SHOWN]:
