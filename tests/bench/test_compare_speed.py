@@ -2,8 +2,7 @@
 
 ``pytest -m "" tests/bench --benchmark-enable -k many`` times all commands on the same files. The
 column of ratios in each group is the result. ``--benchmark-json FILE`` also contains the ratio of
-CPU times and the memory. `docs/compare.md` has the results for `MEMBENCH_FILES=1000` and
-`MEMBENCH_LABELS=300`.
+CPU times and the memory. `docs/compare.md` has results for `MEMBENCH_FILES=1000`.
 """
 
 from __future__ import annotations
