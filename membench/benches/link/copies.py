@@ -19,7 +19,7 @@ from membench.gpu.units import VECTOR
 from membench.workloads.link_copy import UNROLL, copies, host_fill
 
 if TYPE_CHECKING:
-    from membench.gpu.link_protocol import Event
+    from membench.gpu.link_protocol import Event, Links
     from membench.gpu.protocol import Buffer, Gpu
     from membench.gpu.verify.pattern import Patterns
 
@@ -92,6 +92,15 @@ def _require(size: int, mem: str, engine: str, streams: int, numa: str) -> None:
         skip(f"size {size} B is not a multiple of {VECTOR * streams} B ({VECTOR} B per stream)")
 
 
+def _node(links: Links, numa: str) -> int:
+    if links.near is None:
+        skip(f"numa={numa}: the firmware or the container does not show which node the GPU is on")
+    node = links.near if numa == "near" else links.far
+    if node is None:
+        skip(f"numa={numa}: membench may use no host memory on a node other than the GPU's")
+    return node
+
+
 def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int, numa: str) -> Work:
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.pattern import Patterns
@@ -100,12 +109,7 @@ def _one_way(gpu: Gpu, way: str, size: int, mem: str, engine: str, streams: int,
     _require(size, mem, engine, streams, numa)
     links = gpu.links
     huge = mem == "huge"  # a request; the row reports how many huge pages the kernel gave
-    node = {OMITTED: None, "near": links.near, "far": links.far}[numa]
-    if numa and node is None:
-        skip(
-            f"the memory node {numa} to the GPU is unknown: the machine has only one node, or the "
-            "firmware does not report the GPU's node"
-        )
+    node = _node(links, numa) if numa else None
     patterns = Patterns(gpu)
     device = gpu.allocate(size)
     host = links.memory(size, mem, node)
