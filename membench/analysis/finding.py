@@ -212,7 +212,7 @@ def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
             Verdict.NA,
             Reason.ABOVE_PEAK,
             counts=counts,
-            detail="a value is above the peak of its tier, so the measurement is not of this tier",
+            detail="a value above the peak of its tier is invalid",
             settle="use a larger size",
         )
     if len({_FEW_HUGE_PAGES in one.flags for one in (reference, contender)}) > 1:
@@ -312,6 +312,9 @@ def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
     if Basis.RUNS in (first.basis, second.basis):
         fewest = min(len(one.values) for one in (first, second) if one.basis is Basis.RUNS)
         if fewest < VALUES_NEEDED:
-            return f"give {VALUES_NEEDED} runs per side, or one run per side"
+            return (
+                f"give at least {VALUES_NEEDED} runs per side; with only one run per side, "
+                "membench compares the rounds of the two runs"
+            )
         return "give more runs per side"
     return SEVERAL_RUNS

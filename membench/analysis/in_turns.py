@@ -74,7 +74,7 @@ def settle_pairs(reason: Reason, count: int, deviation: float, threshold: float)
     needed = pairs_for(deviation, threshold)
     if needed > MAX_ROUNDS:
         return (
-            f"with this noise {MAX_ROUNDS} pairs cannot show a difference of {shown}: "
+            f"with this noise, {MAX_ROUNDS} pairs cannot show a difference of {shown}: "
             "reduce the load on the machine"
         )
     if needed > count:

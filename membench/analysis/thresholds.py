@@ -159,7 +159,8 @@ def _table(name: str, table: Any) -> dict[Metric, float]:
         number = isinstance(limit, int | float) and not isinstance(limit, bool)
         if not number or not 0 < limit <= _LARGEST:
             raise MembenchError(
-                f"[{name}] {key} = {limit!r:.40} is not a fraction above 0 and up to {_LARGEST:g}",
+                f"[{name}] {key} = {limit!r:.40} is not a fraction above 0 and at most "
+                f"{_LARGEST:g}",
                 "3 % is 0.03",
             )
         limits[Metric(key)] = float(limit)

@@ -24,7 +24,7 @@ _COMMANDS = {
     "compare": "Compare results: each is better, worse, same or unclear.",
     "history": "Show one machine's runs over time, and when the results changed.",
     "replay": "Replay request traces and show the hit rate for each cache capacity.",
-    "report": "Turn results files into an HTML or Markdown report, or verdicts.",
+    "report": "Turn results files into a report (HTML, Markdown) or JSON verdicts.",
     "advise": "Recommend how to handle a model's KV cache on this machine.",
     "fleet": "Measure many hosts on a Dask cluster, and name the slow hosts.",
     "list": "List the cases that can run here, and say why other cases cannot.",
@@ -79,7 +79,7 @@ def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-v", "--verbose", is_flag=True, help="Show a traceback with an error.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
 @click.option(
     "--version",
     is_flag=True,

@@ -94,8 +94,8 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "--block-tokens",
     type=Tokens(1, 2**20),
     metavar="N",
-    help="Tokens per block of the engine's KV cache.  [default: 16; for a KV cache whose entries "
-    "cover several tokens, the smallest block of whole entries]",
+    help="Tokens per block of the engine's KV cache.  [default: 16; for a compressed KV "
+    "cache, the smallest multiple of 16 that splits no cache entry]",
 )
 @kv_dtype
 @click.option(
@@ -133,7 +133,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "reference",
     metavar="ref:NAME",
     shell_complete=completion.references,
-    help="Use the rates of this reference GPU instead of the GPU in FILE.",
+    help="Use the rates of this reference GPU instead of those of the GPU in FILE.",
 )
 @click.option(
     "--assume",

@@ -49,8 +49,8 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     "--require",
     multiple=True,
     metavar="gpu=N|TIER",
-    help="Exit with 3 also if the check did not judge this component; repeatable. gpu=N: memory "
-    "and links of N GPUs. TIER: any metric of this tier.",
+    help="Exit with 3 also if verdicts are missing; repeatable. gpu=N: fewer than N GPUs have a "
+    "verdict on memory and on links. TIER: no metric of this tier has a verdict.",
 )
 @click.option("--strict", is_flag=True, help="Exit with 3 also if any line is not judged.")
 @click.option(
@@ -86,8 +86,8 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Show the planned cases and their time; measure no case. A pointer chase of "
-    "at most about 2 s checks the cache sizes.",
+    help="Show the planned cases and their time; measure no case. Only the cache sizes "
+    "are checked, by a pointer chase of at most about 2 s.",
 )
 def command(
     file: str | None,
@@ -223,7 +223,9 @@ def _suggest(file: Path, similar: tuple[str, ...]) -> None:
     """Print how to give expected values."""
     from membench.report.screens.console import console, say_command
 
-    remark = "another machine with such a processor" if similar else "a run in good condition"
+    remark = (
+        "another machine with the same processor or GPU" if similar else "a run in good condition"
+    )
     for label in similar or ("GOOD.csv",):
         command = f"membench check {shell_word(file)} --expect {label}"
         say_command(console(), "Next: ", command, remark)

@@ -17,7 +17,8 @@ from membench.core.errors import EXIT_OK, NothingMatched, OutputError, UsageErro
     "-o",
     "output",
     type=click.Path(path_type=Path),
-    help="Output file, or the prefix of several output files.  [default: standard output]",
+    help="Output file; if FORMAT writes several files, their common prefix.  [default: standard "
+    "output, for a single file]",
 )
 def command(form: str, file: str, output: Path | None) -> int:
     """Turn a results file into another tool's format.

@@ -87,7 +87,8 @@ def _with_options_of_run(made: click.Command) -> click.Command:
     default=30.0,
     show_default=True,
     metavar="S",
-    help="Maximum time in seconds to wait until the worker of an expected or lost host connects.",
+    help="Maximum time in seconds to wait for a missing worker, or for a scheduler that does not "
+    "respond.",
 )
 @click.option(
     "--retries",

@@ -46,7 +46,8 @@ FINDINGS = ("worse", "better")
     "--fail-on",
     callback=words_of(FINDINGS),
     metavar="V,..",
-    help=f"Exit with 3 if the newest change of any line is {' or '.join(FINDINGS)}.",
+    help="Exit with 3 if the newest change of any line is one of V. "
+    f"Possible: {', '.join(FINDINGS)}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
@@ -127,7 +128,7 @@ def _of_this_machine() -> list[Path]:
     if not there:
         raise UsageError(
             f"the results folder {shown(folders[0])} of this machine does not exist",
-            "run 'membench run', which creates the folder, or name a folder or results files",
+            "measure with 'membench run', or name results files or a folder of them",
         )
     return there
 

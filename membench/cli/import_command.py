@@ -91,7 +91,7 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
         why = f"{shown(first)}: {intake.refused[first]}" if first else "the folder contains no file"
         raise SchemaError(
             f"no {form} file in {', '.join(map(shown, files))}: {why}",
-            f"name files, or a folder with files, of the format {form} ({IMPORTS[form]})",
+            f"name files of the format {form} ({IMPORTS[form]}), or a folder of such files",
         )
     create(output, to_csv(intake.rows))
     cases = counted(len({row.case for row in intake.rows}), "case")

@@ -73,11 +73,11 @@ def parse_tiers(
             seconds = parse_seconds(flag.removeprefix("ttl=")) if flag.startswith("ttl=") else None
             if flag != "second" and seconds is None:
                 raise BadValue(
-                    f"'{flag}' of {name} is not 'second' or 'ttl=TIME'", ctx, param, _FORM
+                    f"'{flag}' of {name} is neither 'second' nor 'ttl=TIME'", ctx, param, _FORM
                 )
             ttl = seconds if seconds is not None else ttl
         if name in [one.name for one in found]:
-            hint = f"give each tier another name, such as {name}2"
+            hint = f"give one of the tiers another name, such as {name}2"
             raise BadValue(f"two tiers have the name {name}", ctx, param, hint)
         found.append(
             TierAsked(name=name, capacity_bytes=capacity, second="second" in flags, ttl=ttl)

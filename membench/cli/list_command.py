@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "--all",
     "everything",
     is_flag=True,
-    help="List every case that cannot run here, also if many cases have the same reason.",
+    help="List every case that cannot run here, even if many cases have the same reason.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(

@@ -11,5 +11,5 @@ profile_option = click.option(
     type=click.Choice(list(PROFILES)),
     default="quick",
     show_default=True,
-    help="Set of cases; full has more cases, more sizes and takes longer.",
+    help="Set of cases; full has more cases and sizes, and takes longer.",
 )

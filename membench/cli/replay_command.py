@@ -46,7 +46,7 @@ def _capacities(
         try:
             sizes.append(parse_amount(text))
         except UsageError:
-            message = f"'{text:.40}' is not a number of blocks, a size or a share of all hits"
+            message = f"'{text:.40}' is not a number of blocks, a size or a percentage"
             hint = f"write a number from 1 to {_MOST_BLOCKS}, a size such as 80GB, or 80%"
             raise BadValue(message, ctx, param, hint) from None
     return tuple(blocks), tuple(sizes), tuple(shares)
@@ -62,7 +62,7 @@ def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float |
     except ValueError:
         rate = math.nan
     if not 0 < rate < math.inf:
-        message = f"'{value}' is not 'file' or 'poisson:RATE' with a RATE above 0"
+        message = f"'{value}' is neither 'file' nor 'poisson:RATE' with a RATE above 0"
         raise BadValue(message, ctx, param, "write a rate per second, such as poisson:2")
     return rate
 
@@ -97,8 +97,9 @@ def _policies(
     "capacities",
     callback=_capacities,
     metavar="N|80GB|80%,..",
-    help="Cache capacities: each a number of blocks, a size (needs --model), or the share of all "
-    "hits that the capacity must reach.  [default: where the hit-rate curve bends]",
+    help="Cache capacities: a number of blocks, a size (needs --model), or a percentage. 80% means "
+    "the smallest capacity with 80% of all possible hits.  "
+    "[default: where the hit-rate curve bends]",
 )
 @click.option(
     "--block-tokens",
@@ -130,14 +131,15 @@ def _policies(
     default=0,
     show_default=True,
     metavar="TOKENS",
-    help="Number of tokens that all sessions have in common at the start, if the trace numbers "
-    "the blocks of each session separately.",
+    help="Number of tokens with which every session begins. Only for a trace that numbers the "
+    "blocks of each session separately, and so hides this prefix.",
 )
 @click.option(
     "--warmup",
     callback=_warmup,
     metavar="TIME",
-    help="Time from which hits count for the warm hit rates, such as 600s, 10min or 1h.",
+    help="Length of the warm-up, such as 600s, 10min or 1h. The warm hit rates count only later "
+    "requests.",
 )
 @click.option(
     "--policy",

@@ -57,8 +57,8 @@ def _bytes(ctx: click.Context, option: click.Parameter, text: str) -> int:
     "--rounds",
     type=click.IntRange(1, 1000),
     help="Number of rounds; each round is a fresh process."
-    "  [default: 5 in the quick profile; 10 in the full profile, but 5 for each case of a sweep "
-    "that is not its default case]",
+    "  [default: 5 in the quick profile; 10 in the full profile, but 5 for cases of a sweep that "
+    "are not the default case of their bench]",
 )
 @click.option(
     "--device",
@@ -115,8 +115,8 @@ def _bytes(ctx: click.Context, option: click.Parameter, text: str) -> int:
 @click.option(
     "--strict",
     is_flag=True,
-    help="Exit with an error in two cases: membench would print a warning about a GPU, or every "
-    "selected case needs a GPU and would be skipped.",
+    help="Exit with an error if membench would print a warning about a GPU, or if every selected "
+    "case needs a GPU and would be skipped.",
 )
 @click.option(
     "--no-hold",

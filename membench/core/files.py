@@ -15,7 +15,8 @@ from membench.core.text import one_line
 _HINTS = {
     errno.ENOSPC: "free some space on this disk, or choose another path with -o",
     errno.EDQUOT: "your disk quota is used up: free some space, or choose another path with -o",
-    errno.EFBIG: "raise the limit of the file size (ulimit -f), or use another filesystem with -o",
+    errno.EFBIG: "raise the limit of the file size (ulimit -f), or choose a path on another "
+    "filesystem with -o",
     errno.EIO: "the disk reports an error: see dmesg, and choose another path with -o",
     errno.EROFS: "the filesystem is read-only: choose another path with -o",
     errno.EACCES: "choose a directory with -o in which you may create files",

@@ -113,7 +113,7 @@ def _text(data: Any) -> str:
 
 def _boolean(data: Any) -> bool:
     if not isinstance(data, bool):
-        raise _Mismatch(f"{_shown(data)} is not true or false")
+        raise _Mismatch(f"{_shown(data)} is neither true nor false")
     return data
 
 

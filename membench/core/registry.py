@@ -74,7 +74,7 @@ class Registry:
             return "membench list --profile full --all shows the cases; select other benches"
         parts = [part for part in case.id.split("/") if not part.startswith(f"{key}=")]
         return (
-            "in place of --set, select a complete case id, which need not be in a profile: "
+            "instead of --set, select the complete case id, which need not be in a profile: "
             f"--select {'/'.join([*parts, setting])}"
         )
 

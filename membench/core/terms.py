@@ -257,7 +257,7 @@ _FLAGS = (
         tr("the value is the best of all repetitions, as another tool reports it"),
         tr("the best repetition is better than the median that membench reports"),
         tr(
-            "compare with the column 'max' of a run (of a latency: 'min'), or let the other tool "
+            "compare with the column 'max' of a run (for a latency: 'min'), or let the other tool "
             "report a median"
         ),
     ),

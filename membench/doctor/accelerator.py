@@ -107,7 +107,8 @@ def mig(facts: Facts) -> Finding:
         return fine("gpu-mig", seen)
     return warn(
         "gpu-mig",
-        f"{seen}: a process uses one MIG instance, so the results describe only this instance",
+        f"{seen}: membench can use only one MIG instance, so the results describe only this "
+        "instance",
         f"to measure the whole GPU: sudo nvidia-smi -i {split[0].index} -mig 0",
     )
 
@@ -182,12 +183,12 @@ def link(facts: Facts) -> Finding:
 
     def told(one: GpuState) -> str:
         if not one.fed_by_pcie:
-            return "chip-to-chip" if one.c2c else "on one chip with the CPU"
+            return "chip-to-chip" if one.c2c else "on the same chip as the CPU"
         if one.link_width is None:
             return UNKNOWN
         return (
             f"x{one.link_width} of x{one.link_width_max or '?'}, "
-            f"generation {one.link_generation_max or '?'}"
+            f"at most generation {one.link_generation_max or '?'}"
         )
 
     seen = _each(facts.gpus, told)

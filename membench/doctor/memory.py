@@ -53,12 +53,15 @@ def limit(facts: Facts) -> Finding:
     if memory.cgroup_limit is None:
         return fine("memory-limit", "none")
     room = max(0, memory.cgroup_limit - (memory.cgroup_used or 0))
-    seen = f"the control group leaves {about_size(room)} of {about_size(memory.cgroup_limit)}"
+    seen = (
+        f"the control group allows {about_size(room)} more (its limit is "
+        f"{about_size(memory.cgroup_limit)})"
+    )
     fix = "raise the memory limit of the container (--memory), or run outside the container"
     if room < NEEDED:
         return fail("memory-limit", f"{seen}; the quick profile needs {about_size(NEEDED)}", fix)
     if room < 2 * NEEDED:
-        return warn("memory-limit", f"{seen}: membench will skip larger cases", fix)
+        return warn("memory-limit", f"{seen}: the full profile may skip its largest cases", fix)
     return fine("memory-limit", seen)
 
 
@@ -92,8 +95,8 @@ def huge_pages(facts: Facts) -> Finding:
     if memory.huge_page > LARGEST:
         return warn(
             "huge-pages",
-            f"{seen} of {about_size(memory.huge_page)}: cases with smaller arrays get no huge "
-            "pages, and their rows get the flag few-huge-pages",
+            f"{seen}; a huge page has {about_size(memory.huge_page)}, so cases with smaller arrays "
+            "get no huge pages, and their rows get the flag few-huge-pages",
             "boot a kernel with pages of 4 KiB, which has huge pages of 2 MiB",
         )
     return fine("huge-pages", seen)

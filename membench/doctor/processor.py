@@ -89,7 +89,7 @@ def cpu_quota(facts: Facts) -> Finding:
     if quota is None:
         return fine("cpu-quota", "none")
     unit = "CPU" if quota == 1 else "CPUs"
-    seen = f"the control group limits this process to the time of {quota:g} {unit}"
+    seen = f"the control group limits this process to the CPU time of {quota:g} {unit}"
     if quota < 1:
         return fail(
             "cpu-quota",

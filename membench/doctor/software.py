@@ -22,9 +22,8 @@ def kernel(facts: Facts) -> Finding:
     if number is None:
         return fine("kernel", UNKNOWN)
     older = (int(number[1]), int(number[2])) < CACHESTAT
-    return fine(
-        "kernel", f"Linux {release}" + (" (mincore checks whether files are cached)" * older)
-    )
+    reason = " (membench uses mincore, because cachestat needs Linux 6.5)"
+    return fine("kernel", f"Linux {release}" + reason * older)
 
 
 def compiler(facts: Facts) -> Finding:
@@ -39,7 +38,11 @@ def compiler(facts: Facts) -> Finding:
     if facts.kernels.numba:
         version = facts.machine.packages.get("numba", "")
         return fine("numba", f"installed {version}".strip())
-    return fail("numba", "not installed: membench cannot measure latencies", install("numba"))
+    return fail(
+        "numba",
+        "not installed: membench cannot measure latencies of the CPU and bandwidths of its caches",
+        install("numba"),
+    )
 
 
 def kernel_cache(facts: Facts) -> Finding:

@@ -32,7 +32,9 @@ def direct_io(facts: Facts) -> Finding:
     if not place.direct_io:
         device = place.device or "a device"
         if place.kind == "btrfs":
-            return fine("direct-io", f"O_DIRECT reaches {device} without copy-on-write (nocow)")
+            return fine(
+                "direct-io", f"O_DIRECT reaches {device} (membench switches off copy-on-write)"
+            )
         return fine("direct-io", f"O_DIRECT reaches {device}")
     return fail(
         "direct-io",

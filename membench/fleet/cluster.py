@@ -20,7 +20,7 @@ from membench.fleet.hosts import HostWorker
 from membench.fleet.task import identify
 
 REPAIR = (
-    "install membench with the extra 'fleet' on the worker's host if it is missing, and restart "
+    "check that membench with the extra 'fleet' is installed on the worker's host, then restart "
     "the worker"
 )
 """Hint for a worker that does not identify itself."""

@@ -11,6 +11,7 @@ from membench.core.errors import MembenchError, SchemaError
 from membench.core.files import output_error, taken, write_together
 from membench.core.terms import Status
 from membench.core.text import ascii_line
+from membench.core.units import about_size
 from membench.fleet.task import MAX_FILE
 from membench.results.paths import check_output, default_path, sidecar_path
 from membench.results.sidecar import read_sidecar, verify_sha256
@@ -80,7 +81,9 @@ def _parts(reply: Any) -> tuple[int, bytes, bytes]:
     if not (isinstance(code, int) and isinstance(csv, bytes) and isinstance(sidecar, bytes)):
         raise SchemaError("the host's answer is invalid: the exit code or a file is missing")
     if max(len(csv), len(sidecar)) > MAX_FILE:
-        raise SchemaError("the host's answer is invalid: a file is too large for a run")
+        raise SchemaError(
+            f"the host's answer is invalid: a file is larger than {about_size(MAX_FILE)}"
+        )
     return code, csv, sidecar
 
 

@@ -212,7 +212,7 @@ class FleetRun:
             who = f"workers {names[0]} and {more} more have" if more else f"worker {names[0]} has"
             self._observer.warned(
                 f"{who} membench {version or 'of unknown version'}, but this "
-                f"host has {__version__}: results may differ only because of the versions",
+                f"host has {__version__}: the versions alone can make results differ",
                 "install the same version on all hosts",
             )
 

@@ -113,7 +113,11 @@ def _present(
         observer.warned(problem, REPAIR)
     if not names and problems:
         workers = counted(len(problems), "worker")
-        raise MembenchError(f"no worker can be used: {workers} did not identify itself", REPAIR)
+        itself = "itself" if len(problems) == 1 else "themselves"
+        raise MembenchError(
+            f"no worker can be used: {workers} did not identify {itself}",
+            REPAIR,
+        )
     if not names:
         raise MembenchError(
             f"the cluster has no worker with the resource {RESOURCE}",

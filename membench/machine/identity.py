@@ -86,8 +86,8 @@ def check_label(text: str) -> str:
     better = slugify(text)
     raise UsageError(
         f"{text!r} is not a valid label" if text else "the label is empty",
-        f"use at most {MAX_LENGTH} of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
-        + (f", such as {better}" if better and better not in _RESERVED else ""),
+        f"use at most {MAX_LENGTH} characters of a-z, 0-9, '.', '_' and '-', beginning with a "
+        "letter or digit" + (f", such as {better}" if better and better not in _RESERVED else ""),
     )
 
 

@@ -38,7 +38,7 @@ def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, s
                 damaged += discard_damaged(kept)
     if damaged:
         observer.warned(
-            f"the kernel cache was damaged: {counted(len(damaged), 'file')} discarded",
+            f"the kernel cache was damaged: membench removed {counted(len(damaged), 'file')}",
             "no action is needed: membench compiles these kernels again",
         )
     yield {}

@@ -24,7 +24,7 @@ from membench.core.notebook import html_table
 from membench.core.plain import dump, load
 from membench.core.snapshot import GpuIdentity, Machine
 from membench.core.terms import Status, Tier
-from membench.core.text import shell_word
+from membench.core.text import counted, shell_word
 from membench.core.units import format_seconds, format_size, format_value
 from membench.host.memory import staircase
 from membench.machine import snapshot
@@ -347,7 +347,10 @@ def prove_rows(path: Path, contents: Contents, machine: Machine) -> None:
     reason = ""
     for unit in contents.units:
         if not 1 <= unit.round <= contents.plan.rounds:
-            reason = f"the plan has no round {unit.round}, but a result of '{unit.case:.200}' has"
+            reason = (
+                f"a result of '{unit.case:.200}' is from round {unit.round}, but the plan has "
+                f"{counted(contents.plan.rounds, 'round')}"
+            )
         if unit.status is Status.OK and not all(map(_consistent, unit.readings)):
             reason = f"the samples of a result of '{unit.case:.200}' are invalid"
     try:
@@ -535,7 +538,7 @@ def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> R
         ) from error
     if csv != prepared.csv:
         observer.warned(
-            f"{shown(prepared.csv)} or its sidecar belongs to another run and is kept",
+            f"{shown(prepared.csv)} or its sidecar belongs to another run and is not overwritten",
             f"the results are in {shown(csv)}",
         )
     if end.trouble is not None:

@@ -310,8 +310,8 @@ class TestNothingPassesForWantOf:
     ("change", "seen"),
     [
         ({"power_limit": 400.0}, "power limit: 400 W of 700 W"),
-        ({"mig": True}, "MIG: on: only a MIG instance was measured"),
-        ({"sm_mhz_set": 1200}, "clock: set to 1200 MHz of 1980 MHz"),
+        ({"mig": True}, "MIG: on, so only a MIG instance was measured"),
+        ({"sm_mhz_set": 1200}, "clock: set to 1200 MHz; maximum: 1980 MHz"),
     ],
 )
 def test_a_gpu_that_is_set_up_otherwise_does_not_fail_for_it(

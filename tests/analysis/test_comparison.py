@@ -176,7 +176,10 @@ def test_of_several_runs_the_run_is_the_value() -> None:
     # runs.
     two = comparison(runs(100, 101), runs(110, 111)).lines[0].findings[0]
     assert two.reason is Reason.FEW
-    assert two.settle == "give 4 runs per side, or one run per side"
+    assert two.settle == (
+        "give at least 4 runs per side; with only one run per side, membench compares the rounds "
+        "of the two runs"
+    )
 
 
 def test_a_label_of_one_run_a_case_has_its_rounds() -> None:

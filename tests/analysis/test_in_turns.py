@@ -166,7 +166,7 @@ def test_a_setting_that_was_tried_is_no_part_of_the_machines_history(tmp_path: P
             *(Reason.WIDE, 6, 0.01 * math.sqrt(2)),
             "about 10 pairs would show a difference of 5%: --rounds 10",
         ),
-        (Reason.WIDE, 12, 0.5, "with this noise 1000 pairs cannot show a difference of 5%: "),
+        (Reason.WIDE, 12, 0.5, "with this noise, 1000 pairs cannot show a difference of 5%: "),
         (Reason.WIDE, 100, 0.01, "the ratio is close to the threshold: "),
     ],
 )

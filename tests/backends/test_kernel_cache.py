@@ -256,7 +256,7 @@ def test_damage_is_told_once_and_discarded(base: Path, tmp_path: Path) -> None:
     for _ in range(2):
         with kernel_cache(tmp_path, heard) as variables:  # type: ignore[arg-type]
             assert variables == {}
-    assert heard.warnings == ["the kernel cache was damaged: 1 file discarded"]
+    assert heard.warnings == ["the kernel cache was damaged: membench removed 1 file"]
     assert [path.name for path in kept.iterdir()] == [f"b{SUFFIX}"]
 
 

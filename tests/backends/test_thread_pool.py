@@ -173,9 +173,9 @@ def test_a_gate_that_nobody_else_reaches_gives_up(team: ThreadPool) -> None:
 
 
 def test_more_jobs_than_cpus_are_refused(team: ThreadPool) -> None:
-    with pytest.raises(ValueError, match="the number of jobs is"):
+    with pytest.raises(ValueError, match="each job needs a thread"):
         team.run([lambda _: None] * (len(team.cpus) + 1))
-    with pytest.raises(ValueError, match="the number of jobs is"):
+    with pytest.raises(ValueError, match="each job needs a thread"):
         team.run([])
 
 

@@ -321,7 +321,7 @@ def test_between_nodes(cpu: CpuBackend) -> None:
     observation = work.observe(0.01)
     work.verify()
     assert set(observation.samples) == set(BENCHES["host/numa"].yields)
-    with pytest.raises(Skip, match="may not use any CPU of node 77"):
+    with pytest.raises(Skip, match="not allowed to use any CPU of node 77"):
         build(cpu, "host/numa", size="16MiB", cpu=77, mem=node)
 
 

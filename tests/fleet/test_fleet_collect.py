@@ -89,7 +89,7 @@ def test_whatever_else_comes_is_refused_and_nothing_of_it_is_kept(
     hostile = {
         "exit code or a file is missing": None,
         "a file is missing": reply | {"csv": "text"},
-        "too large for a run": reply | {"csv": b"x" * ((1 << 20) + 1)},
+        "larger than 1.00 MiB": reply | {"csv": b"x" * ((1 << 20) + 1)},
         "exit code 1: no disk": reply | {"code": 1, "errors": "Error: no\ndisk"},
         "signal 9": reply | {"code": -9},
         "binary": reply | {"csv": b"\0"},

@@ -622,7 +622,7 @@ FAULTS = (
         "membench keeps this file, writes the results to the next free name, and prints one warning",
         Seen(
             0,
-            "Warning: o.csv or its sidecar belongs to another run and is kept",
+            "Warning: o.csv or its sidecar belongs to another run and is not overwritten",
             ALL,
             "o-2.csv o-2.json o.csv",
         ),

@@ -102,7 +102,7 @@ def test_unknown_keys_are_ignored_and_missing_ones_take_their_default() -> None:
         ({"flags": "noisy"}, "CaseResult.flags: 'noisy' is not a list"),
         ({"detail": []}, "CaseResult.detail: [] is not an object"),
         ({"detail": {"k": [1]}}, "CaseResult.detail.k: [1] is not a number"),
-        ({"verified": 1}, "CaseResult.verified: 1 is not true or false"),
+        ({"verified": 1}, "CaseResult.verified: 1 is neither true nor false"),
         ({"peak": "much"}, "CaseResult.peak: 'much' is not a number"),
         ({"readings": [{"metric": "x"}]}, "CaseResult.readings[0]: 'stat' is missing"),
         ({"seconds": 3}, "CaseResult.seconds: 3 is not an object"),

@@ -117,7 +117,7 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
     match figure.kind:
         case "datasheet" if figure.depth not in ("", here):
             why = tr(
-                "queue depth {qd} was measured, but the data sheet is for {depth}",
+                "queue depth {qd} was measured, but the data sheet is for queue depth {depth}",
                 depth=figure.depth,
                 qd=here,
             )
@@ -127,7 +127,8 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
             brief = tr("data sheet")
         case "derived":
             why = tr(
-                "the published value is a lower bound from an application: only the ratio is shown"
+                "the published value is a lower bound, computed from the speed of an application: "
+                "only the ratio is shown"
             )
             brief = tr("lower bound")
         case "threshold":

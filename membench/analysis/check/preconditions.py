@@ -179,10 +179,12 @@ def _settings(device: int, state: GpuState) -> Iterator[Precondition]:
         )
     set_to, most = state.sm_mhz_set, state.sm_mhz_max
     if set_to is not None and most is not None and set_to < most:
-        seen = tr("set to {set} MHz of {most} MHz", set=set_to, most=most)
+        seen = tr("set to {set} MHz; maximum: {most} MHz", set=set_to, most=most)
         yield found(tr("clock"), PreconditionState.OTHER, seen)
     if state.mig:
-        yield found(tr("MIG"), PreconditionState.OTHER, tr("on: only a MIG instance was measured"))
+        yield found(
+            tr("MIG"), PreconditionState.OTHER, tr("on, so only a MIG instance was measured")
+        )
     if state.ecc_errors:
         seen = tr_n(
             "{count} uncorrected error since the driver was loaded",

@@ -116,7 +116,7 @@ def judge(
         return TierJudgement(
             CheckVerdict.LOOK,
             share,
-            tr("the row is too noisy to judge: some of its rounds pass"),
+            tr("the row is too noisy to judge: only some of its rounds pass"),
             tr("too noisy"),
         )
     return TierJudgement(CheckVerdict.FAIL, share)

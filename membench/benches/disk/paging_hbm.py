@@ -226,7 +226,10 @@ def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
                 break
             pace = pace or sorted(rates)[len(rates) // 2]
         else:
-            skip(f"even {share:.0%} of the maximum page rate slows {DECODE} by {slowed - 1:.0%}")
+            skip(
+                f"even {share:.0%} of the maximum page rate slows {DECODE} by {slowed - 1:.0%}, "
+                f"more than slowdown={slowdown}%"
+            )
         return Observation(
             {
                 RATE: rates,

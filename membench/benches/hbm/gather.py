@@ -97,8 +97,8 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
 
     if page > READ_BYTES or page > size:
         skip(
-            f"page {page} B is too large: a page must not exceed the size of {size} B and the "
-            f"{READ_BYTES} B that a launch reads"
+            f"page {page} B is too large: with size={size}, a page may have at most "
+            f"{min(size, READ_BYTES)} B"
         )
     pages = size // page
     if pages >= 1 << 32:

@@ -105,7 +105,7 @@ def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
     mine = cpus_of(backend.machine, cpu)
     threads = [place for place, number in enumerate(backend.cpus) if number in mine]
     if not threads:
-        skip(f"this process may not use any CPU of node {cpu}")
+        skip(f"this process is not allowed to use any CPU of node {cpu}")
     free = available_bytes(mem)
     if free is not None and free < 2 * size + MIB:
         skip(

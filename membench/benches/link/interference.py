@@ -303,7 +303,9 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
         chunks = min(MOST_CHUNKS, int(2 * PIECES * piece_ns / max(1.0, chunk_ns)) + 4)
         found = beside(*pairing.both(PIECES, chunks))
         if found is None:
-            raise MembenchError(f"no piece of victim={victim} ran completely during the copies")
+            raise MembenchError(
+                f"victim={victim}: no piece of its work ran entirely during the copies"
+            )
         slowed = median(found.victim_ns)
         rate = found.aggressor_pieces * CHUNK / found.window_ns
         return Observation(

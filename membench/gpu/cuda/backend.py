@@ -269,7 +269,7 @@ class CudaBackend:
 
     def prefer_l1(self, *kernels: CudaKernel) -> None:
         for kernel in kernels:
-            with explained(f"L1 cannot be enlarged for {kernel.entry}"):
+            with explained(f"the L1 cache cannot be enlarged for the kernel {kernel.entry}"):
                 cupy.cuda.driver.funcSetAttribute(kernel.function.ptr, _CARVEOUT, 0)
 
     def clusters(self, kernel: CudaKernel, size: int, block: int, shared: int = 0) -> int:

@@ -30,8 +30,8 @@ class HostRing:
         lines = memory.size // stride
         if lines < 2 or lines & (lines - 1) or stride % 8:
             skip(
-                f"{memory.size} B cannot hold a ring: the number of {stride} B lines must be 2, 4, "
-                "8 or another power of two"
+                f"{memory.size} B cannot hold a ring: the number of lines of {stride} B must be a "
+                "power of two and at least 2"
             )
         _ = host_chase.link  # compile now, on one thread
         return cls(int(memory.ctypes.data), lines.bit_length() - 1, stride, memory)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from membench.core.errors import MembenchError
+from membench.core.text import counted
 from membench.host.compiled.shared_block import END, FIRST_SLOT, GIVE_UP_NS, LATE, SLOT_BYTES, START
 
 
@@ -89,8 +90,8 @@ class ThreadPool:
         threads = range(parties) if threads is None else threads
         if not 1 <= parties == len(set(threads)) <= len(self.cpus):
             raise ValueError(
-                f"the number of jobs is {parties}, but must be the number of different threads, "
-                f"{len(set(threads))}, and at most the number of CPUs, {len(self.cpus)}"
+                f"{counted(parties, 'job')}, {counted(len(set(threads)), 'thread')} and "
+                f"{counted(len(self.cpus), 'CPU')}: each job needs a thread and a CPU of its own"
             )
         self._start(1 + max(threads))
         self._shared[:] = 0

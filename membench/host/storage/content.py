@@ -47,7 +47,7 @@ class Content:
             ValueError: ``offset`` or the length of ``out`` is not a multiple of `BLOCK`.
         """
         if len(out) % BLOCK or offset % BLOCK:
-            raise ValueError(f"{len(out)} bytes at {offset} are not whole blocks")
+            raise ValueError(f"{len(out)} bytes at offset {offset} are not whole blocks")
         done = 0
         while done < len(out):
             at = offset + done

@@ -286,7 +286,7 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_size:
         raise OutputError(
-            f"the filesystem of {directory} gave no empty regular file without a name",
+            f"the new scratch file in {directory} is not an empty regular file without a name",
             _ANOTHER_DIRECTORY,
         )
     try:

@@ -48,5 +48,5 @@ def _handle(nvml: Any, uuid: str) -> Any:
             return handle
     # NVML's list of GPUs contains no MIG instances. Only a whole board has an energy counter.
     raise BackendUnavailable(
-        "NVML lists no GPU with this UUID, so there is no energy counter (as for a MIG instance)"
+        "NVML lists no GPU with this UUID; a MIG instance has no energy counter"
     )

@@ -128,7 +128,7 @@ def _warn_of_versions(halves: Sequence[Half], observer: Observer) -> None:
     other = sum(versions.get(case.id, case.version) != case.version for case in second)
     if other:
         observer.warned(
-            f"side B has another version of {other} of {counted(len(first), 'case')}, so the "
-            "verdict of these cases will be n/a",
+            f"the sides have different versions of {other} of {counted(len(first), 'case')}, so "
+            "the verdict of these cases will be n/a",
             "to compare these cases, use the same version of membench on both sides",
         )

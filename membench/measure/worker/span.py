@@ -58,8 +58,8 @@ def time_span(
         device.release()
     if stamps.overdue:
         raise MembenchError(
-            "the case waited for the GPU before all of its launches were queued, but membench lets "
-            "the GPU start only afterwards",
+            "the case waited for the GPU too early: membench starts the GPU only when all launches "
+            "of the case are queued",
             "run with --no-hold, and report this case to the developers",
         )
     return Span(stamps.elapsed_ns, _clock(stamps))

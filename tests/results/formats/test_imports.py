@@ -324,7 +324,7 @@ def test_cited_figures_carry_how_far_they_can_be_trusted_and_compared() -> None:
         ('vec = "any"', 'vec = "any; x"', "'any; x' is not a rule"),
         ('vec = "any"', 'vec = ">=1..4"', "'>=1..4' is not a rule"),
         ('{ size = ">=1GiB", vec = "any" }', '"size (>= 1 GiB)"', "alike is not a table"),
-        ('seen = "file read"', "best = 1", "best is not true or false"),
+        ('seen = "file read"', "best = 1", "best is neither true nor false"),
         ('seen = "file read"', "depth = 0", "depth is not a whole number"),
         ("machine = ", 'names = "x"\nmachine = ', "names is not a list"),
         ("machine = ", "sockets = 0\nmachine = ", "sockets is not a whole"),

@@ -73,7 +73,7 @@ FACTS = {
     "hypervisor": tr("hypervisor"),
     "memory": tr("memory"),
     "thp": tr("thp"),
-    "thp sizes below a huge page": tr("enabled thp sizes below the huge page size"),
+    "thp sizes below the huge page size": tr("enabled thp sizes below the huge page size"),
     "memory policy": tr("memory policy"),
     "setting": tr("setting"),
     "system": tr("system"),

@@ -190,7 +190,7 @@ def _trust(figure: dict[str, Any], case: str, value: float) -> dict[str, str]:
     if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:
         raise SchemaError(f"{case}: depth is not a whole number above 0")
     if not isinstance(figure.get("best", False), bool):
-        raise SchemaError(f"{case}: best is not true or false")
+        raise SchemaError(f"{case}: best is neither true nor false")
     said["depth"] = str(depth) if "depth" in figure else ""
     for name, words in (("kind", KINDS), ("trust", ("a", "b", "c"))):
         if name in figure and said[name] not in words:
