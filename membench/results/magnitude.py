@@ -21,7 +21,7 @@ def fits(number: float) -> bool:
 
 
 def check_magnitude(rows: Iterable[Row]) -> None:
-    """Reject rows whose values are valid, but whose sums and ratios could overflow.
+    """Reject ``rows`` if sums or ratios of their values could overflow.
 
     Raises:
         SchemaError: a value is too large or too small.

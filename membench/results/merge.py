@@ -14,17 +14,17 @@ DetailValue = str | int | float
 
 
 def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
-    """Combine the facts of the rounds ``units`` of one case: column -> value.
+    """Combine the facts of ``units``, the results of the rounds of one case: column -> value.
 
     `verified` and `converged` are False if any round has False, True if all rounds have True, and
     otherwise None.
 
     In all other columns, rounds without a value are ignored. If the values differ, the result is:
 
-    - for an integer, the low median, which is the value of some round
-    - for a frequency or a peak, the median
-    - for text, the sorted distinct values, joined by ``,``
-    - for a word of a closed list, or a backend, no value
+    - for an integer: the low median, so that the result is the value of a round
+    - for a frequency or a peak: the median
+    - for text: the sorted distinct values, joined by ``,``
+    - for a backend, or a word of a closed list: no value
 
     A `kernel` that a spreadsheet would read as a number gets the prefix ``k``.
     """
@@ -35,10 +35,10 @@ def merge_facts(units: Sequence[CaseResult]) -> dict[str, Any]:
 
 
 def merge_detail(units: Sequence[CaseResult]) -> dict[str, str]:
-    """Combine the details of the rounds ``units``: name -> text.
+    """Combine the `detail` of ``units``, the results of the rounds of one case: name -> text.
 
-    Numbers that differ become their median with 4 significant digits. Other values that differ are
-    sorted and joined by ``,``.
+    If all values are numbers and they differ, the result is their median with 4 significant digits.
+    Other values that differ are sorted and joined by ``,``.
     """
     values: dict[str, list[DetailValue]] = {}
     for unit in units:

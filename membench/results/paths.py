@@ -15,13 +15,13 @@ from membench.core.text import shell_word
 
 
 def default_path(results: Path, machine: str, started: str, profile: str) -> Path:
-    """The path ``<results>/<machine>/<UTC>_<profile>.csv``; ``started`` is ISO 8601 with Z."""
+    """``<results>/<machine>/<UTC>_<profile>.csv``; ``started`` (ISO 8601 with Z) is the time."""
     stamp = started.partition(".")[0].rstrip("Z").replace("-", "").replace(":", "")
     return results / machine / f"{stamp}Z_{profile}.csv"
 
 
 def unused_path(csv: Path) -> Path:
-    """The first of ``NAME.csv``, ``NAME_2.csv``, ... without a CSV, sidecar or journal."""
+    """The first of ``NAME.csv``, ``NAME_2.csv``, ... that has no CSV, sidecar or journal yet."""
     number, path = 1, csv
     while any(os.path.lexists(one) for one in (path, sidecar_path(path), journal_path(path))):
         number += 1
@@ -44,19 +44,19 @@ def journal_path(csv: Path) -> Path:
 
 
 def has_journal(csv: Path) -> bool:
-    """Whether the journal of ``csv`` exists, also as a broken link."""
+    """Whether the journal of ``csv`` exists; a broken link counts as a journal."""
     path = journal_path(csv)
     return path.exists() or path.is_symlink()
 
 
 def _stem(csv: Path) -> str:
-    """The file name without ``.csv``; other suffixes stay, such as in ``run.v1``."""
+    """The file name without ``.csv``. Another suffix stays, as in ``run.v1``."""
     return csv.name[:-4] if csv.suffix.lower() == ".csv" else csv.name
 
 
 @contextmanager
 def new_directory(csv: Path) -> Iterator[None]:
-    """Remove the directories of ``csv`` that the block created and left empty."""
+    """After the ``with`` block, remove parent directories of ``csv`` that it created, if empty."""
     missing = [place for place in csv.absolute().parents if not place.exists()]
     try:
         yield
@@ -88,7 +88,7 @@ def check_unused(csv: Path) -> None:
     """Check that ``csv``, its sidecar and its journal do not exist.
 
     Raises:
-        OutputError: a file exists, ``csv`` is a directory, or a directory in its path is a file.
+        OutputError: one of the three exists, or a parent of ``csv`` is a file.
     """
     if csv.name in ("", ".."):
         raise OutputError(

@@ -16,9 +16,9 @@ class PlannedCase:
     """A case that a run will measure or skip.
 
     Attributes:
-        seconds: estimated time of the case in one round.
+        seconds: estimated seconds for the case in one round.
         memory: bytes of host memory that the case allocates.
-        disk: bytes of the scratch file of the case.
+        disk: bytes of the scratch file that the case uses.
         backend: ``cpu``, ``cuda``, ``storage`` or ``cuda-storage``.
         skipped: why the case cannot run on this machine; empty if the case can run.
         gpu_memory: bytes of GPU memory that the case allocates.
@@ -47,20 +47,21 @@ class PlannedCase:
 
     @property
     def device_backend(self) -> str:
-        """The `backend` of rows without a measurement: ``cuda`` instead of ``cuda-storage``."""
+        """The `backend` of rows that no round measured: ``cuda`` instead of ``cuda-storage``."""
         return self.backend.partition("-")[0]
 
 
 @record
 class Pairing:
-    """The pairing of a run with another run; the rounds of the two runs are measured in turns.
+    """The pairing of a run with another run. The rounds of the two runs alternate.
 
     Attributes:
         side: ``a`` or ``b``.
         partner: name of the other run's results file, in the same directory.
         versus: the difference of b from a, as in ``--versus``; empty if only the set-up commands
             differ.
-        setup_a, setup_b: the commands that run before each round of a and of b.
+        setup_a, setup_b: the command before each round of a, and the command before each round of
+            b; empty for no command.
     """
 
     pair_id: str
@@ -80,11 +81,12 @@ class Plan:
     """The cases that a run will measure, and the settings of the run.
 
     Attributes:
-        run_id: ``<UTC>-<4 hex>``.
+        run_id: ``<UTC>-<4 hexadecimal digits>``.
         seed: seed of the random order of the cases in every round.
         timeout: maximum seconds for one case in one round.
         device: the option ``--device``: ``auto``, ``cpu``, ``all`` or ``cuda:N``.
-        software: the `membench` column: version, and ``+g<hash>`` in a checkout.
+        software: value of the column `membench`: the version, followed by ``+g<hash>`` in a
+            checkout.
         scratch: directory of the scratch file; empty if no case needs a scratch file.
         disk_budget: maximum bytes of the scratch file. A multiple of this number limits the sum of
             all writes.

@@ -16,7 +16,7 @@ def check(plan: Plan) -> None:
     """Reject a ``plan`` that membench cannot have written.
 
     Raises:
-        SchemaError: a value is out of range; the message names the field.
+        SchemaError: a field is invalid; the message names the field.
     """
     cells = (("run_id", plan.run_id), ("machine", plan.machine), ("started", plan.started))
     wrong = [name for name, cell in cells if not is_cell(name, cell)]
@@ -45,7 +45,7 @@ def _is_pairing(pair: Pairing) -> bool:
 
 
 def _problem(case: PlannedCase) -> str:
-    """The first field of ``case`` that is out of range; empty if all are valid."""
+    """The first invalid field of ``case``, in words; empty if all fields are valid."""
     sizes = (case.memory, case.disk, case.gpu_memory)
     fits = {
         "the id": is_cell("case", case.id),

@@ -1,7 +1,6 @@
 """Split the text of a CSV file into cells.
 
-`at_once` is faster than the csv module, but cannot split every file. `records` splits every valid
-file, into the same cells.
+`records` splits every valid file: with `at_once` if possible, otherwise with the slower csv module.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class Cells(NamedTuple):
         return tuple(self.cells[: self.width])
 
     def column(self, place: int) -> list[str]:
-        """The cells of column ``place``, numbered from 0, without the header."""
+        """The cells of column number ``place`` (from 0), without the header."""
         stride = self.width + 1
         return self.cells[stride + place :: stride]
 
@@ -52,7 +51,7 @@ class Cells(NamedTuple):
 
 
 def records(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line number and the cells of each record of ``text``, without blank lines.
+    """Yield the line number and the cells of each record of ``text``. Blank lines are skipped.
 
     Raises:
         SchemaError: the text is not CSV, or a line has too many cells.
@@ -128,7 +127,7 @@ def _unquoted(text: str) -> tuple[str, list[str]] | None:
 def _requoted(cells: list[str], inside: Sequence[str], stride: int) -> bool:
     """Replace each `_QUOTED` in ``cells`` by the next text of ``inside``.
 
-    Returns False if a quoted text was only a part of a cell.
+    Return whether every quoted text was a whole cell.
     """
     if not inside or _QUOTED not in cells:
         return not inside

@@ -24,8 +24,8 @@ def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> l
 
     - A case that failed in any round, or has an impossible number, is `failed`.
     - Otherwise, a case that was skipped by the plan or in any round is `skipped`.
-    - Otherwise, a row is `ok`, even with fewer rounds than planned; a row without a value is
-      `failed`.
+    - Otherwise, a row with a value is `ok`, even if it has fewer rounds than planned. A row without
+      a value is `failed`.
 
     The numbers are rounded as in a results file.
 
@@ -35,8 +35,8 @@ def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> l
         partial: whether to leave out cases that the run did not reach.
 
     Raises:
-        SchemaError: a result belongs to no planned case; or, unless ``partial``, a case that the
-            plan does not skip has no result.
+        SchemaError: a result belongs to no planned case, or a planned case has no result. A case
+            may lack a result if the plan skips the case, or with ``partial``.
     """
     rounds: dict[str, dict[int, CaseResult]] = {case.id: {} for case in plan.cases}
     for unit in units:
@@ -54,9 +54,9 @@ def rows(plan: Plan, units: Iterable[CaseResult], *, partial: bool = False) -> l
 
 
 def relative_spread(values: Sequence[float]) -> float | None:
-    """1.4826 * MAD / median of ``values`` (> 0), a fraction; None for fewer than two values.
+    """1.4826 * MAD / median, a fraction; None for fewer than two ``values``.
 
-    MAD is the median absolute deviation.
+    MAD is the median absolute deviation. All values must be above 0.
     """
     if len(values) < 2:
         return None
@@ -148,7 +148,7 @@ def _outcome(case: PlannedCase, units: Sequence[CaseResult]) -> tuple[Status, st
 
 
 def _fault(unit: CaseResult) -> str:
-    """Why ``unit`` failed, or which of its numbers is impossible; empty if neither."""
+    """Why ``unit`` failed, or which of its numbers is impossible; empty otherwise."""
     if unit.status is Status.FAILED:
         return _reason(unit)
     for one in unit.readings:
@@ -165,5 +165,5 @@ def _reason(unit: CaseResult) -> str:
 
 
 def _kept(reading: Reading) -> tuple[float, ...]:
-    """The valid samples, rounded as in a file, so that min and max match the file."""
+    """The valid samples, rounded as in a file, so that `min` and `max` match the file."""
     return tuple(float(sample_text(one)) for one in reading.samples if is_number(one))

@@ -92,13 +92,13 @@ COLUMNS: tuple[str, ...] = tuple(_KINDS)
 class Row:
     """One (case, metric, stat) of one run; each field is the column of the same name.
 
-    ``None``, ``""``, ``()``, ``{}`` and the count 0 are absent values: empty cells.
+    An empty cell means that a value is absent: ``None``, ``""``, ``()``, ``{}`` or the count 0.
 
     Attributes:
         value: median of ``round_values``, in ``unit``; None unless `ok`.
         rounds: number of rounds with a value.
         n: number of samples taken, stored or not.
-        round_values: one number per round.
+        round_values: one value per round, in ``unit``.
         spread: 1.4826 * MAD / median of ``round_values``, a fraction; None for a single round.
         min, max: over all samples.
         samples: stored samples of each round; at most 7 significant digits in a file.
@@ -167,7 +167,7 @@ class Row:
 
     @property
     def imported(self) -> bool:
-        """Whether another tool than membench measured the row."""
+        """Whether a tool other than membench measured the row."""
         return self.backend.startswith("import:")
 
 
@@ -213,7 +213,7 @@ def _rounds_of_samples(row: Row) -> int:
 def array_bytes(case: str, detail: Mapping[str, str], size_bytes: int | None) -> int | None:
     """Bytes of each array of ``case``; None if the case id has no valid size.
 
-    For ``size=auto``, the result is the size in ``detail``, or else ``size_bytes``.
+    For ``size=auto``, the result is `array` in ``detail``, or else ``size_bytes``.
     """
     sizes = [part[5:] for part in case.split("/") if part.startswith("size=")]
     if not sizes:
@@ -348,7 +348,7 @@ _OF_RUN = frozenset(
 
 
 class _Group(NamedTuple):
-    """Columns that are read, checked and written together; ``pick`` selects their values."""
+    """Columns that are read, checked and written together; ``pick`` gets the values from a row."""
 
     columns: tuple[_Column, ...]
     rules: tuple[_Rule, ...]
@@ -519,9 +519,9 @@ def _read_group(place: int, found: tuple[str, ...]) -> _GroupRead:
 
 
 def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
-    """Parse the cells ``found`` of ``columns``: (invalid column, reason, column -> value).
+    """Parse ``found``, the cells of ``columns``, to (invalid column, reason, column -> value).
 
-    If all cells are valid, the two texts are empty.
+    If all cells are valid, the invalid column and the reason are empty.
     """
     values: dict[str, Any] = {}
     for (_, name, kind, absent, required), cell in zip(columns, found, strict=True):

@@ -76,10 +76,12 @@ def read_sidecar(csv: Path) -> Sidecar | None:
 
 
 def read_plain(csv: Path) -> dict[str, Any] | None:
-    """Read the sidecar of ``csv`` as a JSON object, and check only its schema; None if absent.
+    """Read the sidecar of ``csv`` as a JSON object; None if there is no sidecar.
+
+    Only the entry ``schema`` is checked.
 
     Raises:
-        SchemaError: the sidecar cannot be read.
+        SchemaError: the sidecar cannot be read, or has another schema.
     """
     path = sidecar_path(csv)
     if not path.exists():

@@ -59,10 +59,10 @@ class _Stair:
 
 
 def settled(rows: Sequence[Row]) -> list[Row]:
-    """Return ``rows``; each pointer-chase row has the tier that the latency curve shows.
+    """Return ``rows``, with the tiers of pointer chases that the latency curves show.
 
-    A footprint whose loads are served by two tiers keeps its tier and gets the flag `transition`.
-    A footprint whose tier the curve does not show keeps its tier and flags.
+    If two tiers serve the loads of a row, the row keeps its tier and gets the flag `transition`. If
+    the curve does not show the tier of a row, the row keeps its tier and flags.
     """
     curves: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
@@ -84,7 +84,7 @@ def settled(rows: Sequence[Row]) -> list[Row]:
 
 
 def leading(rows: Sequence[Row]) -> list[Row]:
-    """The rows that may represent the best of their tier, after `settled`.
+    """The rows that may show the best value of a tier, with their tiers from `settled`.
 
     Rows without a value, with a flag of `OFF_TIER_FLAGS`, or measured under load are left out.
     """
@@ -105,7 +105,7 @@ def _placed(row: Row, tier: Tier | None) -> Row:
 
 
 def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
-    """The tiers of the rows of one curve: index in ``rows`` -> tier; None if two tiers serve a row.
+    """Index in ``rows`` -> tier, for the rows of one curve; None if two tiers serve the row.
 
     Rows whose tier is uncertain are left out.
     """
@@ -135,10 +135,11 @@ def _tiers(rows: Sequence[Row]) -> dict[int, Tier | None]:
 
 
 def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Tier | None]:
-    """The tiers of the footprints below `L1_END`, for loads that L1 may serve, by index.
+    """Index -> tier of each footprint below `L1_END`, for loads that L1 may serve.
 
-    The first step is in L1, and the second step is in L2. If the first step has no visible end, L1
-    and L2 cannot be distinguished, and the result is empty.
+    The first step is in L1, and the second step is in L2. A footprint between the two steps has the
+    tier None. If the first step has no visible end, L1 and L2 cannot be distinguished, and the
+    result is empty.
     """
     small = [place for place, one in enumerate(stairs) if one.size < L1_END]
     l1 = _first_step(stairs)

@@ -86,7 +86,7 @@ def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
 
 
 def about(path: Path, error: SchemaError) -> SchemaError:
-    """Return ``error`` with ``path`` before the message, and with ``path`` for FILE in the hint."""
+    """``error`` with ``path`` before the message, and ``path`` in place of FILE in the hint."""
     hint = error.hint.replace("FILE", str(path))
     return SchemaError(one_line(f"{path}: {error}"), one_line(hint))
 

@@ -26,7 +26,7 @@ _CHUNK = 4 << 20
 class CudaStorage:
     """One backend that combines the backend of a GPU and the backend of a disk.
 
-    The GPU is the device of the rows.
+    The column `device` of the rows names the GPU.
 
     Args:
         storage: the disk; None if the run has no scratch file.

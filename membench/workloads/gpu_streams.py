@@ -207,7 +207,7 @@ def _check(patterns: Patterns, operation: str, target: Buffer, iterations: int) 
 
 
 def sample_seconds(operation: str, size: int) -> float:
-    """Estimated seconds of one sample at 2.5 TB/s, and at least `MIN_SAMPLE_S`.
+    """Estimated seconds of one sample at 2.5 TB/s; at least `MIN_SAMPLE_S`.
 
     ``size`` is the bytes of one array.
     """

@@ -14,7 +14,7 @@ _SEED = 0x9A9E
 
 
 def page_table(kind: str, pages: int, count: int) -> npt.NDArray[np.uint32]:
-    """An array of ``count`` page numbers below ``pages``, distributed by ``kind``.
+    """An array of ``count`` page numbers below ``pages``, with the distribution ``kind``.
 
     - ``uniform``: independent and uniformly distributed.
     - ``zipf``: the k-th most popular page occurs about in proportion to 1/k. The rank k is pages^u,

@@ -118,7 +118,7 @@ class _Head:
 def _loaded(
     path: Path, number: int, record: dict[str, Any]
 ) -> _Head | CaseResult | JournalEvent | None:
-    """Load line ``number`` of a journal; None for a kind of record of a newer membench."""
+    """Load the record of line ``number``; None if only a newer membench knows its kind."""
     try:
         if "plan" in record:
             head = load(_Head, record)
@@ -139,7 +139,7 @@ def _damaged(path: Path, line: int, reason: str) -> MembenchError:
 
 
 def refuse_link(path: Path) -> None:
-    """Reject a symbolic link, because a run replaces and removes its journal by name.
+    """Reject a symbolic link: removing the journal would remove the link instead of the file.
 
     Raises:
         JournalError: ``path`` is a symbolic link.

@@ -34,7 +34,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
 class Journal:
-    """An open journal, locked against other processes.
+    """An open journal, locked against other processes if the filesystem has locks.
 
     Attributes:
         restored: whether `keep` had to write the file again.
@@ -52,7 +52,7 @@ class Journal:
 
         Raises:
             JournalError: the journal exists already.
-            OutputError: ``path`` cannot be written; no file is left.
+            OutputError: ``path`` cannot be written; no incomplete file remains.
         """
         try:
             descriptor = nameless(path.parent, os.O_RDWR | os.O_APPEND)
@@ -103,7 +103,7 @@ class Journal:
         return cls(path, descriptor, contents.length), contents
 
     def append(self, unit: CaseResult) -> None:
-        """Write ``unit`` and sync it to disk.
+        """Write ``unit`` as a record, and sync the journal to disk.
 
         Raises:
             OutputError: the record cannot be written.
@@ -111,10 +111,10 @@ class Journal:
         self._append({"unit": dump(unit)})
 
     def keep(self) -> bool:
-        """Restore the journal if somebody removed its file; return whether it was restored.
+        """Write the journal again if somebody removed its file; return whether this was necessary.
 
         Raises:
-            OutputError: the journal cannot be restored, or another file has its name.
+            OutputError: the journal cannot be written, or another file has its name.
         """
         here = os.fstat(self._descriptor)
         try:
@@ -152,7 +152,7 @@ class Journal:
         return True
 
     def note(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Write a `JournalEvent` and sync it to disk.
+        """Write a `JournalEvent` as a record, and sync the journal to disk.
 
         Raises:
             OutputError: the record cannot be written.

@@ -58,7 +58,7 @@ class Rate:
         return Rate(self.low * factor, self.value * factor, self.high * factor, self.rows)
 
     def seconds(self, time: Callable[[float], float]) -> Rate:
-        """``time`` of each rate, in seconds. The highest rate gives the lowest time."""
+        """The seconds that ``time`` gives for each rate. The highest rate gives the lowest time."""
         return Rate(time(self.high), time(self.value), time(self.low), self.rows)
 
 
@@ -70,10 +70,11 @@ class Choice:
         name: recompute, ddr or ssd.
         ttft: lower bound on the seconds to the first token, with a range.
         rate: B/s of the path, or FLOP/s for recompute.
-        crossover: shortest prefix, in tokens, for which restoring is faster than recomputing. None
-            for ``recompute``, without known FLOP/s, or without such a prefix up to 2^24 tokens.
+        crossover: shortest prefix, in tokens, for which restoring is faster than recomputing; None
+            if restoring 2^24 tokens is not faster. Also None for ``recompute``, and if the FLOP/s
+            are unknown.
         flips_at: B/s of the path at which loading the whole context takes as long as recomputing
-            it. None for ``recompute``, or without known FLOP/s.
+            it. None for ``recompute``, and if the FLOP/s are unknown.
     """
 
     name: str
@@ -90,7 +91,7 @@ class Capacity:
     Attributes:
         bytes: HBM of all ranks, host memory up to the limit of the control group, or free space of
             a disk.
-        usable: bytes for KV caches, without model weights and without a reserve.
+        usable: bytes that KV caches may use. Model weights and a reserve are subtracted.
         contexts: number of contexts that fit into ``usable``.
         counted: a text that explains which bytes are not usable.
     """
@@ -160,7 +161,7 @@ class _Copy:
 def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
     """The copies of ``bench`` with methods that an engine can use, all of one origin.
 
-    They are membench's measurements, otherwise imported ones, otherwise cited ones (see `find`).
+    membench's own measurements take precedence over imported ones, and these over cited ones.
     """
     usable = [
         _Copy(block, parameters.get("method", "copy"), row)
@@ -187,9 +188,9 @@ def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
 
 
 def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
-    """The rate of the fastest copy of ``bench`` at the block size for ``piece`` (`Method.block`).
+    """The rate of the fastest copy of ``bench`` at the block size nearest to ``piece``.
 
-    None if no copy was measured.
+    `Method.block` defines this block size. None if no copy was measured.
     """
     best = _fastest(_copies(rows, bench), piece)
     return None if best is None else _rate(EvidenceRows((best.row,)))
@@ -201,7 +202,7 @@ def kv_path(rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input]) -> 
     The result is the rate of one large copy in two cases:
 
     - No block was measured.
-    - ``piece`` counts as one large copy (`_LARGE`), and the large copy is not slower.
+    - ``piece`` counts as one large copy (`_LARGE`), and the large copy is at least as fast.
     """
     blocks = fastest_near(rows, "kv/h2d", piece)
     largest = max((one.block for one in _copies(rows, "kv/h2d")), default=0)

@@ -147,10 +147,10 @@ def advise(
 ) -> Advice:
     """Answer ``question`` from the rows of one machine.
 
-    The machine is the first with results of a GPU, or else the first.
+    This is the first machine in ``rows`` with results of a GPU, or else the first machine.
 
     Args:
-        machine: the snapshot of the machine; None if unknown.
+        machine: the snapshot of this machine; None if unknown.
 
     Raises:
         UsageError: the context, the block size, the number of ranks or the KV type is impossible
@@ -408,7 +408,7 @@ def _capacities(
     whole: float,
     rank: float,
 ) -> tuple[tuple[Capacity, ...], tuple[str, ...]]:
-    """(capacity of each known tier, lines about missing capacities).
+    """(capacity of each tier with a known capacity, lines about the unknown capacities).
 
     Args:
         whole: bytes of one context in host memory or on a disk.
@@ -464,9 +464,9 @@ def _notes(question: Question, arithmetic: str) -> tuple[str, ...]:
 
 
 def usual_block(model: Model, tokens: int = 16) -> int:
-    """The smallest block, in tokens, that splits no entry of a compressed KV cache.
+    """The smallest multiple of ``tokens`` at which no block splits an entry of the KV cache.
 
-    The size is a multiple of ``tokens``. Layers with a window do not count.
+    An entry of a compressed KV cache covers several tokens. Layers with a window do not count.
     """
     return math.lcm(tokens, *(group.every for group in model.shape.groups if not group.window))
 

@@ -138,7 +138,7 @@ def assumptions(
     """The built-in assumptions, with entries replaced and added by the file ``override``.
 
     Args:
-        declared: further name that the file may define -> unit that the models use.
+        declared: name -> unit that the models use, for further names that the file may define.
 
     Raises:
         AssumptionError: the file or one of its entries is invalid.

@@ -1,7 +1,7 @@
 """The commands that a report suggests for a claim.
 
-Some commands measure the inputs of the claim. Another command changes assumptions so that a verdict
-changes.
+Some commands measure the inputs of the claim. One more command changes assumptions so that a
+verdict changes.
 """
 
 from __future__ import annotations
@@ -78,12 +78,13 @@ def assuming(
 ) -> Assumed | None:
     """The first of `_candidates` that changes the verdict on the claim.
 
-    If none does, the result is the first that changes the verdict on a part; None without one.
+    If no candidate does, the first candidate that changes the verdict on a part. None if no
+    candidate changes a verdict.
 
     Args:
         parts: all parts of one claim.
         flip: the smallest change of one input that changes the verdict on the claim.
-        waited: further name that a user may assume -> unit that the models use.
+        waited: the result of `waited_for`.
         known: (id of a part, options) -> the verdict. A cache for parts that use no machine.
     """
     now = combine(part.word for part in parts)
@@ -140,8 +141,8 @@ def _candidates(
 
     - ``flip`` and the flips of the parts, if they change an assumption
     - another kind of evidence for a value that only a vendor or a forecast gives
-    - a record that no one has published yet
-    - assumptions instead of the missing measurements
+    - a value for a record that no one has published yet
+    - values for the missing measurements
     """
     flips = [flip, *(part.flip for part in parts)]
     for one in flips:
@@ -179,8 +180,8 @@ def _flipped(flip: Flip, entry: Assumption) -> str:
 def _better_known(part: Part, entries: Assumptions) -> Iterator[tuple[str, ...]]:
     """Options that declare one assumption of ``part`` as measured elsewhere.
 
-    Each option multiplies the value by one of `_FACTORS`. For a year, the option adds the logarithm
-    of the factor.
+    Each option multiplies the value by one of `_FACTORS`. To a year, the option adds the natural
+    logarithm of the factor.
     """
     names = [name for name in part.rests_on or part.assumptions if name in entries]
     for factor in _FACTORS:

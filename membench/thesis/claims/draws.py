@@ -25,10 +25,11 @@ def _stream(seed: int, name: str) -> np.random.Generator:
 
 @lru_cache(maxsize=1024)
 def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int) -> Floats:
-    """[draws] values in [low, high], one in each of ``draws`` equal parts, in random order.
+    """[draws] random values from ``low`` to ``high``, in random order.
 
-    Several names together form a Latin hypercube (McKay, Beckman and Conover, Technometrics 21,
-    1979). The array is cached and read-only.
+    Each of ``draws`` equal parts of the range contains one value. So the draws of several names
+    form a Latin hypercube (McKay, Beckman and Conover, Technometrics 21, 1979). The array is cached
+    and read-only.
     """
     random = _stream(seed, name)
     places = (random.permutation(draws) + random.random(draws)) / draws
@@ -38,7 +39,7 @@ def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int
 
 
 def bootstrap(name: str, rounds: Sequence[float], *, draws: int, seed: int) -> Floats:
-    """[draws] medians, each of ``len(rounds)`` values drawn with replacement from ``rounds``."""
+    """[draws] medians. Each is of ``len(rounds)`` values drawn with replacement from ``rounds``."""
     values = np.asarray(rounds, float)
     chosen = _stream(seed, name).integers(0, len(values), (draws, len(values)))
     medians: Floats = np.median(values[chosen], axis=1)

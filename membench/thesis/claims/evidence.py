@@ -57,7 +57,7 @@ def rounds(rows: Iterable[Row]) -> tuple[float, ...]:
 
 
 def machines(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
-    """``rows`` by machine, in the order of first occurrence."""
+    """Machine -> its rows. The machines are in the order of their first rows."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row.machine, []).append(row)
@@ -67,7 +67,7 @@ def machines(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
 def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
     """The rows of the best case for ``need`` from the ``rows`` of one machine.
 
-    Own measurements take precedence over imported ones, and imported ones over cited figures.
+    membench's own measurements take precedence over imported ones, and these over cited figures.
     """
     asked: list[Row] = []
     seen: list[Row] = []

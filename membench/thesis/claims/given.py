@@ -44,10 +44,10 @@ _HINT = "write NAME=VALUE, such as system.link=50 or 'system.link=40..60 GB/s'"
 
 
 def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
-    """Name -> unit that the models use, for each further name that a user may assume.
+    """Name -> unit that the models use, for names without a built-in value that a user may assume.
 
-    - an unpublished record that ``entries`` lacks
-    - ``measurement.<input>``, unless the input is a ratio between two machines
+    - each unpublished record that ``entries`` lacks
+    - ``measurement.<input>`` for each input that is not a ratio between two machines
     """
     records = {
         name: UNITS[one.unit][0] for name, one in told.awaited.items() if name not in entries
@@ -104,7 +104,7 @@ def given(
     """``base`` with the entries in ``texts`` replaced or added.
 
     Args:
-        further: further name that ``texts`` may define -> unit that the models use.
+        further: name -> unit that the models use, for further names that ``texts`` may define.
         today: the date of the new entries.
 
     Raises:
@@ -177,8 +177,8 @@ def _range(
 ) -> tuple[float, float, float]:
     """(value, low, high) in ``unit``, from the text.
 
-    If the text has no range, the range of ``before`` is scaled with the value. For a year, the
-    range is shifted.
+    If the text has no range, the range of ``before`` is scaled with the value; the range of a year
+    is shifted.
     """
     low = float(match["low"])
     if match["high"] is not None:

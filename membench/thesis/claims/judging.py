@@ -177,7 +177,7 @@ def judge_part(
 
 
 def word_in(part: Part, scenario: Scenario, entries: Assumptions) -> ClaimVerdict:
-    """Only the verdict of `judge_part`, computed in less time."""
+    """The verdict that `judge_part` would give, computed in less time."""
     if part.thresholds is None:
         return ClaimVerdict.NOT_TESTABLE
     rows = {name: scenario.rows[name] for name in part.measurements if name in scenario.rows}
@@ -270,7 +270,7 @@ def _note(part: Part, scenario: Scenario) -> str:
 
 
 def names_of(part: Part, scenario: Scenario) -> tuple[str, ...]:
-    """The names in ``scenario`` of all inputs that ``part`` uses."""
+    """All inputs that ``part`` uses, by their names in ``scenario``."""
     devices = [device_key(scenario.device, what) for what in part.device] if scenario.device else []
     return (*part.measurements, *devices, *part.assumptions)
 
@@ -288,9 +288,9 @@ def _ranges(entries: Assumptions, names: Iterable[str]) -> dict[str, tuple[float
 
 
 def limits(entries: Assumptions, names: Iterable[str]) -> dict[str, float]:
-    """For each of ``names`` that is a share: name -> largest step (`Flip.step`).
+    """Name -> largest step (`Flip.step`), for each of ``names`` that is a share.
 
-    This step moves the high end of the share's range to 1.
+    The largest step moves the high end of the share's range to 1.
     """
     return {
         name: -math.log(entries[name].high) * (1 - 1e-9)  # rounding must not exceed 1

@@ -29,7 +29,7 @@ _SOURCES = (Path(__file__).parents[1], Path(membench.core.terms.__file__))
 
 @contextmanager
 def kept_words(scenario: Scenario, words: Words) -> Iterator[None]:
-    """Load the known verdicts of ``scenario`` into ``words``, and store new verdicts at the end."""
+    """Load known verdicts into ``words``. After the ``with`` block, store the new verdicts."""
     inputs = _inputs(scenario)
     key = key_of([sources_key(*_SOURCES), version_of("numpy")], inputs)
     content = load(_DIRECTORY, key)

@@ -33,7 +33,7 @@ class Input:
             if there is none.
         machines: 2 if the input is a ratio between two machines, otherwise 1.
         typical: approximate value on an H100, such as ``700 TFLOP/s``, for examples of `--assume`.
-        full: whether only the full profile measures the first glob of ``select``.
+        full: whether only the full profile has the cases of the first glob of ``select``.
     """
 
     name: str
@@ -70,7 +70,6 @@ class Awaited:
     Attributes:
         what: the quantity in words.
         example: a value in ``unit`` that would decide the part, for examples of `--assume`.
-        full: whether only the full profile measures the first glob of ``select``.
     """
 
     name: str
@@ -160,7 +159,7 @@ class Ledger:
         return tuple(part for claim in self.claims for part in claim.parts)
 
     def claim(self, name: str) -> Claim:
-        """The claim ``name``, such as ``C13``. The id of a part, such as ``C13a``, gives its claim.
+        """The claim ``name``, such as ``C13``. For a part, such as ``C13a``, the claim of the part.
 
         Raises:
             UsageError: there is no such claim.
@@ -340,7 +339,7 @@ def _check_keys(
 ) -> None:
     """Raise `LedgerError` if the keys or types in ``table`` do not match the fields of ``cls``.
 
-    Fields in ``given`` must not occur.
+    The fields ``given`` must not occur in ``table``.
     """
     known = {one.name: one for one in fields(cls) if one.name not in given}
     for name in sorted(known.keys() - optional):

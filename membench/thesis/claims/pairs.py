@@ -24,12 +24,13 @@ MOST_RATIO = 1.1
 
 @record
 class MachinePair:
-    """This machine and another machine with a different HBM bandwidth, in this order.
+    """This machine and another machine with a different HBM bandwidth. This machine is first.
 
     Attributes:
         bandwidth: HBM read bandwidth of both machines.
         rates: case, metric and statistic -> the rows of both machines.
-        compared: whether both FLOP rates are known. Known rates are equal within `MOST_RATIO`.
+        compared: whether the FLOP rates of both machines are known. If known, their ratio is at
+            most `MOST_RATIO`.
     """
 
     bandwidth: tuple[EvidenceRows, EvidenceRows]
@@ -56,8 +57,8 @@ def find_pair(
         own: rows of this machine.
         others: rows of each other machine.
         inputs: the inputs of the ledger.
-        flops: (FLOP/s of this machine, FLOP/s of each other machine), each None if unknown. A pair
-            uses these values unless both machines measured the rate.
+        flops: (FLOP/s of this machine, FLOP/s of each other machine), each None if unknown. If both
+            machines of a pair measured their FLOP/s, the measured values are used instead.
     """
     here = find(inputs["hbm-read"], own)
     if not here.rows:

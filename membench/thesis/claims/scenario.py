@@ -67,7 +67,7 @@ class Scenario:
         rows: measurement -> the rows with the values. A measurement that an assumption replaces has
             no entry.
         pair_cases: the cases of ``pair-rate``, in order.
-        pair_note: a caveat about the two machines.
+        pair_note: a caveat about the two machines of ``pair-rate``.
         dates: inputs whose values are dates, in years.
         lent: measurement that is missing here -> the measurement of another machine.
         borrowed: inputs that `borrowing` took from ``lent``.
@@ -122,7 +122,7 @@ class Scenario:
         return values / self.peaks[name]
 
     def borrowing(self) -> Scenario:
-        """This scenario with the measurements in ``lent``."""
+        """This scenario, completed with the measurements in ``lent``."""
         if not self.lent:
             return self
         lent = self.lent
@@ -155,7 +155,7 @@ class Scenario:
 
 
 def assumed(entries: Assumptions, draws: int, seed: int) -> dict[str, Floats]:
-    """Random draws (a Latin hypercube): name -> [draws]."""
+    """Name of an assumption -> [draws] random draws, which form a Latin hypercube."""
     return {
         name: entry.scale * latin_hypercube(name, entry.low, entry.high, draws=draws, seed=seed)
         for name, entry in entries.items()
@@ -167,7 +167,7 @@ def subjects(
 ) -> dict[str, Scenario]:
     """Machine -> scenario.
 
-    Without rows, the only machine is "". Its scenario contains only assumptions.
+    Without ``rows``, the only machine has the name "", and its scenario contains only assumptions.
     """
     base = assumed(entries, draws, seed)
     by_machine = machines(rows) or {"": ()}
@@ -210,8 +210,8 @@ def subjects(
 def _lent(name: str, scenarios: Mapping[str, Scenario], ledger: Ledger) -> dict[str, Loan]:
     """Measurements of other machines that replace missing measurements of the machine ``name``.
 
-    If ``name`` measured its GPU, the GPU measurements come from machines with the same type of GPU.
-    Otherwise, they come from the first machine with GPU measurements.
+    If ``name`` measured its GPU, GPU measurements come only from machines with the same GPU.
+    Otherwise, all GPU measurements come from the first machine that has any.
     """
     own = scenarios[name]
     others = [scenario for other, scenario in scenarios.items() if other != name]

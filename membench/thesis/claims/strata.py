@@ -92,16 +92,16 @@ def outcome(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> Outco
 
 
 def word_of(drawn: Mapping[str, Floats], thresholds: VerdictThresholds) -> ClaimVerdict:
-    """Only ``word`` of `outcome`, computed in less time."""
+    """The ``word`` of `outcome`, computed in less time."""
     return words_of(drawn, thresholds)[0]
 
 
 def words_of(
     drawn: Mapping[str, Floats], thresholds: VerdictThresholds
 ) -> tuple[ClaimVerdict, ...]:
-    """``word`` of `outcome`, then the verdicts on all variants together and on each stratum.
+    """The ``word`` of `outcome`, then the verdicts on all variants together and on each stratum.
 
-    The order depends only on the names of the variants.
+    The order of the strata depends only on the names of the variants.
     """
     found = _Counted.of(drawn, thresholds)
     axes = _axes(found.variants)
@@ -113,7 +113,7 @@ def words_of(
 
 @record
 class _Counted:
-    """[variant] numbers of supporting and contradicting draws, of ``draws`` draws per variant."""
+    """[variant] how many of the ``draws`` draws of a variant support or contradict the claim."""
 
     variants: tuple[str, ...]
     supporting: Counts
@@ -164,9 +164,9 @@ def disagreeing(strata: Iterable[Stratum]) -> tuple[StratumAxis, ...]:
 
 
 def labels(variant: str) -> dict[StratumAxis, str]:
-    """Axis -> stratum, from the variant's name and its parameters.
+    """Axis -> stratum of the variant, for each axis that its name or parameters give.
 
-    If these give no axis, the axis is `CASE`. The stratum is then the variant's name, without the
+    If they give no axis, the axis is `CASE`, and the stratum is the variant's name without the
     parts ``name=value`` of a case id.
     """
     params = variant.params if isinstance(variant, Message) else {}

@@ -33,8 +33,8 @@ def kinds_read(
 ) -> tuple[EvidenceKind, ...]:
     """The kinds of evidence that ``part`` uses, the strongest first.
 
-    These are the kinds of the inputs ``names``, `MODEL` for a modelled part, and `ELSEWHERE` for
-    traces.
+    These are the kinds of the inputs ``names``, plus `MODEL` if the part is modelled, plus
+    `ELSEWHERE` if the part uses traces.
     """
     found = {EvidenceKind.MODEL} if part.cls is ClaimClass.MODELLED else set()
     if part.traces:
@@ -48,7 +48,7 @@ def kinds_read(
 
 
 def weak(part: Part, rows: Mapping[str, Sequence[Row]], entries: Assumptions) -> Message | None:
-    """The reason why the evidence is too weak for a verdict on ``part``; None if not."""
+    """The reason why the evidence is too weak for a verdict on ``part``; None if it is enough."""
     names = part.rests_on or (*part.measurements, *part.assumptions)
     kinds = kinds_read(part, names, rows, entries)
     if not kinds or DECIDING & set(kinds):

@@ -1,6 +1,7 @@
 """Computes the effect of each single input on a statistic, for a tornado chart.
 
-One input is at the low or high end of its range. All others have their assumed value or median.
+One input is at the low or high end of its range. All other inputs have their assumed value, or the
+median of their draws.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def tornado(
     """One bar for each input in ``names`` that affects ``statistic``, the longest bar first.
 
     Args:
-        ranges: name -> (low, value, high), in the unit that the models use. For other inputs, the
-            draws give the range.
+        ranges: name -> (low, value, high), in the unit that the models use. The draws of an input
+            without an entry give its range.
     """
     width = 2 * len(names)
     values = dict(scenario.values)

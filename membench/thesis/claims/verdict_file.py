@@ -24,7 +24,7 @@ SCHEMA = "membench.verdicts/1"
 
 
 def to_json(found: Verdicts, sources: Sequence[tuple[str, str]] = ()) -> str:
-    """``found`` as JSON text.
+    """Format ``found`` as JSON text.
 
     Args:
         sources: (name, SHA-256) of each results file.
@@ -42,7 +42,7 @@ def to_json(found: Verdicts, sources: Sequence[tuple[str, str]] = ()) -> str:
 
 
 def number(value: float | None) -> float | None:
-    """``value`` rounded to 6 significant digits; None if it is None, NaN or infinite."""
+    """``value`` rounded to 6 significant digits; None for None, NaN and infinity."""
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.6g}")

@@ -123,7 +123,7 @@ def verdicts(
 
     Args:
         override, assume, today: see `assumed`.
-        spread: distributes the claims to worker processes; None for this process.
+        spread: distributes the claims to worker processes; None to use only this process.
 
     Raises:
         AssumptionError: the file ``override`` or an entry of the file is invalid.
@@ -183,7 +183,7 @@ class _Shared:
     """A cache of verdicts that depend on no machine.
 
     Attributes:
-        claims, parts: by id.
+        claims, parts: id -> the result.
         words: verdicts after a change of one input.
         assumed: (id of a part, options of `--assume`) -> the verdict with these options.
     """
@@ -246,7 +246,7 @@ def _claim_flip(
 ) -> Flip | None:
     """The smallest change of one input that changes the verdict ``now`` on the whole claim.
 
-    ``assumed_only`` excludes measurements.
+    With ``assumed_only``, the input is an assumption, not a measurement.
     """
     drawn = [part for part in parts if part.judgement is not None and not part.weak]
     if len(parts) == 1 and not assumed_only:

@@ -31,7 +31,7 @@ def verdict_words(part: PartVerdict) -> str:
 def claim_words(result: ClaimResult) -> str:
     """The verdict on a claim as text.
 
-    An inconclusive verdict has the short reasons if every inconclusive part has one.
+    If every inconclusive part has a short reason, these follow an inconclusive verdict.
     """
     whys = {part.why for part in result.parts if part.word is ClaimVerdict.INCONCLUSIVE}
     lacks = result.word is ClaimVerdict.INCONCLUSIVE and "" not in whys
@@ -50,7 +50,7 @@ def worn_text(badges: Sequence[Badge]) -> str:
 
 
 def claim_reason(result: ClaimResult) -> str:
-    """The reason for the verdict on a claim: with several parts, the verdicts on the parts."""
+    """The reason for the verdict on a claim; the verdicts on its parts if there are several."""
     if len(result.parts) == 1:
         return result.parts[0].reason
     return listed(
@@ -85,8 +85,9 @@ def flip_words(
 ) -> str:
     """The smallest change that changes the verdict, and the new verdict, as text.
 
-    ``weak`` means that the kinds of evidence are too weak for any verdict. ``lacking`` means that
-    a part of the claim has no data.
+    Args:
+        weak: whether the kinds of evidence are too weak for any verdict.
+        lacking: whether a part of the claim has no data.
     """
     if flip is None and lacking:
         return tr(

@@ -133,9 +133,9 @@ def layer_geometry(text: Text, kind: LayerKind, listed: int | None) -> tuple[int
 
 
 def heads_by_layer(text: Text, kinds: tuple[LayerKind, ...]) -> Sequence[int | None]:
-    """The number of KV heads of each layer, or None for every layer if there is no list.
+    """The number of KV heads of each layer; None for each layer if ``text`` has no such list.
 
-    Nemotron NAS, DeciLM and OpenELM list the numbers.
+    Nemotron NAS, DeciLM and OpenELM have a list.
     """
     if isinstance(blocks := text.get("block_configs"), list):
         heads = number(text, "num_attention_heads")
@@ -195,7 +195,7 @@ def _latent(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
 
 
 def _indexed(text: Text, kinds: tuple[LayerKind, ...]) -> int:
-    """The number of latent layers that store an index. The others use that of an earlier layer."""
+    """The number of latent layers that store an index. The others use an earlier layer's index."""
     attends = [place for place, kind in enumerate(kinds) if kind in _GROWS]
     named = text.get("indexer_types")
     pattern = text.get("index_topk_pattern")
@@ -251,8 +251,8 @@ def _compressed(text: Text) -> tuple[LayerGroup, ...]:
     """The layer groups of DeepSeek V4.
 
     A layer with a ratio above 0 stores one latent per ``ratio`` tokens. If the model has an index,
-    each layer with ratio 4 stores one. If the model has a window, each layer also stores the last
-    tokens uncompressed.
+    each layer with ratio 4 also stores index keys. If the model has a window, each layer also
+    stores the tokens in the window uncompressed.
     """
     ratios = Counter(compress_ratios(text))
     layers = ratios.total()

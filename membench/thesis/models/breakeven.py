@@ -48,7 +48,8 @@ def mooncake_bandwidth(
     """The break-even bandwidth (B/s) by equation 2 of Mooncake (FAST '25).
 
     The equation compares ``l (a p^2 d + b p d^2)`` FLOPs with ``2 l p d s / gqa`` bytes for l
-    layers. It counts all pairs of query and key. `breakeven_bandwidth` counts only the causal half.
+    layers. The equation counts all pairs of query and key, but `breakeven_bandwidth` only the
+    causal half.
 
     Args:
         prefix: p, number of tokens.
@@ -66,7 +67,7 @@ def mooncake_bandwidth(
 def load_seconds(
     kv_bytes: float, source_bytes_per_s: float, link_bytes_per_s: float, latency_s: float = 0.0
 ) -> float:
-    """Seconds to load ``kv_bytes`` to the GPU at the lower of two rates, including the latency."""
+    """Seconds to load ``kv_bytes`` to the GPU: the latency, plus the time at the lower rate."""
     return latency_s + kv_bytes / min(source_bytes_per_s, link_bytes_per_s)
 
 

@@ -41,9 +41,9 @@ def streaming_interval(
 ) -> float:
     """The five-minute rule for large blocks, in seconds between two uses.
 
-    This is the price of the drive per B/s, divided by the price of memory per byte. The IOPS limit
-    the rate of blocks smaller than ``bandwidth / IOPS``. For these, the result equals
-    `gray_interval`.
+    The interval is the price of the drive per B/s, divided by the price of memory per byte. The
+    IOPS limit the rate of blocks smaller than ``bandwidth / IOPS``. For these blocks, the result
+    equals `gray_interval`.
     """
     rate = drive_bytes_per_s
     if block_bytes is not None and drive_ios_per_s is not None:
@@ -114,7 +114,7 @@ class Keeping:
 
 @record
 class Band:
-    """The tier ``name`` is cheapest for gaps from ``low`` to ``high`` seconds between two uses."""
+    """Gaps from ``low`` to ``high`` seconds between two uses, for which ``name`` is cheapest."""
 
     name: str
     low: float
@@ -155,7 +155,7 @@ class Shares:
     Attributes:
         low, high: the edges of the band in seconds.
         traffic: share (0 to 1) of the cache (in bytes, tokens or blocks) with a gap in the band.
-        residency: the same share, with each part of the cache weighted by its gap.
+        residency: as ``traffic``, but each part of the cache is weighted by its gap.
     """
 
     low: float

@@ -160,7 +160,7 @@ class KvShape:
 def kv_bytes(
     shape: KvShape, tokens: int, dtype: KvDtype = KvDtype.FP16, *, index: bool = True
 ) -> int:
-    """Bytes of KV cache and recurrent state for one sequence of ``tokens``.
+    """Bytes of KV cache and recurrent state for one sequence of ``tokens`` tokens.
 
     With ``index``, the result includes the index of sparse attention.
 
@@ -270,7 +270,7 @@ def pieces(
     layout: BlockLayout = BlockLayout.SPLIT,
     dtype: KvDtype = KvDtype.FP16,
 ) -> Pieces:
-    """The first element of `piece_sizes`: the pieces of the size with the most bytes in total."""
+    """The pieces of one block on one rank: the group in `piece_sizes` with the most bytes."""
     return piece_sizes(shape, block_tokens, tp, layout, dtype)[0]
 
 

@@ -299,7 +299,7 @@ def _ernie(text: Text, place: int) -> bool:
 
 
 def _sparse(text: Text, place: int) -> bool:
-    """Whether layer number ``place`` (from 0) of a model with experts has experts."""
+    """Whether layer number ``place`` (from 0) has experts. The model must have experts."""
     if text.kind == "nemotron_h":
         pattern = text.get("hybrid_override_pattern")
         named = text.get("layer_types")

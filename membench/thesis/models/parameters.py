@@ -1,7 +1,7 @@
 """Counts a model's weights and attention FLOPs from the configuration.
 
-Norms and biases (below 0.1 %) are not counted. The input embedding is a table lookup, so only the
-output head counts as a matrix product.
+Norms and biases (below 0.1 %) are not counted. The input embedding is a table lookup, so it does
+not count as a matrix product; the output head does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Parameters:
 
     Attributes:
         total: all weights, including the embedding.
-        matmul: weights that multiply one token.
+        matmul: weights that multiply one token. Of the routed experts, only active ones count.
         shared: all weights except routed experts and embedding. Every decode step reads these.
         expert: weights of all routed experts.
         experts: number of routed experts in a layer; 0 for a dense model.

@@ -3,7 +3,8 @@
 The times are lower bounds only if rates, weights and KV cache have the precision of the real
 server. `SERVED_DECODE` compares real servers with the bound on decode time.
 
-An efficiency is the measured rate divided by the peak; 1 if the given rate is measured.
+An efficiency is the measured rate divided by the peak rate; 1 if the rate of a function's argument
+is a measured rate.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class BoundRatios:
 
     Attributes:
         points: number of measurements.
-        low, high: a range that contains at least a share ``covers`` of the ratios.
+        low, high: a range that contains at least the share ``covers`` (0 to 1) of the ratios.
         below: number of measurements below the lower bound.
     """
 

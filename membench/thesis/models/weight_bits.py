@@ -156,10 +156,7 @@ def weights_of(config: Config, wanted: WeightType = WeightType.AUTO) -> Weights:
 
 
 def cache_type(config: Config) -> str | None:
-    """`fp8` if the settings of the quantization give the KV cache 8 bits or an FP8 format.
-
-    Otherwise None.
-    """
+    """`fp8` if the quantization settings give the KV cache 8 bits or an FP8 format, else None."""
     for part in (config, text_part(config)):
         try:
             quantized = _quantization(part)
@@ -207,7 +204,7 @@ def _uniform(held: Precision) -> Held:
 
 
 def _plain(config: Config, text: Config, *, quantized: bool) -> Precision:
-    """The precision of the matrices that are not quantized; 16 bits if not given."""
+    """The precision of the matrices that are not quantized; 16 bits if no key gives one."""
     for part in (text, config):
         for key in ("dtype", "torch_dtype"):
             name = part.get(key)
@@ -308,7 +305,7 @@ def _by_lists(
 def _groups(
     quantized: Mapping[str, Any], scheme: str
 ) -> list[tuple[Callable[[str], bool] | None, Precision]]:
-    """Pairs (predicate on matrix names, precision). None matches every matrix of the layers."""
+    """(predicate on matrix names, precision) pairs. A predicate None matches all layer matrices."""
     groups: list[tuple[Callable[[str], bool] | None, Precision]] = []
     layers = quantized.get("quantized_layers")
     if isinstance(layers, Mapping):

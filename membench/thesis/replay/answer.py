@@ -31,7 +31,7 @@ class CachePoint:
 
     Attributes:
         capacity: number of blocks; None for an unlimited cache.
-        hit_rate: share of the blocks of all requests that hit.
+        hit_rate: share of all requested blocks that hit.
         gigabytes: ``capacity`` in 1e9 bytes; for an unlimited cache, the size that is enough for
             all hits. None without a model.
         token_hit_rate: share of the input tokens that hit; None if the trace has no tokens.
@@ -56,7 +56,7 @@ class CachePoint:
 class PolicyPoint:
     """The results for a cache of one capacity under one policy.
 
-    The other attributes are as in `CachePoint`.
+    Attributes that are not listed here are as in `CachePoint`.
 
     Attributes:
         written_blocks: number of blocks that the policy wrote to the cache after the warm-up.
@@ -80,7 +80,8 @@ class TierRow:
     Attributes:
         capacity_blocks: number of whole blocks.
         hit_rate: share of all requested blocks that hit in this tier.
-        read_per_s, written_per_s, written_per_day: mean bytes; None if the trace has no duration.
+        read_per_s, written_per_s, written_per_day: mean bytes per second or per day; None if the
+            trace has no duration.
         dwpd: ``written_per_day`` divided by the capacity; None if the tier is not flash, or if the
             trace has no duration.
         mean_gigabytes: time average of the resident bytes, in 1e9 bytes; None if the trace has no
@@ -107,7 +108,7 @@ class Replayed:
         full_blocks_only: whether a partial last block of a request has no id.
         timed: whether the trace has request times.
         sessions: whether the trace has sessions. In the file, each session has a separate clock.
-        arrivals: `file`, or `poisson:RATE`.
+        arrivals: origin of the arrival times: `file`, or `poisson:RATE` if they are random.
         seed: seed of the random arrivals; None for `file`.
         block_bytes: mean bytes of the model's KV cache per block (`block_bytes`); None without a
             model.
@@ -191,16 +192,17 @@ def replay_source(
         shares: shares of all hits, above 0 and at most 1. Each share adds the smallest capacity
             that reaches this share.
         block_tokens: number of tokens per block (see `read_trace`).
-        shared_prefix: number of tokens at the start of each session that all sessions share.
+        shared_prefix: number of tokens at the start of a session that all sessions are assumed to
+            share.
         rate: sessions per second that start at random times. Without sessions, this is the rate of
-            requests. None for the order and the times of the trace.
+            requests. None keeps the order and the times of the trace.
         model, dtype: the model and KV type that convert blocks to bytes.
         warmup: seconds after the first request that the warm hit rates leave out.
         policies: policies to replay at each capacity, in addition to LRU.
         tiers: tiers to simulate, fastest first; require ``model``.
 
     Raises:
-        UsageError: an argument requires a model, tokens or a common clock, and there is none; a
+        UsageError: an argument requires a model, tokens or a common clock that is missing; a
             capacity, size or tier is smaller than a block; or the trace ends during the warm-up.
         TraceError: the trace cannot be read or replayed.
     """
@@ -277,7 +279,7 @@ def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
 
 
 def _first_counted(trace: Trace, warmup: float | None) -> int:
-    """The index of the first request at or after ``warmup`` seconds; 0 without a warm-up."""
+    """The index of the first request after the warm-up (seconds); 0 without a warm-up."""
     if warmup is None:
         return 0
     _demand_order(trace, "--warmup")

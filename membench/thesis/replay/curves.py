@@ -1,6 +1,6 @@
 """Hit rate as a function of capacity, for the traces that membench contains.
 
-`curves.json` contains the curves, so that no run has to replay the traces. This command writes it::
+`curves.json` contains the curves, because a replay takes long. This command writes the file::
 
     python -m membench.thesis.replay.curves > membench/thesis/replay/curves.json
 """

@@ -1,6 +1,6 @@
 """Sums over the idle times of cache, for the traces that membench contains.
 
-`gap_sums.json` contains the sums, to save a replay. This command writes the file::
+`gap_sums.json` contains the sums, because a replay takes long. This command writes the file::
 
     python -m membench.thesis.replay.gap_sums > membench/thesis/replay/gap_sums.json
 """

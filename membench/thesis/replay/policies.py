@@ -94,7 +94,7 @@ class Requests(NamedTuple):
 
 @record
 class ServedBlocks:
-    """[r] number of blocks of each request that hit, and [r] number written to the cache."""
+    """[r] for each request, the number of blocks that hit, and the number that was written."""
 
     hits: Ints
     written: Ints
@@ -168,7 +168,10 @@ def serve(requests: Requests, policy: CachePolicy, capacity: int) -> ServedBlock
 
 
 def following(requests: Requests) -> Ints:
-    """[n] for each reference, the next request with this block; `policy_kernels.NEVER` if none."""
+    """[n] for each reference, the index of the next request with this block.
+
+    The index is `policy_kernels.NEVER` if there is no such request.
+    """
     request = np.repeat(np.arange(requests.bounds.size - 1), np.diff(requests.bounds))
     order = np.argsort(requests.ids, kind="stable")
     ids, asked = requests.ids[order], request[order]

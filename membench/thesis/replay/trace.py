@@ -31,7 +31,7 @@ class Trace:
         block_tokens: number of tokens per block; 0 if blocks are objects without tokens.
         timed: whether the trace has request times. If not, ``arrival`` gives only the order.
         full_only: whether a partial last block of a request has no id.
-        sessions: whether the trace has sessions. As read, each session has a separate clock.
+        sessions: whether the trace has sessions. `read_trace` gives each a separate clock.
         private: whether equal ids of different sessions are different blocks.
         session: [n] index of the session; all 0 if there are no sessions.
         arrival: [n] seconds on the clock of the session or of the trace.
@@ -103,7 +103,8 @@ class Trace:
 def with_poisson_arrivals(trace: Trace, rate: float, seed: int) -> Trace:
     """``trace`` with random start times of sessions: ``rate`` sessions per second on average.
 
-    The requests are in the order of arrival. Without sessions, each request gets a random time.
+    The requests are in the order of arrival. Without sessions, each request gets a random time, and
+    ``rate`` is in requests per second.
     """
     draw = np.random.default_rng(seed)
     if not trace.sessions:

@@ -1,6 +1,7 @@
 """Plans the tiers of a KV cache: hit rates, traffic, and number of drives.
 
-With a trace, `simulate` gives the hits. Without a trace, Little's law gives the resident bytes.
+With a trace, `simulate` gives the hits. Without a trace, Little's law gives the time for which a
+tier keeps a block.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class TierPlan:
 
     Attributes:
         hit_rate: share of input blocks that hit in the tier; without a trace, of input tokens.
-        read_per_s, written_per_s, written_per_day: bytes.
+        read_per_s, written_per_s, written_per_day: bytes per second or per day.
         dwpd: drive writes per day; None if the tier is not flash.
         drives: number of drives; None if the tier is not flash.
         decided_by: limit that decides ``drives`` (see `drives_needed`); empty without drives.
@@ -107,8 +108,8 @@ def plan_of_trace(
         requests_per_s: request rate; None for the rate of the trace.
 
     Raises:
-        UsageError: the tiers or the request rate are invalid, or the trace lacks a common clock,
-            tokens or different request times.
+        UsageError: the tiers or the request rate are invalid; or the trace has no common clock, no
+            tokens, or the same time for all requests.
         TraceError: the trace cannot be read.
     """
     trace = read_trace(source)

@@ -14,7 +14,7 @@ from membench.thesis.tiers.pieces_map import Piece, PieceMap
 
 @dataclass
 class Slot:
-    """The blocks of a cached run that no later request touched.
+    """The blocks that remain of an inserted run: no later request touched them.
 
     Attributes:
         time: time of the last use, in seconds.
@@ -65,7 +65,9 @@ class RunLru:
         return taken
 
     def push(self, scope: int, run: Run, time: float) -> None:
-        """Insert the blocks of ``run``, last used at ``time`` (seconds). None may be cached.
+        """Insert the blocks of ``run``, last used at ``time`` (seconds).
+
+        No block of ``run`` may be in the cache already.
 
         In a run, the first block is the most recent. Of two runs with the same time, the run that
         was inserted later is more recent.
@@ -82,7 +84,7 @@ class RunLru:
         self.blocks += run[1] - run[0] + 1
 
     def trim(self, capacity: float) -> list[Dropped]:
-        """Evict and return the least recently used blocks beyond ``capacity`` blocks."""
+        """Evict and return the least recently used blocks until ``capacity`` blocks remain."""
         dropped = []
         while self.blocks > capacity:
             number, slot = self._oldest()

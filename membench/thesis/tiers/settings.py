@@ -99,7 +99,7 @@ class TierUse:
         read_busy, write_busy: share of the time in which the tier moves data. Above 1, the
             bandwidth is not enough.
         gaps_s: [n] seconds since the last use of the blocks that hit.
-        gap_blocks: [n] number of blocks with this gap.
+        gap_blocks: [n] for each gap in ``gaps_s``, the number of blocks.
         seconds: time from the first arrival to the last.
     """
 
@@ -123,7 +123,7 @@ class TierUse:
 
     @property
     def dwpd(self) -> float:
-        """Drive writes per day; 0 if the trace takes no time, infinite without capacity."""
+        """Drive writes per day; 0 without writes or duration, else infinite without capacity."""
         if not self.seconds or not self.written_bytes:
             return 0.0
         if not self.capacity_bytes:

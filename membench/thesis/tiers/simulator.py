@@ -34,7 +34,7 @@ from membench.thesis.tiers.sightings import Sightings
 def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
     """``trace`` with ``per_s`` requests per second on average.
 
-    Sessions start at random times. Without sessions, all times are scaled.
+    Sessions start at random times. Without sessions, all times are multiplied by one factor.
 
     Raises:
         UsageError: ``per_s`` is not above 0.
@@ -66,7 +66,7 @@ class _Store:
     gaps: list[tuple[float, int]] = field(default_factory=list)
 
     def age(self, now: float) -> list[Dropped]:
-        """Advance the tier to the time ``now``. Return the expired blocks."""
+        """Advance the tier to the time ``now``. Evict and return the expired blocks."""
         self.block_seconds += self.cache.blocks * (now - self.since)
         self.since = now
         return [] if self.spec.ttl == INFINITE else self.cache.expire(now - self.spec.ttl)

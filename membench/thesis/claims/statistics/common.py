@@ -112,7 +112,7 @@ def all_models() -> AllModels:
 
 @lru_cache(maxsize=32)
 def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
-    """`AllModels.kv`, cached. ``contexts`` are the bytes of its array ``tokens``."""
+    """The result of `AllModels.kv`, cached. ``contexts`` is the array ``tokens`` as bytes."""
     models, tokens = all_models(), np.frombuffer(contexts)
     held: Floats = np.broadcast_to(models.state, (len(models.names), tokens.size))
     for every, window, entry in zip(models.every, models.window, models.entry[dtype], strict=True):
@@ -152,7 +152,7 @@ def prefill_flops(tokens: Floats, cached: Floats) -> Floats:
 
 
 class DecodeSeconds(NamedTuple):
-    """Two lower bounds on the seconds per decoded token."""
+    """Lower bounds on the seconds per decoded token: for reading memory, and for computing."""
 
     memory: Floats
     compute: Floats
@@ -191,7 +191,7 @@ def decode_seconds(
 def touched(model: Known, batch: Floats, element: float | None = None) -> Floats:
     """Bytes of weights that a step reads, for each number of tokens per step in ``batch``.
 
-    ``element`` is bytes per weight; None for the published precision.
+    ``element`` is the bytes per weight; None for the published precision.
     """
     weights = model.weights
     if element is None:
@@ -203,9 +203,10 @@ def touched(model: Known, batch: Floats, element: float | None = None) -> Floats
 
 @lru_cache(maxsize=512)
 def _touched(weights: Parameters, shared: float, expert: float, batches: bytes) -> Floats:
-    """[n] `roofline.touched_weights`, in the unit of ``shared`` and ``expert``.
+    """[n] weights that a step reads, for each of n numbers of tokens per step.
 
-    ``batches`` are the bytes of an array: [n] tokens per step.
+    The result is in the unit of ``shared`` and ``expert``. ``batches`` is the array [n] of the
+    numbers of tokens, as bytes.
     """
     return np.array(
         [

@@ -29,7 +29,7 @@ Values = dict[str, Floats]
 
 
 def _request(scenario: Scenario, kind: str) -> Floats:
-    """[model, draws] FLOPs to compute the input tokens that miss and the output of a request."""
+    """[model, draws] FLOPs of a request, for its output and the input that the cache misses."""
     given, written = scenario[f"workload.{kind}.input"], scenario[f"workload.{kind}.output"]
     return prefill_flops(given + written, given * (1 - scenario["workload.thinking.miss"]))
 
@@ -118,7 +118,8 @@ def _read(sizes: bytes) -> tuple[Floats, ...]:
 def decode_memory_bound(scenario: Scenario) -> Values:
     """Share of decode time on Rubin that is memory-bound, with weights in FP4 and KV in FP8.
 
-    Each batch size (powers of two) and each of two contexts produces equally many tokens.
+    The statistic covers two context lengths, and batch sizes that are powers of two. All are
+    assumed to produce equally many tokens.
     """
     batch, used = _mix(scenario)
     rubin = _device(scenario, "rubin")
@@ -144,7 +145,10 @@ def decode_memory_bound(scenario: Scenario) -> Values:
 
 
 def prefill_memory_bound(scenario: Scenario) -> Values:
-    """Share of two contexts for which the prefill of one more chunk on Rubin is memory-bound."""
+    """0, 0.5 or 1: share of two contexts after which the next prefill chunk is memory-bound.
+
+    The GPU is Rubin, with weights in FP4 and KV in FP8.
+    """
     rate, flops = _device(scenario, "rubin")
     chunk = scenario["workload.prefill.chunk"]
     contexts = [scenario["workload.agent.context_p50"], scenario["workload.conversation.context"]]
@@ -160,8 +164,8 @@ def prefill_memory_bound(scenario: Scenario) -> Values:
 def hardware_fall(scenario: Scenario) -> Values:
     """Cost of a decoded token on GB200 divided by the cost on Rubin, by model.
 
-    The cost is the lower bound on the decode time, multiplied by the price of a rack. Each batch
-    size (powers of two) produces equally many tokens.
+    The cost is the lower bound on the decode time, multiplied by the price of a rack. All batch
+    sizes (powers of two) are assumed to produce equally many tokens.
     """
     batch, used = _mix(scenario)
     context = scenario["workload.conversation.context"]

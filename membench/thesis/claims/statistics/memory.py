@@ -85,9 +85,9 @@ def _weights() -> _ModelWeights:
 
 
 def _batch(context: Floats, rate: Floats, flops: Floats) -> Floats:
-    """[model, draws] the smallest batch with at least `_PEAK_SHARE` of the highest decode rate.
+    """[model, draws] the smallest batch that reaches `_PEAK_SHARE` of the highest decode rate.
 
-    The batch is a power of two.
+    Only powers of two are considered.
 
     Args:
         context: [draws] tokens per sequence.

@@ -37,7 +37,7 @@ def training_spec(scenario: Scenario) -> Values:
 
 
 def transistor_ratio(scenario: Scenario) -> Values:
-    """|ratio / 1.6 - 1| for the ratio of transistors of Rubin and Blackwell."""
+    """|ratio / 1.6 - 1|, where ratio is the transistors of Rubin divided by those of Blackwell."""
     ratio = scenario["device.rubin.transistors"] / scenario["device.gb200.transistors"]
     return {"Rubin / Blackwell": _off(ratio, 1.6)}
 
@@ -68,7 +68,10 @@ def volume_growth(scenario: Scenario) -> Values:
 
 
 def density_growth(scenario: Scenario) -> Values:
-    """Distance of the yearly growth in transistors per area from the range 0.15 to 0.25."""
+    """Distance of the yearly growth in transistors per area from the range 0.15 to 0.25.
+
+    The distance is 0 within the range.
+    """
     ratio = scenario["device.rubin.transistors"] / scenario["device.gb200.transistors"]
     growth = (ratio / scenario["record.die.area"]) ** (1 / scenario["record.die.years"]) - 1
     outside: Floats = np.maximum(0, np.maximum(0.15 - growth, growth - 0.25))
@@ -107,7 +110,7 @@ def hbm_booked(scenario: Scenario) -> Values:
 
 
 def host_memory_growth(scenario: Scenario) -> Values:
-    """Memory of NVIDIA's Vera CPU divided by that of Grace."""
+    """Memory of NVIDIA's CPU Vera divided by the memory of its predecessor Grace."""
     return {"Vera / Grace": scenario["record.host.vera"] / scenario["record.host.grace"]}
 
 
@@ -121,7 +124,7 @@ def transfer_spec(scenario: Scenario) -> Values:
 
 
 def nvlink_loaded(scenario: Scenario) -> Values:
-    """All-to-all rate of a loaded NVLink 6 domain divided by the peak rate."""
+    """All-to-all rate of an NVLink 6 domain under load, divided by the peak rate."""
     return {"NVLink 6": scenario["record.nvlink6.loaded_share"]}
 
 
@@ -151,7 +154,7 @@ def n2_revenue(scenario: Scenario) -> Values:
 
 
 def rubin_volume(scenario: Scenario) -> Values:
-    """Distance in years of the start of volume shipments from the second half of 2026."""
+    """Years between the start of volume shipments and the second half of 2026; 0 within it."""
     start = scenario["record.rubin.volume_start"]
     outside: Floats = np.maximum(0, np.maximum(2026.5 - start, start - 2027.0))
     return {"Vera Rubin NVL72": outside}

@@ -5,8 +5,8 @@ Several LRU tiers together contain the same blocks as one LRU cache of the total
 A GPU is assumed to receive as many requests as it can prefill. At k times the recorded request
 rate, a cache is assumed to need k times the capacity for the same hit rate.
 
-Except in `ssd_first`, a hit on flash counts only if the link restores the mean request no slower
-than the GPU recomputes it.
+A hit on flash counts only if the link restores the mean request at least as fast as the GPU
+recomputes it. `ssd_first` does not use this rule.
 """
 
 from __future__ import annotations
@@ -141,13 +141,13 @@ def _variants() -> tuple[str, ...]:
 
 
 def _each_class(value: Callable[[str], Floats]) -> Values:
-    """Variant -> [draws], from ``value``: class of GPU -> [trace, model, draws]."""
+    """Variant -> [draws]. ``value`` returns [trace, model, draws] for a class of GPU."""
     rows = (own for gpu in CLASSES for own in _rows(value(gpu)))
     return dict(zip(_class_variants(), rows, strict=True))
 
 
 def _rows(values: Floats) -> Floats:
-    """[trace, model, draws] -> [model x trace, draws]."""
+    """Reshape [trace, model, draws] to [model x trace, draws]."""
     return values.swapaxes(0, 1).reshape(-1, values.shape[-1])
 
 

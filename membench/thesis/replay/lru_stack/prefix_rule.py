@@ -23,8 +23,8 @@ class Events(NamedTuple):
         climber: [n] index of the request of each ramp.
         place, hits: [m] steps. Each step adds `hits` hits at all capacities from `place` on.
         stepper: [m] index of the request of each step.
-        whole: [j] index of a request whose blocks can all hit.
-        enough: [j] the smallest capacity at which all blocks of `whole` hit.
+        whole: [j] indices of the requests whose blocks can all hit.
+        enough: [j] for each of these requests, the smallest capacity at which all its blocks hit.
         request, before, blocks: [k] as in `hits.Reuse`.
     """
 
@@ -42,7 +42,7 @@ class Events(NamedTuple):
 
 
 class _Warm(NamedTuple):
-    """The atoms (see `stack`) that can hit: those of each request before the first new atom.
+    """The atoms (see `stack`) that can hit: in each request, the atoms before the first new atom.
 
     Attributes:
         atom: [n] index in `StackDistances`, ascending.

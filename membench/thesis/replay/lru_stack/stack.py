@@ -53,7 +53,7 @@ class StackDistances(NamedTuple):
 
     Attributes:
         shared: [n] for each request, the number of blocks shared with the previous request.
-        before: [n] index of the previous request in the trace; -1 if there is none.
+        before: [n] index, in the trace, of the previous request; -1 if there is none.
         turn: [m] for each atom that is not shared, the index of the request in `Touches`.
         run: [m] for each of these atoms, the index of the run in `Touches`.
         blocks: [m] number of blocks of each atom.

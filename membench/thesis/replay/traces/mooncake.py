@@ -185,7 +185,7 @@ def _numbered_words(words: list[str]) -> Ints:
 
 
 def _check_blocks(lines: Lines, prompts: Ints, counts: Ints, size: int) -> bool:
-    """Whether the trace has partial blocks, and these blocks have no ids.
+    """Whether the trace has partial blocks without ids.
 
     Raises:
         TraceError: the numbers of ids do not match blocks of ``size`` tokens.

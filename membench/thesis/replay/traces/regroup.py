@@ -75,7 +75,10 @@ def _numbered(trace: Trace, keys: NDArray[np.uint64], bounds: Ints) -> Ints:
 
 
 def _keys(trace: Trace, counts: Ints, groups: Ints, many: int) -> NDArray[np.uint64]:
-    """[g] a hash of the small blocks, the position and any private session of each large block."""
+    """[g] for each large block, a hash of its small blocks and position.
+
+    If ids are private, the hash also depends on the session.
+    """
     lengths = trace.last - trace.first + 1
     ends = np.cumsum(lengths)
     ids = np.arange(int(lengths.sum())) - np.repeat(ends - lengths - trace.first, lengths)
