@@ -385,6 +385,9 @@ def test_few_runs_say_that_they_are_few(tmp_path: Path, capsys: pytest.CaptureFi
     code, out, _ = call(capsys, "history", box)
     assert code == 0
     assert "the history has 3 runs: with fewer than 15 runs, membench finds only changes" in out
+    (line, *_) = json.loads(call(capsys, "history", box, "--json")[1])["lines"]
+    assert (line["levels"][0]["low"], line["levels"][0]["high"]) == (None, None)
+    assert line["outside"] is None
     path = next(iter(box.glob("*.csv")))
     out = call(capsys, "history", path)[1]
     assert "the history has only one run, which shows neither noise nor changes" in out

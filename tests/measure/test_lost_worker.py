@@ -6,11 +6,13 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from membench.benches import registry
+from membench.core.errors import WorkerError
 from membench.machine import snapshot
 from membench.measure.options import RunOptions
 from membench.measure.plan import make_plan
@@ -58,6 +60,23 @@ def test_a_signal_to_the_whole_group_interrupts_although_the_worker_died_first(f
 def test_a_worker_that_dies_alone_is_lost(fd: int) -> None:
     with pytest.raises(WorkerLost, match="was killed by SIGKILL"):
         ask_one_that_is_killed(Worker(MACHINE, None, Interrupt(fd)))
+
+
+def test_a_large_machine_does_not_wait_forever_for_a_worker_that_does_not_start(
+    fd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The description of the machine exceeds the default size of a pipe."""
+    monkeypatch.setattr(process, "START_SECONDS", 0.5)
+    worker = Worker(replace(MACHINE, former=("x" * 500_000,)), None, Interrupt(fd))
+    os.kill(worker.pid, signal.SIGSTOP)
+    watchdog = threading.Timer(20, worker.kill)  # the write would end with an error
+    watchdog.start()
+    begin = time.monotonic()
+    with pytest.raises(WorkerError, match="no answer within 0.5 s"):
+        worker.ready()
+    watchdog.cancel()
+    assert time.monotonic() - begin < 20
+    assert not Path(f"/proc/{worker.pid}").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import selectors
 import signal
@@ -24,6 +25,8 @@ START_SECONDS = 60.0
 """Maximum seconds for the start of a worker. A first import from a cold disk is slow."""
 
 QUIT_SECONDS = 5.0
+
+_PIPE = 1 << 20  # bytes; the description of a machine with 700 CPUs exceeds the default, 64 KiB
 
 
 class WorkerLost(Exception):
@@ -76,6 +79,9 @@ class Worker:
         finally:
             os.close(writer)
         _offer(self._process.pid)
+        assert self._process.stdin is not None
+        with suppress(OSError):  # a write that fits into the pipe cannot block
+            fcntl.fcntl(self._process.stdin, fcntl.F_SETPIPE_SZ, _PIPE)
         self._reader = reader
         self._buffer = b""
         self._hello = encode(Hello(machine, scratch, benches, hold))

@@ -51,14 +51,14 @@ def _line(line: HistoryLine) -> dict[str, Any]:
                 "last": line.runs[level.end - 1].run_id,
                 "runs": level.end - level.start,
                 "median": level.median,
-                "low": level.low,
-                "high": level.high,
+                "low": level.low if line.has_band else None,
+                "high": level.high if line.has_band else None,
             }
             for level in line.levels
         ],
         "changes": [_change(change) for change in line.changes],
         "offset": line.offset,
-        "outside": line.outside,
+        "outside": line.outside if line.has_band else None,
         "failures": line.failures,
         "earlier": line.earlier,
     }
