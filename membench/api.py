@@ -49,7 +49,8 @@ def run(
     Args:
         profile: ``quick`` or ``full``.
         select, skip: a glob for case ids, or several globs.
-        settings: ``BENCHGLOB:KEY=VALUE`` to fix one axis of the matching benches, or several.
+        settings: one or several ``BENCHGLOB:KEY=VALUE``; each fixes an axis of the matching
+            benches.
         rounds: number of rounds; None for the number of the profile.
         device: ``auto``, ``cpu``, ``cuda:N`` or ``all``.
         output: the results file; None for ``results/<machine>/<UTC>_<profile>.csv``.
@@ -206,7 +207,7 @@ def compare(
         files: ``LABEL=FILE`` or ``FILE``; files with the same label are pooled. ``ref:NAME`` in
             place of a file is a built-in reference.
         reference: the label of the reference; if empty, the first label.
-        against: name ``ref:NAME`` of a built-in reference to compare with; empty for none.
+        against: built-in reference to compare with, such as ``ref:h100-sxm``; empty for none.
         by: a column such as ``machine``, or an axis of the case ids. The groups of results with the
             same value are compared. Empty for no groups.
         select: a glob for case ids, or several globs.

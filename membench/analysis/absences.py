@@ -13,11 +13,12 @@ from membench.core.terms import Status
 
 @record
 class Absence:
-    """Cases that could not be compared for the same reason and under the same labels.
+    """Cases that could not be compared; all have the same kind, labels and reason.
 
     Attributes:
-        kind: ``failed``, ``skipped``, or ``only`` for cases that some labels did not measure.
-        labels: the labels whose case failed or was skipped; for ``only``, the labels with a value.
+        kind: ``failed``, ``skipped``, or ``only`` if some labels did not measure the cases.
+        labels: for ``only``, the labels with a value. Otherwise the labels whose cases failed or
+            were skipped.
         reason: empty for ``only``.
         cases: case ids. If only some rows of a case are affected, metric and statistic follow the
             case id.

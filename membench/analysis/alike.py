@@ -2,7 +2,7 @@
 
 - A row with a requested size and a row of ``size=auto``, if both sizes are too large for the
   caches. Their ratio gets no verdict.
-- A published figure and a row whose case differs only in axes that the figure permits to differ
+- A published figure, and a row whose case differs only in ways that the figure permits
   (`membench.analysis.likeness`).
 """
 
@@ -31,7 +31,7 @@ def put_alike_together(tables: Sequence[Table]) -> None:
     The tables are changed in place. Two rows are comparable if:
 
     - Their keys differ only in the size, and exactly one key has ``size=auto``.
-    - Each of the two keys is in only one of the two tables.
+    - The table of each row does not have the key of the other row.
     - Both rows are `ok` rows of a tier in `MEMORY`, without a flag of `OFF_TIER_FLAGS`.
 
     If several rows are comparable with one row of the reference, only the row with the nearest size
@@ -63,7 +63,7 @@ def put_beside_figures(tables: Sequence[Table]) -> None:
     """Give published figures and the rows to compare with them the same keys.
 
     The tables are changed in place. The reference, ``tables[0]``, keeps its keys. A figure is
-    compared with the row that differs in the fewest axes, and only in axes that the figure permits.
+    compared with the row that differs in the fewest axes, if the figure permits these differences.
     If no figure of a bench has such a row, the figure and the row that differ least are compared.
     """
     reference, *others = tables
@@ -111,10 +111,10 @@ def _pairs(cited: Table, measured: Table) -> list[tuple[Key, Key]]:
 def _nearest(
     rows: Sequence[Measurement], figure: Key, measured: Table, free: Collection[Key]
 ) -> tuple[tuple[int, ...], Key] | None:
-    """Find the free `ok` row of the figure's bench that differs least from the figure.
+    """Find the `ok` row of the figure's bench that differs least from the figure.
 
-    ``rows`` are the rows of the figure. Returns the distance (see `_distance`) and the key of the
-    row.
+    The key of the row must be in ``free``. ``rows`` are the rows of the figure. Returns the
+    distance (see `_distance`) and the key of the row.
     """
     found = [
         (_distance(rows, others), key)

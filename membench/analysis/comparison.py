@@ -41,7 +41,7 @@ OF_PEAK = "fraction-of-peak"
 
 @record
 class Mean:
-    """The geometric mean of ``count`` ratios of the label of index ``side``."""
+    """The geometric mean of ``count`` ratios of the label with index ``side``."""
 
     tier: Tier
     metric: Metric
@@ -248,10 +248,10 @@ def _line(
     rows: Sequence[Sequence[Measurement]],
     gone: Sequence[Mapping[str, Sequence[Measurement]]],
 ) -> Line:
-    """Make the line of ``key``, still without the differences between the labels.
+    """Make the line of ``key``, without the differences from the reference.
 
-    ``rows`` and ``gone`` have an entry for each label: the rows of ``key``, and the failed and
-    skipped rows by case. If every row is ok, ``gone`` is empty.
+    ``rows`` has the rows of ``key`` for each label. ``gone`` has the failed and skipped rows of
+    each label by case id, or is empty if every row is ok.
     """
     losses: dict[int, Lost] = {}
     if gone:

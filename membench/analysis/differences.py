@@ -60,13 +60,13 @@ class Differences:
     def by_outcome(self, of: Callable[[Difference], T]) -> list[T | None]:
         """Apply ``of`` to each difference, and return one result for each label.
 
-        If a difference has no offset, ``of`` must not use its ratio, interval or `best`. A
-        subclass may call ``of`` only once for all such differences with the same outcome.
+        For a difference without an offset, ``of`` must not use the ratio, the interval or `best`.
+        So a subclass can call ``of`` once for all such differences with the same outcome.
         """
         return [None if one is None else of(one) for one in self._found]
 
     def with_offset(self, figures: Figures, offset: float | None) -> Differences:
-        """Return the differences with ``offset`` for each label with a single run.
+        """Return a copy with ``offset`` in the difference of each label that has a single run.
 
         The reference must have a single run. Differences of paired rounds stay unchanged, because
         the offset cancels in a pair.

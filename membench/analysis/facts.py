@@ -22,7 +22,10 @@ _LARGEST_MEMORY = 1 << 60
 
 @record
 class Fact:
-    """A property of machine or software with its value for each label; empty if unknown."""
+    """A property of machine or software.
+
+    ``values`` has the value of each label; a value is empty if unknown.
+    """
 
     name: str
     values: tuple[str, ...]

@@ -77,12 +77,12 @@ class CaseRuns:
 
     @property
     def cited(self) -> bool:
-        """Whether a value is a published figure."""
+        """Whether any of the values is a published figure."""
         return any(one.cited for one in self.commons)
 
     @property
     def imported(self) -> bool:
-        """Whether another tool measured a value."""
+        """Whether another tool measured any of the values."""
         return any(one.imported for one in self.commons)
 
     @property
@@ -110,7 +110,7 @@ def pooled(one: CaseRuns) -> CaseRuns | None:
 
     - There are several runs or rounds.
     - The file has no samples, or only their quantiles.
-    - The statistic is not a median. Samples do not scatter around another statistic.
+    - The statistic is neither the median nor p50.
     - A sample is 0 and has no logarithm.
     """
     if len(one.rows) > 1 or len(one.values) > 1:

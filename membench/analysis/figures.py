@@ -21,7 +21,7 @@ _COLUMNS = len(Measurement._fields)
 
 
 class Figures:
-    """The values of one comparison line, by the index of the label; None if a label has no value.
+    """The values of all labels on one comparison line; None for a label without a value.
 
     For many labels, `CaseRuns` objects are created only on access, because a comparison of a
     thousand labels has hundreds of thousands of values.
@@ -114,9 +114,10 @@ class Figures:
         return [None if one is None else one.best for one in self._made]
 
     def spread(self, of_places: Sequence[T], absent: T) -> Sequence[T]:
-        """Return one entry for each label; ``absent`` for a label without a value.
+        """Make a list with one entry for each label.
 
-        ``of_places`` has one entry for each of `places`.
+        A label with a value gets its entry of ``of_places``, which is in the order of `places`. A
+        label without a value gets ``absent``.
         """
         if len(of_places) == len(self.rows):
             return of_places

@@ -34,7 +34,7 @@ class Difference:
     """How the values of a label differ from the values of the reference.
 
     Attributes:
-        ratio: label / reference; may be None with the verdict `n/a`.
+        ratio: value of the label / value of the reference; may be None with the verdict `n/a`.
         interval: confidence interval of the ratio; None if there are too few values, or with the
             verdict `n/a`.
         best: ratio of the best samples; no verdict depends on this ratio.
@@ -43,8 +43,8 @@ class Difference:
         in_turns: whether the values are pairs of rounds that were measured in turns.
         detail: why the values are not comparable; empty if they are comparable.
         settle: how to get a verdict instead of `unclear` or `n/a`.
-        offset: fraction by which other, unchanged runs of the machine differ; None if unknown, if a
-            label has several runs, or for paired rounds.
+        offset: fraction that the difference of two unchanged runs rarely exceeds; None if unknown,
+            if the label or the reference has several runs, or for paired rounds.
     """
 
     verdict: Verdict
@@ -62,7 +62,7 @@ class Difference:
 
     @property
     def within_offset(self) -> bool:
-        """Whether the difference is no larger than the usual difference of unchanged runs."""
+        """Whether the difference is at most `offset`; False if `offset` is unknown."""
         if self.offset is None or not self.ratio:
             return False
         return abs(math.log(self.ratio)) <= math.log1p(self.offset)
@@ -95,7 +95,7 @@ class _Ready:
 
     @property
     def shape(self) -> tuple[int, int, bool]:
-        """Pairs of equal shape are estimated in one call."""
+        """What pairs must have in common to be estimated in one call."""
         return len(self.first.values), len(self.second.values), self.single
 
 
@@ -196,15 +196,16 @@ _ground_of = attrgetter(*(ground.column for ground in _GROUNDS))
 
 
 def _of_one_kind(pair: CasePair) -> bool:
-    """Whether all rows share one `Common` object without invalid flags: then no column differs."""
+    """Whether all rows share one `Common` object, which has no flag of `INVALID_FLAGS`."""
     first, *others = (*pair.reference.commons, *pair.contender.commons)
     return all(one is first for one in others) and INVALID_FLAGS.isdisjoint(first.flags)
 
 
 def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
-    """The reason why two values are not comparable; None if the values are comparable.
+    """A difference without a verdict if two values are not comparable; None if they are comparable.
 
-    The result has a ratio if only the sizes differ, or if a published figure is for another case.
+    The difference has a ratio if only the sizes differ, or if a published figure is for another
+    case.
     """
     counts = (len(reference.values), len(contender.values))
     if not INVALID_FLAGS.isdisjoint({*reference.flags, *contender.flags}):
@@ -301,7 +302,7 @@ def _words(values: Iterable[object]) -> str:
 def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
     """How to get a verdict instead of `unclear`; empty for other verdicts.
 
-    Several runs are recommended, because all rounds of a run share the run's offset.
+    More rounds are not recommended, because all rounds of a run share an offset.
     """
     if reason not in (Reason.FEW, Reason.WIDE):
         return ""

@@ -22,7 +22,7 @@ _WORDS += ("bytes_convention", "cache_state", "peak_basis")
 def rows_frame(rows: Sequence[Row]) -> DataFrame:
     """A data frame with one line for each of ``rows`` and one column for each column of the file.
 
-    Absent numbers are NaN or `pandas.NA`, but 0 for ``rounds`` and ``n``. Absent text is ``""``.
+    An absent number is NaN or `pandas.NA`, but 0 in ``rounds`` and ``n``. Absent text is ``""``.
     ``round_values`` and ``flags`` are tuples, ``samples`` is a tuple of tuples, and ``detail`` is a
     dict.
     """

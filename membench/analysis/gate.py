@@ -17,12 +17,12 @@ _GROUND = ("machine", "device")
 def check_gate(
     comparison: Comparison, classes: Collection[str], *, cross_machine: bool = False
 ) -> None:
-    """Reject ``--fail-on`` with ``classes`` if the result would mean nothing.
+    """Reject the value ``classes`` of ``--fail-on`` if the result would mean nothing.
 
     Raises:
         MembenchError: in one of three cases:
 
-        - The labels are from different machines or devices, without ``cross_machine``.
+        - The labels are from different machines or devices, and ``cross_machine`` is False.
         - ``classes`` has `worse` or `unclear`, and a verdict is from samples of a single round.
         - ``classes`` has `worse` without `unclear`, and a row has too few values for a verdict.
     """

@@ -59,7 +59,7 @@ def _by_pair(rows: Sequence[Measurement], pairs: Mapping[str, str]) -> dict[str,
 
 
 def settle_pairs(reason: Reason, count: int, deviation: float, threshold: float) -> str:
-    """The remedy for the verdict `unclear` of ``count`` pairs of rounds; empty for other verdicts.
+    """What to do about the verdict `unclear` of ``count`` paired rounds; empty for other verdicts.
 
     ``deviation`` is the standard deviation of the log ratio of one pair. ``threshold`` is a
     fraction.

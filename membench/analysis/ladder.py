@@ -38,7 +38,7 @@ class Rung:
 
     Attributes:
         peer: whether the tier is the link between two GPUs, not the link to the host.
-        best: row by metric, in the order of `SHOWN`; a median.
+        best: metric -> best row, in the order of `SHOWN`. Each row is a median.
     """
 
     tier: Tier
@@ -97,7 +97,7 @@ def operation(row: Row) -> str:
 
 
 def _of_memory(row: Row) -> bool:
-    """Whether ``row`` is the bandwidth of a decode step; GPU memory limits such a step."""
+    """Whether ``row`` is the bandwidth of a decode step, whose speed GPU memory limits."""
     return row.tier is Tier.GPU and row.metric is Metric.BANDWIDTH
 
 

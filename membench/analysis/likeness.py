@@ -79,7 +79,7 @@ def likeness(theirs: str, rules: Rules, ours: str, size: int | None) -> Likeness
 
     Args:
         rules: the figure's rules for axes that may differ, from `read_rules`.
-        size: bytes of each array of ``ours``, for ``size=auto``.
+        size: bytes of each array of ``ours``; used if ``ours`` has ``size=auto``.
     """
     bench, figure = split_case(theirs)
     other, case = split_case(ours)

@@ -31,9 +31,9 @@ class Reference:
 
     Attributes:
         title: one line that describes the reference.
-        devices_named: names of the GPU, processor or disk of its figures, as the system reports
-            them.
-        sockets: number of processor sockets of its figures; None if irrelevant.
+        devices_named: names of the GPU, processor or disk that the figures describe, as the system
+            reports the names.
+        sockets: number of processor sockets that the figures describe; None if irrelevant.
     """
 
     name: str
@@ -86,8 +86,8 @@ def references_of(
 
     Args:
         devices: device names from results files.
-        sockets: number of sockets of the machine; None if unknown. Only references for this number,
-            or for any number, are returned.
+        sockets: number of sockets of the machine; None if unknown. References for any other number
+            of sockets are left out.
     """
     several = tuple(devices)
     return tuple(
@@ -119,7 +119,7 @@ def _read(name: str) -> Reference:
 
 
 def _identity(figures: Path) -> tuple[tuple[str, ...], int | None]:
-    """The device names and the number of sockets in the file ``figures``, if it exists."""
+    """The device names and the number of sockets in the file ``figures``, which may be missing."""
     if not figures.is_file():
         return (), None
     content = parse_toml(read_bytes(figures, MAX_TOML, text=True))

@@ -68,13 +68,9 @@ def _exists(name: str) -> bool:
 def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") -> list[Side]:
     """Group ``given``, pairs of a label and a source, by label; the reference comes first.
 
-    Sources with the same label are pooled. The sources without a label get the first of these as
-    labels that differs for each source:
-
-    - the machine
-    - the file name without ``.csv``
-    - the path
-    - the file name with a number
+    Sources with the same label are pooled. Sources without a label are labelled by machine. If
+    machines repeat, they are labelled by file name without ``.csv``, or else by path, or else by
+    file name with a number.
 
     Args:
         reference: label of the reference; if empty, the first label.

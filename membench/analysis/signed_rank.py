@@ -108,7 +108,7 @@ def null_counts(n: int) -> NDArray[np.int64]:
     """Null distribution of the signed-rank statistic for ``n`` pairs, as counts.
 
     Entry s is the number of the 2^n sign assignments to the ranks 1 to n whose positive ranks sum
-    to s. Recurrence: without the largest rank, positive or negative, n - 1 ranks are left.
+    to s. Recurrence: the rank n is positive or negative, and in both cases n - 1 ranks are left.
     """
     counts = np.zeros(n * (n + 1) // 2 + 1, np.int64)
     if n == 0:
@@ -126,7 +126,7 @@ def pairs_for(deviation: float, threshold: float, confidence: float = CONFIDENCE
 
     To show a difference means that the whole interval is beyond the threshold, with the probability
     `POWER`. ``deviation`` is the standard deviation of the log ratio of one pair. The estimate from
-    n normal log ratios has the variance pi / 3 deviation^2 / n (Hollander and Wolfe, section 3.2:
+    n normal log ratios has the variance (pi / 3) deviation^2 / n (Hollander and Wolfe, section 3.2:
     the efficiency 3 / pi).
     """
     normal = statistics.NormalDist()

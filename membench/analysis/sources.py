@@ -28,8 +28,8 @@ class Source:
 
     Attributes:
         facts: facts about machine and run by name; empty without a sidecar.
-        problem: why the sidecar is not used, or that the file was changed after its run, in one
-            line.
+        problem: one line if the file was changed after its run, or if the sidecar is not used;
+            otherwise empty.
         pair_id: an id that both files of a paired run share; empty for other files.
     """
 
@@ -55,7 +55,7 @@ def read_sources(paths: Iterable[Path]) -> list[Source]:
 
 
 def check_strictly(sources: Iterable[Source]) -> None:
-    """Read every cell of the files again, except pipes, to find an invalid cell.
+    """Read every cell of the files again, to find invalid cells; pipes are left out.
 
     Raises:
         SchemaError: a cell is invalid; the message has file and line.
@@ -69,7 +69,7 @@ def read_source(path: Path) -> Source:
     """Read the results file ``path`` with its sidecar.
 
     If the sidecar is invalid or belongs to another run, or if the file was changed after its run,
-    the result has a ``problem``: a comparison needs only the CSV.
+    the result has a ``problem``. This is no error, because a comparison needs only the CSV.
 
     Raises:
         SchemaError: the results file cannot be read, or has no rows.

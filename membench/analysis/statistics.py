@@ -156,7 +156,7 @@ def geometric_mean(ratios: Iterable[float]) -> float:
 
 
 def median(values: Sequence[float]) -> float:
-    """The median of ``values``, at least one; the sum of two large values cannot overflow."""
+    """The median of at least one value; large values do not overflow."""
     ordered = sorted(values)
     low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
     return low if low == high else low / 2 + high / 2

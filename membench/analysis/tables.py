@@ -65,7 +65,7 @@ class TableMaker:
 def rows_by_key(
     keys: Iterable[Key], tables: Sequence[Table]
 ) -> Iterator[Sequence[Sequence[Measurement]]]:
-    """Yield, for each of ``keys``, the rows of each table; empty for a table without the key."""
+    """For each of ``keys``, yield the rows of each table; no rows for a table without the key."""
     wanted = list(keys)
     if all(list(table) == wanted for table in tables):  # the usual case: runs of the same cases
         return map(list, zip(*(table.values() for table in tables), strict=True))

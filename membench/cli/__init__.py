@@ -122,9 +122,9 @@ def main(argv: list[str] | None = None) -> NoReturn:
 
 
 def _ignore_signals() -> None:
-    """Ignore further signals, because a second Ctrl-C would print a traceback and change the code.
+    """Ignore further signals: a second Ctrl-C would print a traceback and change the exit code.
 
-    Interrupted commands have printed everything, so the process is about to exit.
+    The interrupted command has already printed everything, and the process is about to exit.
     """
     from membench.measure.rounds.interrupt import SIGNALS
 

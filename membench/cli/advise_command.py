@@ -41,7 +41,7 @@ def _flops(ctx: click.Context, param: click.Parameter, value: str | None) -> flo
 
 
 def _contexts(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """Context lengths, separated by commas, as numbers of tokens; () for None."""
+    """Parse context lengths, separated by commas, into numbers of tokens; return () for None."""
     lengths = Tokens(1, _MOST_TOKENS)
     words = value.split(",") if value is not None else ()
     return tuple(lengths.convert(word.strip(), param, ctx) for word in words)

@@ -117,7 +117,7 @@ def _of_this_machine() -> list[Path]:
     """The existing folders ``results/NAME`` for the present and former names of this machine.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such folder.
     """
     from membench.machine import snapshot
     from membench.measure.options import RESULTS

@@ -1,7 +1,7 @@
 """Scripts for bash, zsh and fish that complete words with ``=`` and ``:`` correctly.
 
-``_MEMBENCH_COMPLETE=bash_source membench`` prints the script for bash, ``zsh_source`` and
-``fish_source`` those for zsh and fish.
+``_MEMBENCH_COMPLETE=bash_source membench`` prints the script for bash. With ``zsh_source`` or
+``fish_source`` instead of ``bash_source``, it prints the script for zsh or fish.
 
 Case ids and ``ref:NAME`` contain ``=`` and ``:``, and click's own scripts fail on these characters:
 

@@ -17,7 +17,8 @@ class Device:
     """The device that did the work, for the columns `backend`, `device`, `driver` and `cuda`.
 
     Attributes:
-        backend: ``cpu``, ``cuda`` or ``storage``. A results file refuses the name of an emulation.
+        backend: ``cpu``, ``cuda`` or ``storage``. A results file cannot contain the name of an
+            emulator.
         driver: version of the driver; empty if the device has no driver.
         cuda: version of CUDA; empty if the backend does not use CUDA.
     """
@@ -64,7 +65,7 @@ class HostBackend(Backend, Protocol):
     """A backend whose kernels take the time stamps themselves."""
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
-        """Call ``run`` for ``iterations`` iterations; return the total time in nanoseconds."""
+        """Call ``run(iterations)``; return the total time in nanoseconds."""
         ...
 
 
@@ -124,7 +125,10 @@ class Stamps:
 
 @runtime_checkable
 class DeviceBackend(Backend, Protocol):
-    """A backend with a queue. Of its own methods, only `synchronize` and `stamps` may wait."""
+    """A backend with a queue.
+
+    Of the methods that this class adds, only `synchronize` and `stamps` may wait for the queue.
+    """
 
     def flush(self) -> None:
         """Queue work that fills the L2 cache with clean lines that no case uses."""

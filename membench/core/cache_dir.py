@@ -104,7 +104,7 @@ def untrusted(path: Path) -> str:
 
 
 def _untrusted(path: Path) -> tuple[str, str]:
-    """The reason as in `untrusted`, and a remedy; both empty if no other user can."""
+    """The result of `untrusted`, and a remedy; both are empty if there is no such reason."""
     written = path.absolute()
     for whole in dict.fromkeys((written, written.resolve())):
         for place in (*reversed(whole.parents), whole):
@@ -124,7 +124,7 @@ def _untrusted(path: Path) -> tuple[str, str]:
 
 
 def _foreign_file(directory: Path) -> str:
-    """Path of a file that another user (not root) owns or that others may write to, or ``""``."""
+    """Path of a file that another user (not root) owns or may write to; empty if there is none."""
     for entry in directory.iterdir():
         try:
             status = entry.lstat()

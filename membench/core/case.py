@@ -275,7 +275,7 @@ class Bench:
     def _share_of_a_cache(
         self, arguments: Mapping[str, Value], machine: Machine, reach: Reach
     ) -> Mapping[str, Value]:
-        """``arguments`` with the share of ``size`` that belongs to one of the reachable caches.
+        """``arguments`` with ``size`` reduced to the share of one of the reachable caches.
 
         Time estimates use this share, because core complexes or sockets work in parallel.
         """

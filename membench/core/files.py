@@ -64,7 +64,7 @@ def sync_directory(directory: Path) -> None:
 def atomic_write(path: Path, data: bytes) -> None:
     """Replace the content of ``path`` by ``data``.
 
-    After a failure or a kill, ``path`` has either the old or the new content.
+    If the write fails or the process is killed, ``path`` has either the old or the new content.
 
     Raises:
         OutputError: the write failed; no temporary file is left.
@@ -95,8 +95,8 @@ def write_together(files: Sequence[tuple[Path, bytes]], *, replace: bool) -> Non
     """Write several files of one directory.
 
     All contents are on disk before the first file gets its name. If the process is killed between
-    two names, or if a replacement fails, only the first files have their new content. So put last
-    the file whose existence proves that all files exist.
+    two names, or if a replacement fails, only the first files have their new content. So the last
+    file should be the one whose existence proves that all files exist.
 
     Args:
         files: pairs (path, content).

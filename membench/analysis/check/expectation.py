@@ -20,17 +20,18 @@ class Expectation:
     """One expected value.
 
     Attributes:
-        reference: ``ref:NAME``, the name of the file, or ``history``.
+        reference: ``ref:NAME``, a file name, or ``history``.
         low, high: ends of the expected range, in the unit of the metric; equal for a single value.
         kind: ``measured``, ``target``, ``datasheet``, ``derived`` (from an application) or
             ``threshold`` (a pass mark).
         trust: grade of a published value: ``a`` for a raw log, ``b`` for a table or a report, ``c``
             if not confirmed; empty for a measurement.
-        best: whether the value is the best of a tool's repetitions, to compare with a best sample.
+        best: whether the value is the best of a tool's repetitions. Then it is compared with the
+            best sample.
         depth: queue depth of a data sheet's value; empty if the data sheet gives none.
-        alike: axis -> rule, for the axes that may differ.
+        alike: axis -> rule, for the axes in which a measured case may differ.
         case_version: version of the case in membench; None for other tools and published figures.
-        of_memory: whether the value is of a row of a tier in `MEMORY`, without a flag of
+        of_memory: whether the value comes from a row of a tier in `MEMORY`, without a flag of
             `OFF_TIER_FLAGS`; False for ``history``.
     """
 
@@ -64,8 +65,10 @@ class Expectation:
         The result is None in two cases:
 
         - Bench, metric or statistic differ.
-        - This value has a case version, and ``row`` has another version. The versions may differ if
-          the value is of memory, only the sizes differ, and one of the sizes is ``auto``.
+        - The case versions differ. An exception is a value with `of_memory` and a row that differs
+          from it only in the size, if one of the two sizes is ``auto``.
+
+        A value without a case version is comparable with every version.
         """
         if (row.metric, row.stat) != (self.metric, self.stat):
             return None

@@ -21,7 +21,9 @@ HISTORY = "history"
 def expected_by_history(
     paths: Sequence[Path], machines: Iterable[str], checked: frozenset[str]
 ) -> tuple[Expectation, ...]:
-    """The noise band of each case of the check, if its last level has at least `LEAST` runs.
+    """The noise band of each case of the check, from the runs of its present level.
+
+    Cases with fewer than `LEAST` runs in the present level are left out.
 
     Args:
         paths: the checked files; the other CSV files in their folders are the other runs.

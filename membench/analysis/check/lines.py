@@ -16,7 +16,7 @@ class ReferenceRange:
     """The range of the expected values for a device, in the unit of the metric.
 
     Attributes:
-        kind, case: kind and case of the nearest expected value.
+        kind, case: those of the expected value whose case is closest to the measured case.
         references: the distinct `Expectation.reference` of the expected values.
         differs: the axes in which ``case`` differs from the measured case.
     """
@@ -36,7 +36,7 @@ class DeviceLine:
 
     Attributes:
         device: index of the GPU; None for the host, or if no GPU was measured.
-        case: empty if the quantity has no row.
+        case: id of the measured case; empty if the quantity has no row.
         value: in the unit of the metric; the best sample or round if ``best`` is True.
         best: whether an expected value is the best of a tool's repetitions.
         peak: peak of the hardware, from the row.
@@ -63,7 +63,8 @@ class DeviceLine:
     def badness(self) -> tuple[int, float]:
         """Sort key; worse results have larger keys.
 
-        The key contains the verdict, and then the share or else the share of the peak.
+        Among equal verdicts, the smaller share is worse. Without a share, the share of the peak
+        counts.
         """
         share = self.share if self.share is not None else self.peak_share
         return _SEVERITY[self.verdict], -(share if share is not None else 1.0)
@@ -73,8 +74,8 @@ class DeviceLine:
 class TierLine:
     """The result for one quantity of a machine.
 
-    A quantity of GPUs has one result in ``devices`` for each GPU with rows, by GPU index. Any other
-    quantity has a single result, and so has a quantity of GPUs if no GPU has rows.
+    For a quantity of GPUs, ``devices`` has one result for each GPU with rows, by GPU index. For any
+    other quantity, or if no GPU has rows, ``devices`` has a single result.
     """
 
     name: str
@@ -84,10 +85,10 @@ class TierLine:
     devices: tuple[DeviceLine, ...]
 
     def of_expected(self, share: float) -> str:
-        """Format the measured value in percent of the expected value; above 100 % if larger.
+        """Format the measured value in percent of the expected value.
 
-        ``share`` is above 1 if the measured value is better. So for a latency, the result is the
-        reciprocal of ``share``.
+        ``share`` is above 1 if the measured value is better. A better latency is smaller, so for a
+        latency the result is the reciprocal of ``share``.
         """
         higher = BETTER[self.metric] is Better.HIGHER
         return f"{share if higher else 1 / share:.0%}"

@@ -30,8 +30,8 @@ class CheckedFile:
 
     Attributes:
         problems: the reasons why a sidecar was not used, one line each.
-        similar: if no line is judged, the labels of other machines' runs with the same names of
-            processors or GPUs.
+        similar: labels of runs of other machines whose processors or GPUs have the same names;
+            empty if a line is judged.
     """
 
     name: str

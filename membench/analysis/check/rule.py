@@ -1,8 +1,9 @@
 """The rule that judges a measured value, with its thresholds.
 
-The thresholds follow published rules (``docs/check.md``). SuperBench's documentation and CSCS call
-memory defective at 5 % below its reference. SuperBench's published rule, CSCS for GPUs, gpu-fryer
-and Microsoft's documentation use 10 %. Azure's health checks accept host links down to 87 % of
+The thresholds follow published rules (``docs/check.md``). `PASS`: SuperBench's documentation and
+the STREAM tests of CSCS reject values more than 5 % below the reference. `LOOK`: SuperBench's
+published rule, the GPU tests of CSCS, gpu-fryer and Microsoft's documentation reject values more
+than 10 % below the reference. `LINK`: Azure's health checks accept host links down to 87 % of
 published measurements, because root complexes and switches differ.
 """
 
@@ -51,8 +52,8 @@ class TierJudgement:
     """The verdict on one value.
 
     Attributes:
-        share: ratio to the worse end of the expected range, above 1 if better; None if the value
-            was compared with no range.
+        share: ratio to the worse end of the expected range, above 1 if the value is better; None
+            without an expected range.
         why: the reason for the verdict; empty if ``share`` is the reason.
         brief: the reason in two or three words for a table; may be empty.
     """
@@ -84,8 +85,8 @@ def judge(
 ) -> TierJudgement:
     """Judge ``value`` against the expected range.
 
-    ``value``, ``low`` and ``high`` are above 0 and have the same unit. ``noisy`` are the rounds of
-    a row that is too noisy for the verdict "fail" if one of the rounds passes.
+    ``value``, ``low`` and ``high`` are above 0 and have the same unit. ``noisy`` has the rounds of
+    a noisy row. If one of these rounds passes, the verdict is "look" instead of "fail".
     """
     share = share_of(value, low, high, better)
     best = value / high if better is Better.HIGHER else low / value

@@ -53,7 +53,7 @@ def gpu_of(row: Row, run_gpus: Mapping[str, int]) -> int | None:
 
 
 def run_gpu(plan: Plan) -> dict[str, int]:
-    """Map the id of the run to N if the run had ``--device cuda:N``; otherwise empty."""
+    """Map the id of the run to N if the run had ``--device cuda:N``; otherwise return ``{}``."""
     kind, _, number = plan.device.partition(":")
     gpu = _number(number) if kind == "cuda" else None
     return {} if gpu is None else {plan.run_id: gpu}

@@ -137,8 +137,8 @@ def policy_line(way: str, rules: Sequence[MethodRule]) -> str:
 def _rule(count: int, sizes: Mapping[int, Mapping[str, float]]) -> MethodRule | None:
     """The simplest rule whose largest loss is at most `CLOSE` above the smallest possible loss.
 
-    ``sizes``: block size in bytes -> method -> GB/s. None if fewer than two methods were measured
-    at every block size.
+    Only methods that were measured at all block sizes count. The result is None if there are fewer
+    than two such methods. ``sizes``: block size in bytes -> method -> GB/s.
     """
     everywhere = set.intersection(*(set(methods) for methods in sizes.values()))
     if len(everywhere) < 2:

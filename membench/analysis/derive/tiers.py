@@ -59,7 +59,7 @@ class NearFar:
 
 @record
 class Share:
-    """A bandwidth as a fraction of the bandwidth of ``of``, the best ``hbm/read`` case."""
+    """A bandwidth divided by the bandwidth of the case ``of``, the best case of ``hbm/read``."""
 
     case: str
     of: str
@@ -143,7 +143,10 @@ def near_and_far(rows: Iterable[Row]) -> tuple[NearFar, ...]:
 
 
 def load_curves(rows: Iterable[Row]) -> tuple[Loads, ...]:
-    """The curves of ``hbm/loaded`` and ``host/loaded``, one for each mix of reads and writes."""
+    """Curves of latency over bandwidth from ``hbm/loaded`` and ``host/loaded``.
+
+    Each mix of reads and writes with at least three points has a curve.
+    """
     rows = tuple(rows)
     result = []
     for bench in ("hbm/loaded", "host/loaded"):
@@ -208,7 +211,7 @@ def _good(rows: Iterable[Row], name: str, metric: Metric, stat: Stat) -> Iterato
 
 
 def _over_size(rows: Iterable[Row], name: str, metric: Metric, **fixed: str) -> Mapping[int, Row]:
-    """The rows of the bench with the ``fixed`` values of axes, by size in bytes, ascending."""
+    """Map size in bytes to row, ascending, for the cases of the bench with the axes ``fixed``."""
     found = {}
     for row in _good(rows, name, metric, Stat.MEDIAN):
         params = split_case(row.case)[1]

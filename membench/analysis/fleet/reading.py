@@ -29,7 +29,7 @@ _REFERENCE = "reference"  # results/reference has runs of other people's machine
 
 
 class Key(NamedTuple):
-    """The key of comparable values; ``convention`` is how bytes are counted."""
+    """Values with equal keys are comparable; ``convention`` is how bytes are counted."""
 
     tier: Tier
     case: str

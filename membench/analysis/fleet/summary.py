@@ -39,7 +39,7 @@ class CaseSpread:
         judged: whether there are enough machines to find outliers.
         spread: spread of the fleet, a fraction.
         low, high: 1 % and 99 % quantiles of the values.
-        threshold: minimum fraction by which a slow machine is slower than the median.
+        threshold: fraction by which a machine must be slower than the median to count as slow.
         slow: number of slow machines.
     """
 
@@ -115,13 +115,13 @@ class FleetSummary:
         return tuple(line for line in self.slow if line.straggler)
 
     def absent(self, state: HostState) -> tuple[Host, ...]:
-        """The hosts in ``state``, from the ledger of the fleet run; empty without a ledger."""
+        """The hosts that the ledger of the fleet run lists in ``state``; empty without a ledger."""
         ledger = self.values.ledger
         return ledger.of_state(state) if ledger is not None else ()
 
     @property
     def failed(self) -> int:
-        """Sum of failed or unfinished hosts, machines with failed rows, and invalid files."""
+        """Number of failed or unfinished hosts, machines with failed rows, and invalid files."""
         states = (HostState.FAILED, HostState.RUNNING, HostState.WAITING)
         hosts = sum(len(self.absent(state)) for state in states)
         return hosts + len(self.values.failed) + len(self.values.unread)

@@ -70,8 +70,8 @@ class ChangePoint:
 
     Attributes:
         place: index of the first value of the new level.
-        p: probability that a history without changes has a change this large in any series; at
-            least 1 / (permutations + 1).
+        p: probability that noise alone causes such a large change in any series of the history.
+            The smallest possible value is 1 / (permutations + 1).
     """
 
     place: int
@@ -144,10 +144,10 @@ def _windows(n: int) -> tuple[tuple[int, Ints], ...]:
 
 
 def _statistics(scores: Floats) -> Iterator[tuple[int, Ints, Floats]]:
-    """Yield length, starts and standardized differences of means for each window length.
+    """For each window length, yield the length, the starts, and the differences of means.
 
-    ``scores`` have the shape (..., n), and the differences (..., starts, splits). The first split
-    is after `LEAST` values of the window.
+    The differences are standardized. ``scores`` have the shape (..., n), and the differences have
+    the shape (..., starts, splits). The first split is after `LEAST` values of the window.
     """
     n = scores.shape[-1]
     sums = np.zeros((*scores.shape[:-1], n + 1))
@@ -234,9 +234,9 @@ def _strengths(scores: Floats, places: Sequence[int]) -> list[float]:
 def _inflation(left: Floats, places: Sequence[int]) -> float:
     """The factor (1 + r) / (1 - r) by which autocorrelation increases the variance of a mean.
 
-    Here r is an upper bound of the lag-1 autocorrelation of the residuals ``left``, without pairs
-    of values across a change. The usual estimate of r is too low by about (1 + 3 r) / n for each
-    subtracted mean (Marriott and Pope), so this bias is added.
+    Here r is an upper bound of the lag-1 autocorrelation of the residuals ``left``. A pair of
+    residuals with a change between them does not count. The usual estimate of r is too low by about
+    (1 + 3 r) / n for each subtracted mean (Marriott and Pope), so this bias is added.
     """
     n = len(left)
     products = left[1:] * left[:-1]

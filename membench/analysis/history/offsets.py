@@ -1,6 +1,7 @@
-"""How much unchanged runs of a machine differ, which a comparison of two runs cannot show.
+"""Estimate how much runs of a machine differ although nothing was changed.
 
-All rounds of a run share an offset, for example from the placement of its pages.
+All rounds of a run share an offset, for example from the placement of its pages. A comparison of
+two runs cannot show how large such offsets are.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ OffsetKey = tuple[str, int, Metric, Stat, str]
 
 @record
 class RunOffsets:
-    """Differences between unchanged runs of one machine, other than the compared runs.
+    """Differences between runs of one machine, without the compared runs.
 
     Attributes:
         folder: the folder of the files of these runs.
@@ -38,7 +39,7 @@ class RunOffsets:
     fractions: Mapping[OffsetKey, float]
 
     def of(self, common: Common) -> float | None:
-        """The fraction by which two runs usually differ in this case; None if unknown."""
+        """The fraction that the difference of two runs rarely exceeds; None if unknown."""
         key = (common.case, common.case_version, common.metric, common.stat, common.backend)
         return self.fractions.get(key)
 

@@ -32,7 +32,7 @@ _NAMES_SHOWN = 4
 
 
 class SeriesKey(NamedTuple):
-    """Values of several runs are comparable if their keys are equal."""
+    """Values with equal keys are comparable; ``convention`` is how bytes are counted."""
 
     tier: Tier
     case: str
@@ -65,7 +65,7 @@ class HistoryRun:
 
 @record
 class RunSeries:
-    """The values with one key, in the order of time.
+    """The values with the same key, in the order of time.
 
     Attributes:
         runs: indices of the runs with a value, ascending, shape (n,).
@@ -87,8 +87,8 @@ class RunRecord:
         failures: for each case, the number of runs in which it failed.
         repeated: number of files that repeat a run of another file.
         unread: files of a directory that were left out, each with the reason.
-        problems: files whose sidecar cannot be used, or that were changed after their run; a
-            sentence for each.
+        problems: a sentence for each file that was changed after its run, or whose sidecar cannot
+            be used.
     """
 
     machines: tuple[str, ...]
@@ -103,9 +103,9 @@ class RunRecord:
 def read_history(places: Sequence[Path]) -> RunRecord:
     """Read the runs in ``places``, which are results files and directories.
 
-    In a directory, the CSV files are read, or else those of its subdirectories (except
-    ``reference``). If several files contain the same run, only the first file counts. Published
-    figures do not count as runs.
+    The CSV files in a directory are read. If there are none, the CSV files in its subdirectories
+    are read, except in ``reference``. If several files contain the same run, only the first file
+    counts. Published figures do not count as runs.
 
     Raises:
         SchemaError: a given file is not a results file, or no run was found.
@@ -255,7 +255,7 @@ def _check_medians(path: Path, rows: Sequence[Measurement]) -> None:
 
 
 def _problem(path: Path, runs: Collection[str]) -> str:
-    """Why the sidecar of ``path`` is not used, or that ``path`` was changed; empty if neither."""
+    """A sentence if ``path`` was changed, or if its sidecar cannot be used; otherwise empty."""
     with suppress(MembenchError):
         if is_original(path) is not False:  # faster than `plain_sidecar`
             return ""
@@ -290,7 +290,7 @@ def sidecar_of(run: HistoryRun) -> Mapping[str, Any]:
 def _check_machine(record: RunRecord) -> None:
     """Reject runs of several machines.
 
-    A sidecar may list several names of a machine: the automatic name beside the user's label, or
+    Names in the same sidecar are names of one machine: the automatic name, the user's label, or
     former names.
     """
     groups: list[set[str]] = []

@@ -63,8 +63,8 @@ class Level:
     Attributes:
         start, end: indices in the series, the end exclusive.
         median: in the unit of the file.
-        low, high: ends of the noise band, in the unit of the file, from the scatter of the runs in
-            all levels.
+        low, high: ends of the noise band, in the unit of the file. The scatter of the runs in all
+            levels decides the width of the band.
     """
 
     start: int
@@ -97,7 +97,7 @@ class LevelChange:
 
 @record
 class HistoryLine:
-    """One case, metric and statistic over the runs.
+    """The values of one case, metric and statistic over time.
 
     Attributes:
         values: the value of each run, in the unit of the key.
@@ -160,8 +160,8 @@ class History:
     """The runs of one machine over time.
 
     Attributes:
-        lines: one per tier and metric, or one per case, metric and statistic; ordered by tier and
-            metric.
+        lines: one per tier and metric; with ``every_case`` of `history_of`, one per case, metric
+            and statistic. Ordered by tier and metric.
         thresholds: smallest changes that are reported.
     """
 

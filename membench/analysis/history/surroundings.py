@@ -95,9 +95,9 @@ def _text(value: object) -> str:
 def switched(
     before: Sequence[Mapping[str, str]], after: Sequence[Mapping[str, str]]
 ) -> list[SurroundingChange]:
-    """Find the facts that changed once, at most `SLACK` runs from the start of ``after``.
+    """Find the facts that changed exactly once, at most `SLACK` runs from the start of ``after``.
 
-    Both arguments are in the order of time. Facts that changed nearest to the boundary come first.
+    Both arguments are in the order of time. Facts that changed nearest to this start come first.
     """
     found = []
     names = dict.fromkeys(name for facts in (*before, *after) for name in facts)

@@ -69,8 +69,8 @@ def kv(storage: StorageBackend, model: str, tokens: int) -> Work:
     """Load KV-cache objects from the disk in random order, with two loads in flight.
 
     An object contains all layers of the KV cache of ``tokens`` tokens. A block of a paged KV cache
-    often has 16 tokens, and a chunk of a KV cache on disk 256 tokens. ``rate`` is in tokens per
-    second. Latency is in ns per object.
+    often has 16 tokens. A chunk of a KV cache on disk often has 256 tokens. ``rate`` is in tokens
+    per second. Latency is in ns per object.
     """
     from membench.host.storage.flow import TrafficShape
 

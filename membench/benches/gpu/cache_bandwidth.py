@@ -34,8 +34,8 @@ _SALT = 29
 def _together(gpu: Gpu) -> int:
     """The largest odd number of thread blocks that are resident at once.
 
-    The number of chunks is a power of two. So with an odd number of blocks, another block accesses
-    a chunk in the next pass.
+    The number of chunks is a power of two. So with an odd number of blocks, each pass gives a chunk
+    to a different block.
     """
     blocks = gpu.properties.threads_per_sm // BLOCK * gpu.properties.sms
     return blocks - 1 + blocks % 2

@@ -105,7 +105,11 @@ def walks(size: int, l2_bytes: int) -> tuple[int, int, int]:
 
 
 def _ring(size: int, order: str) -> GpuRing:
-    """The ring over ``size`` bytes. Skip a ring by pages whose last page is partial."""
+    """The ring over ``size`` bytes.
+
+    Raises:
+        Skip: the order is by pages, and the last page would be partial.
+    """
     from membench.gpu.verify.ring import GpuRing
 
     lines = size // LINE
@@ -186,7 +190,7 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
         return np.uint64(memory.address + LINE * ring.place(index % ring.lines))
 
     def walk(turns: int) -> tuple[float, float]:
-        """Nanoseconds and cycles per hop in a walk of ``turns`` loop turns from a random line."""
+        """Walk ``turns`` loop turns from a random line. Returns nanoseconds and cycles per hop."""
         start = int(starts.integers(ring.lines))
         gpu.launch(run, 1, 1, (out, address(start), np.uint32(turns)))
         end, ns, cycles = (int(word) for word in gpu.download(out, np.uint64, 3))
@@ -194,7 +198,7 @@ def chase(gpu: Gpu, size: int, order: str, hint: str) -> Work:
         return ns / (turns * LOADS), cycles / (turns * LOADS)
 
     def walk_slowly() -> list[int]:
-        """Cycles of each single hop in a walk from a random line."""
+        """Walk from a random line. Returns the cycles of each single hop."""
         start = int(starts.integers(ring.lines))
         args = (out, took, address(start), np.uint32(TIMED_HOPS))
         gpu.launch(hops, 1, 1, args, shared=4 * TIMED_HOPS)

@@ -88,8 +88,8 @@ def _product(
 ) -> Callable[[Callable[..., Work]], Bench]:
     """A decorator that declares the bench for format ``kind``.
 
-    ``flops`` is an estimate of the operations per second. With ``quick``, both profiles have the
-    bench.
+    ``flops`` is an estimate of the operations per second. If ``quick`` is True, the bench is in
+    both profiles, otherwise only in the full profile.
     """
     return bench(
         f"gpu/gemm/{kind}",

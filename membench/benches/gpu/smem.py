@@ -34,8 +34,8 @@ _SALT = 41
 def conflict(width: int, stride: int) -> int:
     """Number of passes of a request, relative to a request without bank conflicts.
 
-    Shared memory has 32 banks of four bytes. ``stride`` is the distance between neighbouring lanes
-    in elements of ``width`` bytes, a power of two.
+    Shared memory has 32 banks of four bytes. ``stride`` (a power of two) is the distance between
+    neighbouring lanes, in elements of ``width`` bytes.
     """
     return min(stride, 128 // width)
 

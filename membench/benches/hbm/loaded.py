@@ -73,9 +73,10 @@ def sensible(_profile: str, reads: int, load: int, sms: int, **_: int) -> bool:
 
 
 def pause_ns(load: int, warps: int, peak: float) -> float:
-    """Nanoseconds between the starts of two chunks in a warp; 0 for `FLAT_OUT` (no pauses).
+    """Nanoseconds from the start of a chunk to the start of the warp's next chunk.
 
-    With this pause, all ``warps`` together request ``load`` percent of ``peak`` GB/s.
+    With this interval, all ``warps`` together request ``load`` percent of ``peak`` GB/s. The result
+    is 0 (no pauses) for `FLAT_OUT`.
     """
     return 0.0 if load == FLAT_OUT else warps * CHUNK / (load / 100 * peak)
 

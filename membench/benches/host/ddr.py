@@ -111,7 +111,7 @@ def _stream(
 def _refuse_wrong(operation: str, written: Doubles, found: Iterable[int]) -> None:
     """Raise `VerificationFailed` if an element of ``written`` is wrong.
 
-    ``found`` has, for each checked range, the index of a wrong element, or -1.
+    For each checked range, ``found`` has the index of a wrong element, or -1 if all are right.
     """
     wrong = [index for index in found if index >= 0]
     if wrong:

@@ -65,8 +65,9 @@ def _outermost(
 ) -> frozenset[tuple[int, int]]:
     """Pairs (CPU node, memory node): two for each distance and kind of memory.
 
-    They have the closest and the farthest node numbers. If pairs of the same distance differ, for
-    example by a longer route, the difference probably appears between these two.
+    In one of the two pairs, the node numbers differ least; in the other pair, they differ most. If
+    pairs of the same distance differ in speed, for example because of a longer route, these two
+    probably differ.
     """
     place = {node.node: number for number, node in enumerate(nodes)}
     rows = {node.node: node.distances for node in nodes}
@@ -99,8 +100,8 @@ def _outermost(
 def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
     """Bandwidth and latency from the CPUs of one NUMA node to the memory of a NUMA node.
 
-    In turn, all CPUs of the node read, and one CPU runs a pointer chase. With more than 16 pairs of
-    nodes, two pairs are measured for each distance and kind of memory.
+    Two phases alternate: all CPUs of the node read, and then one CPU runs a pointer chase. With
+    more than 16 pairs of nodes, two pairs are measured for each distance and kind of memory.
     """
     mine = cpus_of(backend.machine, cpu)
     threads = [place for place, number in enumerate(backend.cpus) if number in mine]
@@ -135,7 +136,7 @@ def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
 
 
 class _Pair:
-    """The threads of a case, and the memory: a table that all threads read, and a ring.
+    """The threads of a case, the table that all threads read, and the ring for the pointer chase.
 
     Attributes:
         placement: ``proven`` if the kernel reported the node of the pages, otherwise ``unproven``.

@@ -1,8 +1,9 @@
 """The slow-down of GPU work by transfers over the link.
 
-The work is the victim, and the transfers are the aggressor. Both run in separate queues, and
-consist of pieces. Between two pieces, each queue reads the GPU's global timer. The result uses only
-the time in which both queues are active.
+The work is the victim, and the transfers are the aggressor. Each first runs alone. Then both run
+together in two queues. Each queue reads the GPU's global timer between its pieces of work. The
+slow-down is the time of a piece of the victim while the aggressor is active, divided by the time of
+a piece of the victim alone.
 """
 
 from __future__ import annotations
@@ -183,18 +184,18 @@ class InterferenceRun:
         self.done = 0
 
     def victim_alone(self, pieces: int) -> list[int]:
-        """Run the victim alone. Returns the GPU timer (ns) around its pieces."""
+        """Run the victim alone. Returns the GPU timer (ns) before, between and after its pieces."""
         self._queue_victim(pieces)
         return self._read(0, pieces)
 
     def aggressor_alone(self, pieces: int) -> list[int]:
-        """Run the aggressor alone. Returns the GPU timer (ns) around its copies."""
+        """Run the aggressor alone. Returns the GPU timer (ns) as in `victim_alone`."""
         self._queue_aggressor(pieces)
         self._gpu.wait(self._beside)
         return self._read(1, pieces)
 
     def both(self, pieces: int, chunks: int) -> tuple[list[int], list[int]]:
-        """Run both concurrently. Returns the GPU timer (ns) around the pieces of each."""
+        """Run both concurrently. Returns the results of `victim_alone` and `aggressor_alone`."""
         begun = self._queue_aggressor(chunks)
         self._gpu.links.follow(begun)
         self._queue_victim(pieces)

@@ -37,9 +37,9 @@ _SEED = 47
 
 
 def numbers(gpu: int) -> npt.NDArray[np.float32]:
-    """The values that repeat in the memory of the GPU with index ``gpu``.
+    """The values that fill the memory of the GPU with index ``gpu``, repeated.
 
-    With index -1, the values that the kernel stores to all GPUs, or adds to the values of all GPUs.
+    Index -1 stands for the values that the kernel stores to all GPUs, or adds to their values.
     """
     import numpy as np
 
