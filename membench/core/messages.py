@@ -59,7 +59,7 @@ class Message(str):
     def pieces(
         self, catalogue: NullTranslations, place: Callable[[object], object]
     ) -> list[object]:
-        """The pieces of the translated text; ``place`` converts each parameter to a piece."""
+        """The translated text as a list of texts and parameters, each converted by ``place``."""
         form = self.form(catalogue)
         if not self.params:
             return [form]

@@ -148,7 +148,7 @@ class Memory:
         huge_page: size of a transparent huge page; 0 if the kernel has no such pages.
         thp: ``always``, ``madvise`` or ``never``, for pages of ``huge_page`` bytes.
         hugetlb_total, hugetlb_free: numbers of hugetlbfs pages of the default size.
-        thp_allowed: whether this process may have transparent huge pages.
+        thp_allowed: whether this process may have transparent huge pages; None if unknown.
         small_thp: smaller page sizes that the kernel may use for transparent huge pages.
         policy: this process's default NUMA policy in the notation of numa_maps (``default``,
             ``bind:0``, ``interleave:0-1``).
@@ -178,7 +178,7 @@ class Memory:
     def distance(self, cpus: int, memory: int) -> int | None:
         """The firmware's distance from the CPUs of node ``cpus`` to the memory of node ``memory``.
 
-        The distance to local memory is 10.
+        The distance to local memory is 10. The result is None if the distance is unknown.
         """
         numbers = [node.node for node in self.nodes]
         row = next((node.distances for node in self.nodes if node.node == cpus), ())

@@ -127,7 +127,7 @@ def _most_g(digits: int) -> float:
 
 
 def rounded(value: float, digits: int) -> str:
-    """``value`` rounded to ``digits`` significant digits: ``45452.3`` becomes ``45000`` for 2."""
+    """``value`` as text, rounded to ``digits`` digits: ``rounded(45452.3, 2)`` is ``45000``."""
     return significant(float(f"{value:.{digits - 1}e}"), digits)
 
 

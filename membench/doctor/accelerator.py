@@ -163,7 +163,7 @@ def throttle(facts: Facts) -> Finding:
 def persistence(facts: Facts) -> Finding:
     """Warn if persistence mode is off.
 
-    The driver then loads again for every process, and resets the counters of the GPU.
+    The driver then initialises an idle GPU again for every process, and resets its counters.
     """
     seen = _each(facts.gpus, lambda one: _mode(one.persistence))
     if not any(one.persistence is False for one in facts.gpus):

@@ -64,7 +64,7 @@ def free_space(facts: Facts) -> Finding:
 def disk(facts: Facts) -> Finding:
     """Warn if the disk rotates, because membench's models assume a solid-state drive.
 
-    A virtual disk may report this wrongly, so the check does not warn on a virtual machine.
+    The check does not warn on a virtual machine, because a virtual disk may report the wrong kind.
     """
     disks = facts.scratch.disks
     if not disks:

@@ -15,7 +15,7 @@ from membench.measure.rounds.lifeline import die_with
 
 
 def main(argv: list[str]) -> None:
-    """Execute membench in this process, with SIGTERM when the parent ends; does not return."""
+    """Replace this process by membench, which gets SIGTERM when the parent ends."""
     die_with(int(argv[0]), signal.SIGTERM)
     os.execv(sys.executable, [sys.executable, "-P", "-m", "membench", *argv[1:]])  # noqa: S606 - no shell is wanted
 

@@ -225,7 +225,7 @@ async def _identities(client: Client, addresses: Sequence[str]) -> dict[str, Any
 
 
 def offered(client: Client) -> dict[str, str]:
-    """The names, by address, of the workers that now offer `RESOURCE`.
+    """Address -> name of each worker that now offers `RESOURCE`.
 
     Raises:
         OSError: the scheduler does not respond.

@@ -148,7 +148,7 @@ class FleetRun:
             return
 
     def _heard(self, event: Any) -> None:
-        """Store the last message of a worker; a thread of the client calls this method."""
+        """Store the latest message of a worker; a thread of the client calls this method."""
         message = event[1] if isinstance(event, tuple | list) and len(event) == 2 else None
         if type(message) is not dict:
             return
@@ -250,7 +250,7 @@ class FleetRun:
             future.add_done_callback(partial(self._done, name))
 
     def _done(self, name: str, _future: Future[Any]) -> None:
-        """Queue the end of a task; a thread of the client calls this method."""
+        """Queue the handling of a finished task; a thread of the client calls this method."""
         self._events.put(partial(self._ended, name))
 
     def _ended(self, name: str) -> None:

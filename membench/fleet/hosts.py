@@ -78,7 +78,7 @@ def read_hosts(path: Path) -> tuple[str, ...]:
 
     Raises:
         SchemaError: the file cannot be read.
-        UsageError: a line is not a host name, or the file has no host name.
+        UsageError: a line is not a host name, or the file is not text or has no host name.
     """
     try:
         text = read_bytes(path, _MAX_FILE, pipe=True).decode("utf-8")

@@ -93,7 +93,7 @@ def measure(request: HostRequest) -> dict[str, Any]:
 
 
 def default_directory() -> Path:
-    """This user's directory on a local disk, which survives a reboot."""
+    """This user's directory under /var/tmp, whose files survive a reboot."""
     return Path("/var/tmp") / f"membench-{os.getuid()}"  # noqa: S108 - `_private` rejects a directory of another user
 
 

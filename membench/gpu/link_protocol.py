@@ -156,7 +156,7 @@ class Links(Protocol):
         ...
 
     def follow(self, event: Event, stream: Stream | None = None) -> None:
-        """Queue a wait for ``event`` into ``stream``, or by default into the measured queue."""
+        """Make ``stream``, or by default the measured queue, wait for ``event``."""
         ...
 
     def happened(self, event: Event) -> bool:

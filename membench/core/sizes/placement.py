@@ -9,8 +9,9 @@ def placement(machine: Machine) -> tuple[int, ...]:
     """The usable CPUs, in the order in which membench pins threads to CPUs.
 
     The first hardware threads of all cores come before the second ones. Within each of these
-    groups, faster kinds of core come first, then lower memory nodes. The CPU quota of the control
-    group limits the number of CPUs, but at least one remains.
+    groups, faster kinds of core come first. Equally fast CPUs are sorted by the number of their
+    memory node. The CPU quota of the control group limits the number of CPUs, but at least one
+    remains.
     """
     allowed = set(machine.cpu.affinity)
     siblings: dict[tuple[int, int], int] = {}

@@ -107,8 +107,8 @@ def contradiction(machine: Machine) -> str:
 def flat_from(stairs: Staircase) -> int:
     """Size in bytes of the smallest ring with memory latency.
 
-    From this ring on, no latency is below the latency of the largest ring by more than the factor
-    `FLAT`.
+    In this ring and all larger rings, the latency is at least 1 / `FLAT` of the latency in the
+    largest ring.
     """
     size, top = stairs[-1]
     least = top

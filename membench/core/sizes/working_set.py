@@ -41,7 +41,7 @@ def host_array(machine: Machine, reach: Reach, held: Cost) -> int:
 def most_of_gpu(machine: Machine) -> int:
     """80 % of the first GPU's memory in bytes, rounded down to whole GiB; 0 if unknown.
 
-    The KV cache of an inference engine can be as large.
+    The KV cache of an inference engine can be that large.
     """
     devices = machine.gpus.devices
     return int(0.8 * (devices[0].memory or 0)) // GIB * GIB if devices else 0

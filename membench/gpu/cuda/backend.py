@@ -176,8 +176,8 @@ class CudaBackend:
     def stamps(self) -> Stamps:
         """The time between the two events, and the clocks of one SM before and after the work.
 
-        The SM has the lowest number of all SMs that both probes reached. Without such an SM, all
-        clocks are 0.
+        Of the SMs that both probes reached, it is the one with the lowest number. If there is none,
+        all clocks are 0.
         """
         with explained("the times of the CUDA events cannot be read"):
             elapsed = cupy.cuda.get_elapsed_time(

@@ -178,7 +178,7 @@ class CudaLinks:
         return [one for one in range(count) if one != self._ordinal]
 
     def _open_both_ways(self, other: int) -> bool:
-        """Enable direct access to and from GPU ``other``; False if one direction is impossible."""
+        """Enable direct access to and from GPU ``other``; False if a direction is impossible."""
         ask = cupy.cuda.runtime.deviceCanAccessPeer
         if not (ask(self._ordinal, other) and ask(other, self._ordinal)):
             return False

@@ -36,7 +36,7 @@ def pattern(first: int, count: int, salt: int) -> npt.NDArray[np.uint32]:
 
 
 def small(first: int, count: int, salt: int) -> npt.NDArray[np.float32]:
-    """``count`` whole numbers from 0 to 3, derived from the pattern's words from ``first`` on."""
+    """``count`` whole numbers from 0 to 3, from the pattern's words from number ``first`` on."""
     return (pattern(first, count, salt) >> np.uint32(30)).astype(np.float32)
 
 
@@ -48,7 +48,7 @@ def pattern_sum(count: int, salt: int) -> int:
 class Patterns:
     """Fills and checks buffers on a GPU. The kernels run in the measured queue.
 
-    ``what`` begins the message of an error.
+    In the methods, ``what`` begins the message of an error.
     """
 
     def __init__(self, gpu: Gpu) -> None:

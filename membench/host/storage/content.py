@@ -72,7 +72,10 @@ class Content:
         return tag >> GENERATION_SHIFT & (GENERATIONS - 1) if ours else -1
 
     def wrong(self, data: memoryview, offset: int) -> int:
-        """File offset of the first wrong block of ``data``, read at ``offset``; -1 without one."""
+        """File offset of the first wrong block of ``data``; -1 if every block is right.
+
+        ``data`` was read at file offset ``offset``.
+        """
         for at in range(0, len(data), BLOCK):
             if self.generation(data[at : at + BLOCK], offset + at) < 0:
                 return offset + at

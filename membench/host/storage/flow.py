@@ -77,7 +77,7 @@ class Flow:
             content.fill(memory.data, start)
 
     def run(self, seconds: float) -> TrafficRecord:
-        """Run the pattern for about ``seconds``, or until `TrafficShape.most`."""
+        """Run the pattern for about ``seconds``, or until `TrafficShape.most` bytes are written."""
         shape = self._shape
         share = (100 - shape.reads) / 100
         most = max(1, int(shape.most / shape.block / share)) if shape.most and share else 0

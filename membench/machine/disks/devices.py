@@ -61,7 +61,7 @@ def read_disks(device: str, root: Path = Path("/")) -> tuple[Disk, ...]:
 
 
 def _spanned(name: str, root: Path) -> list[str]:
-    """The devices of the btrfs filesystem on the device ``name``; only ``name`` without btrfs."""
+    """The devices of the btrfs filesystem on the device ``name``; without btrfs, only ``name``."""
     for devices in sorted(root.glob("sys/fs/btrfs/*/devices")):
         if name in (names := _names(devices)):
             return names

@@ -49,8 +49,8 @@ class CudaStack:
 def read_stack(root: Path, environ: Mapping[str, str]) -> CudaStack:
     """The CUDA packages that are installed for this interpreter.
 
-    NVRTC may also be in a CUDA toolkit or on the loader's path under ``root``; ``environ`` (the
-    environment) names both.
+    NVRTC may also be in a CUDA toolkit or in a folder of the loader; both are searched under
+    ``root``. Variables in ``environ``, the environment, may name further folders.
     """
     names = installed()
     try:
@@ -134,7 +134,7 @@ def _has_old(capabilities: Sequence[Version]) -> bool:
 
 
 def _by_branch(driver: str) -> Version | None:
-    """The newest CUDA version of `_BRANCHES` for ``driver``; None if it has no branch number."""
+    """The newest CUDA version of `_BRANCHES` for ``driver``; None if there is no such version."""
     branch = integer(driver.partition(".")[0])
     if branch is None:
         return None

@@ -109,7 +109,7 @@ def read_gpus(
     environ: Mapping[str, str] | None = None,
     stack: CudaStack | None = None,
 ) -> Gpus:
-    """The GPUs that CUDA will show to this process, and the problems that prevent their use.
+    """The GPUs that CUDA will show to this process, and problems that prevent or distort their use.
 
     A machine without an NVIDIA GPU, or without any part of NVIDIA's driver, is not a problem: the
     result is `Gpus()`. On WSL with a shared GPU, a missing NVML is a problem, because the GPU may

@@ -292,7 +292,7 @@ def _state(nvml: Any, handle: Any, uuid: str, index: int, root: Path) -> GpuStat
 
 
 def is_integrated(capability: tuple[int, int] | None) -> bool | None:
-    """Whether a GPU of this compute capability shares the chip and the memory with the CPU."""
+    """Whether a GPU with this compute capability is on one chip with the CPU; None if unknown."""
     return capability in _INTEGRATED if capability and capability[0] else None
 
 
