@@ -184,8 +184,8 @@ BAD_AGENT = [
     ([session(request(h="gone"))], "no list 'h'"),
     ([session(request(**{"in": None}))], "'in' is missing"),
     ([session(request(api=-1))], "'api' must be a time"),
-    ([session({"t": 0, "requests": [{"t": 0, "requests": []}]})], "one level deep"),
-    ([session({"t": 0, "requests": 5})], "one level deep"),
+    ([session({"t": 0, "requests": [{"t": 0, "requests": []}]})], "must not have 'requests'"),
+    ([session({"t": 0, "requests": 5})], "'requests' of request 1 must be a list"),
     ([session(request(**{"in": 0}, h=[]))], "no request has a block"),
     ([{"requests": [5], "block_size": 64}], "request 1 is not a JSON object"),
 ]

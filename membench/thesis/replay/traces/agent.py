@@ -88,9 +88,7 @@ class _Reader:
         self.number = count
         size = lines.whole(number, session, "block_size")
         if not size or size != (self.block or size):
-            lines.fail(
-                number, f"the block size is {size} tokens instead of {self.block or '1 or more'}"
-            )
+            lines.fail(number, f"the block size is {size} tokens, not {self.block or '1 or more'}")
         if wanted not in {None, size}:
             lines.fail(
                 number,
@@ -120,8 +118,10 @@ class _Reader:
             inner = request.get("requests")
             if inner is None:
                 self._request(number, place, request, begin + time, nested=nested)
-            elif nested or not isinstance(inner, list):
-                lines.fail(number, f"'requests' of request {place} must be a list, one level deep")
+            elif not isinstance(inner, list):
+                lines.fail(number, f"'requests' of request {place} must be a list")
+            elif nested:
+                lines.fail(number, f"inner request {place} must not have 'requests' of its own")
             else:
                 self._requests(number, inner, time, nested=True)
 
@@ -141,7 +141,8 @@ class _Reader:
             else:
                 lines.fail(
                     number,
-                    f"request {place} has an id that is neither a number nor a pair of numbers",
+                    f"request {place} has an id that is neither a whole number nor a pair of "
+                    "whole numbers",
                 )
             if not 0 <= first <= last < _MOST_ID:
                 lines.fail(
