@@ -310,7 +310,7 @@ TEXT = CellKind(
     absent="",
 )
 HASH = CellKind(
-    what="text that a spreadsheet reads as text: put a letter before the hash",
+    what="text that a spreadsheet does not read as a number: put a letter before the hash",
     write=TEXT.write,
     read=TEXT.read,
     valid=lambda value: isinstance(value, str) and not looks_like_a_number(ascii_line(value)),

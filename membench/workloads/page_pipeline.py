@@ -138,4 +138,4 @@ def check_landed(
     for place, page in zip(chosen, landed_pages(both.gpu, memory, block, chosen), strict=True):
         wrong = both.storage.content.wrong(page.data, int(trace.landed[place]))
         if wrong >= 0:
-            raise VerificationFailed(f"the page from file offset {wrong} differs in GPU memory")
+            raise VerificationFailed(f"the data from file offset {wrong} is wrong in GPU memory")

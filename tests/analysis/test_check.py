@@ -241,7 +241,8 @@ class TestNothingPassesForWantOf:
         code, out, _ = run(capsys, alone)
         assert (code, out.count("= pass [")) == (0, 0)
         assert (
-            "not judged: no tier has a measurement, an expected value and met preconditions" in out
+            "not judged: no tier has both a measurement and an expected value, with all "
+            "preconditions met" in out
         )
         code, _, _ = run(capsys, alone, "--require", "gpu=8")
         assert code == 3
@@ -742,7 +743,7 @@ def test_a_check_without_verdict_names_what_to_compare_with(
         write_rows(mine, [replace(row, device=device) for row in rows])
         code, out, _ = run(capsys, mine)
         assert code == 0
-        assert "not judged: no tier has a measurement" in out
+        assert "not judged: no tier has both a measurement" in out
         assert f"\nNext: membench check {mine} --expect {source}    (" in out
         assert "Next: " not in run(capsys, mine, "--expect", mine)[1]
     assert "Next: " not in run(capsys, mine, "--format", "md")[1]

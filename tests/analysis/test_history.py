@@ -434,10 +434,13 @@ def test_compare_names_the_offset_of_other_runs(
         out
     )
     assert re.search(r"^ssd/read\S+ .* \^ better$", out, re.MULTILINE), out
-    assert "Without a known change between them, 12 other runs of this machine" in out
     assert (
-        "1 of 2 better or worse rows are within these differences between runs; to be sure, "
-        "measure " in out
+        "Even without a known change between runs, the values of 12 other runs of this machine"
+        in out
+    )
+    assert (
+        "in 1 of 2 rows that are better or worse, the difference is no larger than that; to be "
+        "sure, measure " in out
     )
     data = json.loads(call(capsys, "compare", one, two, "--format", "json")[1])
     found = [row["labels"][1]["against_reference"]["offset"] for row in data["rows"]]

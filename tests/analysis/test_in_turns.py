@@ -71,7 +71,9 @@ def test_the_screen_says_that_the_sides_were_measured_in_turns(
     a = side(tmp_path / "o_a.csv", "p1", A, row(first))
     b = side(tmp_path / "o_b.csv", "p1", B, row(second))
     _, out, _ = run_cli(capsys, a, b)
-    assert "measured alternately and compared in pairs of rounds, so disturbances of both" in out
+    assert (
+        "measured alternately and compared in pairs of rounds, so differences between runs" in out
+    )
     assert "one run per side" not in out
 
 

@@ -110,7 +110,7 @@ def test_a_page_that_is_not_the_one_asked_for_is_found(
 
     monkeypatch.setattr(cuda_storage.PoolSink, "begin", crooked)
     work, _ = paged(both)
-    with pytest.raises(VerificationFailed, match="differs in GPU memory"):
+    with pytest.raises(VerificationFailed, match="is wrong in GPU memory"):
         work.verify()
     work.close()
 

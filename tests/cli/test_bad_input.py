@@ -140,7 +140,7 @@ FILES = [
     ("history nofolder", "check the file name"),
     ("history text.json", ""),
     ("fleet report nofolder", "(-o) of a fleet run"),
-    ("run --resume nofile.csv", "give --resume the path"),
+    ("run --resume nofile.csv", "give --resume the name"),
     ("run --scratch /no/such/folder --dry-run", "directory"),
     ("run --select ddr/copy -o run.csv --dry-run", "another file"),
     ("doctor --scratch /no/such/folder", "existing directory"),

@@ -93,7 +93,7 @@ def test_the_kernels_are_not_drawn_for_the_reason_that_holds(
         assert isinstance(drawn, NotDrawn)
         return str(drawn.reason)
 
-    assert why() == "no ddr kernel was measured with one or with all threads"
+    assert why() == "no ddr kernel was measured with one thread or with all threads"
     assert why("ddr/read/threads=2", "ddr/copy/threads=2") == why()
     assert (
         why("ddr/read/threads=1", "ddr/read/threads=all")

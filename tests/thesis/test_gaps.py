@@ -100,8 +100,10 @@ def test_objects_without_tokens_count_one_each(tmp_path: Path) -> None:
     console = Console(record=True, width=100, file=StringIO())
     print_replay(console, [found])
     shown = console.export_text()
-    assert "Time between two uses, share of objects and of object-seconds" in shown
-    assert "\ntraffic: share of the reused data; residency: " in shown
+    assert (
+        "Time between two uses: shares of the objects, and of the idle time of all objects" in shown
+    )
+    assert "\ntraffic: the share of the data with a gap in the range; residency: " in shown
     assert "by tokens" not in shown  # only shown columns are explained
 
 

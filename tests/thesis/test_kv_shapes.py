@@ -243,7 +243,7 @@ def test_a_model_is_read_from_its_configuration(tmp_path: Path) -> None:
         ('{"model_type": "llama", "num_hidden_layers": 2, "num_attention_heads": 8}', "head_dim"),
         (
             '{"model_type": "deepseek_v3", "num_hidden_layers": 0}',
-            "no layer stores K and V or a state",
+            "no layer stores keys and values, or a state",
         ),
         ('{"model_type": "deepseek_v4", "num_hidden_layers": 2}', "compress_ratios"),
         (

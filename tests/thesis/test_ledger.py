@@ -157,7 +157,7 @@ def test_a_statistic_reads_what_the_ledger_declares_and_all_of_it(
 @pytest.mark.parametrize(
     ("line", "instead", "message"),
     [
-        ('source = "a report"', "", "the report has no source"),
+        ('source = "a report"', "", "[report] has no source"),
         ("date = 2026-01-21", 'date = "January"', "no date such as"),
         ('quote = "SSD"\n', "", "claim C01: 'quote' is missing"),
         ('quote = "SSD"', "quote = 7", "claim C01: 'quote' must be text"),

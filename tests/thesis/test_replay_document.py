@@ -30,7 +30,7 @@ def test_documented_curves_are_those_of_the_command(
     if rate is None:
         shown = io.StringIO()
         print_replay(console(shown), [result])
-        gaps = shown.getvalue().partition("token-seconds\n")[2].partition("\n\n")[0]
+        gaps = shown.getvalue().partition("idle time of all tokens\n")[2].partition("\n\n")[0]
         assert f"```\n{gaps}\n```" in TEXT
 
 

@@ -151,7 +151,7 @@ def test_objects_of_libcachesim_are_requests_of_one_block(head: str, tmp_path: P
     assert replay(trace).curve.hits(np.array([1, 2, 3])).tolist() == [0, 1, 3]
     found = replay_source(str(path), capacities=(2,))
     assert (found.block_tokens, found.points[0].token_hit_rate) == (None, None)
-    with pytest.raises(UsageError, match="has no numbers of tokens"):
+    with pytest.raises(UsageError, match="does not have the number of tokens"):
         replay_source(str(path), model=models()["llama-3.1-8b"])
 
 
@@ -161,7 +161,7 @@ def test_records_of_oraclegeneral_are_read(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(packed))
     assert replay(read_trace(str(path))).curve.hits(np.array([3])).tolist() == [3]
     path.write_bytes(gzip.compress(packed[:-1]))
-    with pytest.raises(TraceError, match="not one or more whole records of 24 bytes"):
+    with pytest.raises(TraceError, match="does not consist of whole records of 24 bytes"):
         read_trace(str(path))
 
 

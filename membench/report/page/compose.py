@@ -117,7 +117,7 @@ def _lead(runs: Sequence[Run]) -> Line:
         if all(row.cited for row in run.rows):
             origin = tr("cited, not measured here")
         elif all(row.imported for row in run.rows):
-            origin = tr("measured by another tool, in a file of {start} UTC", start=run.started)
+            origin = tr("measured by another tool, file dated {start} UTC", start=run.started)
         elif not rounds:
             origin = tr("started {start} UTC, but nothing was measured", start=run.started)
         told = listed([*devices, origin])

@@ -107,7 +107,8 @@ def _read(path: Path) -> tuple[ReportSource, list[Run]]:
     else:
         problems.append(
             tr(
-                "{file} was read from a pipe: the report has no sidecar and no copy of this file",
+                "{file} was read from a pipe: machine, plan and command are unknown, and the "
+                "report has no copy of the file",
                 file=shown(Path(path.name)),
             )
         )

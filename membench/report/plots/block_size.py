@@ -38,7 +38,9 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         ),
     )
     if not series:
-        return NotDrawn(_CURVE.title, tr("no ssd or paging case was measured at two block sizes"))
+        return NotDrawn(
+            _CURVE.title, tr("no ssd or paging bench was measured at more than one block size")
+        )
     return draw_curve(_CURVE, series, _finding(series))
 
 

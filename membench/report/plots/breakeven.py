@@ -21,8 +21,8 @@ _TITLE = tr("Break-even bandwidth by model")
 _DESCRIPTION = tr(
     "Dot plot. Horizontal axis: GB/s, logarithmic. One line per model. A filled mark is the "
     "bandwidth above which restoring a prefix is faster than recomputing. A hollow mark is this "
-    "bandwidth on Rubin with KV in fp8. Vertical lines are the bandwidths of the tiers: solid if "
-    "measured, dotted if cited."
+    "bandwidth on a Rubin GPU with KV in fp8. Vertical lines are the bandwidths of the tiers: "
+    "solid if measured, dotted if cited."
 )
 PREFIX = 32768
 _TOLD = 3

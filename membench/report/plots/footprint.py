@@ -54,7 +54,7 @@ def _finding(series: Sequence[Series]) -> str:
     steps = falls(one.x, one.y)
     first, last = one.points[0], one.points[-1]
     told = tr(
-        "{series} goes from {first_rate} GB/s in {first_size} to {rate} GB/s in {size}",
+        "{series} goes from {first_rate} GB/s at {first_size} to {rate} GB/s at {size}",
         series=one.label or tr("Bandwidth"),
         first_rate=significant(first.y, 3),
         first_size=format_size(int(first.x)),

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 _TITLE = tr("Ratio to the reference")
 _DESCRIPTION = tr(
-    "Dot plot. Horizontal axis: the value of a label divided by the value of the reference, "
-    "logarithmic, with a confidence interval. One line per case, by tier and metric. Differences "
-    "within the grey bars (the threshold) do not matter."
+    "Dot plot. Horizontal axis: the ratio of the compared value to the value of the reference, "
+    "logarithmic, with a confidence interval. One line per case, by tier and metric. The grey "
+    "bars show the ratios within the threshold."
 )
 MOST = 28
 """Maximum number of cases in the plot; the cases farthest from the ratio 1 are drawn."""

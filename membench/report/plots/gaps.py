@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 _TITLE = tr("Gaps between two uses of the KV cache")
 _DESCRIPTION = tr(
-    "Line plot of cumulative shares. Horizontal axis: seconds between two uses, logarithmic. "
-    "Vertical axis: percent. For each trace, one line is the share of re-read tokens (traffic) "
-    "with at most this gap, and one line the share of idle token-seconds (residency). Dashed "
-    "vertical lines: up to this gap, keeping is cheaper than recomputing, at assumed prices."
+    "Line plot of cumulative shares. Horizontal axis: seconds between two uses (in a trace with "
+    "sessions, between two requests of a session), logarithmic. Vertical axis: percent. Each "
+    "trace has two lines: the share of the tokens with at most this gap (traffic), and the "
+    "share of the idle time of all tokens that is due to these gaps (residency). Up to a dashed "
+    "vertical line, keeping the KV cache is cheaper than recomputing it, at assumed prices."
 )
 MODEL, PREFIX = "llama-3.1-70b", 32768
 
@@ -54,7 +55,7 @@ def draw(found: Verdicts) -> Figure:
             style.note(axes, name, seconds, 12 + 9 * place, xytext=(-3, 0), ha="right", va="bottom")
         style.log_axis(axes, "x", [2, 1e6, *keep.values()])
         axes.set_xlabel(style.log_text(tr("gap [s]")))
-        axes.set_ylabel(tr("share with at most this gap [%]"))
+        axes.set_ylabel(tr("share up to this gap [%]"))
         style.legend(canvas, axes)
 
     parts = []
@@ -62,8 +63,8 @@ def draw(found: Verdicts) -> Figure:
         traffic, residency = (values for values in _shares_up_to(one, FAST_S))
         parts.append(
             tr(
-                "{trace}: gaps of up to {gap} s account for {traffic} of the re-read tokens and "
-                "{residency} of the idle token-seconds",
+                "{trace}: {traffic} of the tokens are idle for at most {gap} s, and cause "
+                "{residency} of the idle time of all tokens",
                 trace=workload_name(one.name),
                 gap=f"{FAST_S:g}",
                 traffic=_percent(traffic),
@@ -107,4 +108,8 @@ def _table(told: tuple[Workload, ...]) -> Table:
         for band in several:
             cells += [(f"{100 * band.traffic:.1f}",), (f"{100 * band.residency:.1f}",)]
         rows.append(tuple(cells))
-    return Table(tr("Shares of traffic and of residency by gap"), tuple(columns), tuple(rows))
+    return Table(
+        tr("Share of the tokens (traffic) and of their idle time (residency), by gap"),
+        tuple(columns),
+        tuple(rows),
+    )

@@ -44,7 +44,9 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     names = every[: style.SERIES]
     kernels = list(dict.fromkeys(bench(row) for _, _, row in chosen))
     if not chosen:
-        return NotDrawn(_TITLE, tr("no ddr kernel was measured with one or with all threads"))
+        return NotDrawn(
+            _TITLE, tr("no ddr kernel was measured with one thread or with all threads")
+        )
     if len(kernels) < 2:
         return NotDrawn(_TITLE, tr("only one ddr kernel was measured: {bench}", bench=kernels[0]))
     if len(names) < 2:

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 _TITLE = tr("Bandwidth ladder")
 _DESCRIPTION = tr(
-    "Dot plot. Horizontal axis: bandwidth in GB/s, logarithmic. One line per bench, by tier and "
-    "then by bandwidth. A large mark is the median of the rounds of the best case. Small circles "
-    "are the single rounds. A vertical bar is the peak, if the peak is known. Hollow marks are "
-    "published values."
+    "Dot plot. Horizontal axis: bandwidth in GB/s, logarithmic. One line per bench, sorted by "
+    "tier and then by bandwidth. A large mark is the median of the rounds of the best case. "
+    "Small circles are the single rounds. A vertical bar is the peak, if the peak is known. "
+    "Hollow marks are published values."
 )
 
 
@@ -92,7 +92,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         ),
         description=_DESCRIPTION,
         drawing=style.plot("ladder", _TITLE, _DESCRIPTION, 62 + lanes.height, paint),
-        table=data_table(tr("The best case of every bench"), rows),
+        table=data_table(tr("The best case of each bench in the plot"), rows),
     )
 
 

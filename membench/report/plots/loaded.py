@@ -58,10 +58,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     if not any(len(loads) > 1 for loads in lines.values()):
         return NotDrawn(
             _TITLE,
-            tr(
-                "a line needs latencies at two or more levels of traffic, "
-                "but no share of reads has more than one"
-            ),
+            tr("no share of reads was measured at two or more levels of traffic"),
         )
     shown = list(lines.items())[: style.SERIES]
     loads = [load for _, several in shown for load in several]

@@ -39,7 +39,7 @@ _DESCRIPTION = tr(
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     iops = _sweep(runs, Metric.IOPS, Stat.MEDIAN)
     if not iops:
-        return NotDrawn(_TITLE, tr("no ssd case was measured at two queue depths"))
+        return NotDrawn(_TITLE, tr("no ssd bench was measured at more than one queue depth"))
     p99 = _beside(iops, _sweep(runs, Metric.LATENCY, Stat.P99))
     tails = any(one.points for one in p99)
 

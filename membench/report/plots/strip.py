@@ -119,7 +119,7 @@ def draw(verdict: PartVerdict, slug: str, names: dict[str, str]) -> Strip | None
     axis = _Axis.around([*shown, *(end for bar in bars for end in (bar.at_low, bar.at_high))])
     unit = verdict.part.unit
     description = tr(
-        "The values from the 5th to the 95th percentile are {range}, with the median {median}. The "
+        "The 5th to 95th percentiles of the draws are {range}, and the median is {median}. The "
         "supporting threshold is {supports}, and the contradicting threshold is {contradicts}",
         range=span(_number(low, unit), amount(_number(high, unit), unit)),
         median=_number(middle, unit),

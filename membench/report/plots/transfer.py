@@ -40,7 +40,9 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
         ),
     )
     if not series:
-        return NotDrawn(_CURVE.title, tr("no transfer over a link was measured at two sizes"))
+        return NotDrawn(
+            _CURVE.title, tr("no transfer over a link was measured at more than one size")
+        )
     return draw_curve(_CURVE, series, _finding(series))
 
 

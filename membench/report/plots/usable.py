@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 _TITLE = tr("Usable capacity by link bandwidth")
 _DESCRIPTION = tr(
     "Line plot. Horizontal axis: link bandwidth in GB/s, logarithmic. Vertical axis: usable "
-    "capacity in TB, from 0: the data that the link can read within the mean gap between two uses "
-    "of the data, but at most the whole capacity. One line per mean gap. "
-    "The dashed vertical line is the assumed link; other vertical lines are measured or cited "
-    "paths from SSD."
+    "capacity in TB, from 0. Only data that the link can read within the mean gap between two "
+    "uses is usable. One line per mean gap. The dashed vertical line is the assumed link; other "
+    "vertical lines are measured or cited paths from SSD."
 )
 _GAPS = {
     tr("SSD serves all reuse"): "workload.agent.gap",

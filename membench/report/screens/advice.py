@@ -42,7 +42,9 @@ def print_advice(screen: Screen, found: Advice) -> None:
     screen.print()
     print_facts(screen, facts(found), "dim")
     screen.print()
-    screen.print(Styled(f"{BOUNDS}; ranges are the lowest and highest round.", "dim"))
+    screen.print(
+        Styled(f"{BOUNDS}. Ranges go from the lowest to the highest value of the rounds.", "dim")
+    )
     if found.missing:
         screen.print(Styled("Missing values:", "bold"))
         for line in found.missing:
@@ -88,7 +90,7 @@ def _print_drive(screen: Screen, drive: Drive) -> None:
     measured = f", {', '.join(rates)} (measured here)" if rates else ", with unknown rates"
     screen.print(
         Styled(
-            f"One drive has {show_amount(drive.capacity_bytes)}, rated for {drive.dwpd:g} "
+            f"One drive has {show_amount(drive.capacity_bytes)} and is rated for {drive.dwpd:g} "
             f"drive writes per day{measured}.",
             "dim",
         )
@@ -101,8 +103,8 @@ def print_lines(screen: Screen, lines: Mapping[str, Sequence[str]]) -> None:
     if not lines:
         screen.print(
             Styled(
-                "membench shows no settings: no recommendation is possible, or the weights do "
-                "not fit."
+                "There are no settings for engines, because no recommendation is possible or "
+                "the weights do not fit."
             )
         )
         return

@@ -29,10 +29,7 @@ _ORDERS = {
     "ssd": tr("Restore the KV cache from the disk (SSD)"),
 }
 
-BOUNDS = tr(
-    "Times are lower bounds at the rate measured for the largest block that fits in a piece of the "
-    "KV cache; engines take longer"
-)
+BOUNDS = tr("Times are lower bounds; engines take longer")
 """The basis of the times, as a sentence without a full stop, because callers add a clause."""
 
 
@@ -174,11 +171,14 @@ def method(found: Advice) -> str:
     """
     best = found.method
     assert best is not None
-    text = (
-        f"{best.name} at {format_size(best.block)}: "
-        f"{significant(best.row.value or 0.0, 3)} GB/s "
-        "(the measured size for a piece of this model)"
-    )
+    piece = found.piece.bytes
+    basis = ""
+    if best.block < piece:
+        basis = f" (the largest measured size up to a piece of {format_size(piece)})"
+    elif best.block > piece:
+        basis = f" (the smallest measured size; a piece has {format_size(piece)})"
+    rate = significant(best.row.value or 0.0, 3)
+    text = f"{best.name}, {rate} GB/s with blocks of {format_size(best.block)}{basis}"
     if best.enough > best.block:
         text += (
             f"; blocks of {format_size(best.enough)} reach "

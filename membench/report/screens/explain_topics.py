@@ -53,8 +53,8 @@ def counting(bench: Bench) -> str:
     if prefix(bench) in _DISKS:
         return "the payload: each byte that the bench reads or writes counts once"
     return (
-        "bytes that the algorithm reads plus bytes that the algorithm writes, like STREAM; "
-        "write-allocate (a cache reads a line before a write to this line) does not count"
+        "as in STREAM, the bytes that the algorithm reads plus the bytes that it writes; "
+        "write-allocate (a cache reads a line before a write to it) does not count"
     )
 
 

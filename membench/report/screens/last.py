@@ -233,4 +233,5 @@ def _then(outcome: RunOutcome) -> tuple[str, str]:
         csv = shell_word(outcome.csv)
         return f"membench advise {csv} --model llama-3.1-8b --context 32768", ""
     csv = shell_word(outcome.csv)
-    return f"membench compare {csv} ANOTHER.csv", "results of another machine, or a later run"
+    reason = "ANOTHER.csv: results of another machine, or of a later run"
+    return f"membench compare {csv} ANOTHER.csv", reason

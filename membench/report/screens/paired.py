@@ -64,7 +64,7 @@ def print_paired(console: Console, outcome: PairedOutcome) -> None:
         _print_comparison(console, files)
     pairing = outcome.sides[0].plan.pair
     if pairing is not None and (pairing.setup_a or pairing.setup_b):
-        say(console, "The machine is in the state of the last set-up command.")
+        say(console, "The machine is in the state that the last set-up command left.")
     what = "Partial results" if outcome.signum else "Results"
     console.print(Text(f"{what}: {' and '.join(map(shown, files))}"), soft_wrap=True)
     rows = [row for one in outcome.sides for row in one.rows]

@@ -35,7 +35,11 @@ def print_replay(console: Console, results: Sequence[Replayed]) -> None:
             console.print()
             unit = "object" if result.block_tokens is None else "token"
             console.print(
-                Text(f"Time between two uses, share of {unit}s and of {unit}-seconds", "bold")
+                Text(
+                    f"Time between two uses: shares of the {unit}s, and of the idle time of all "
+                    f"{unit}s",
+                    "bold",
+                )
             )
             console.print(_gaps(result))
     console.print()
@@ -43,9 +47,9 @@ def print_replay(console: Console, results: Sequence[Replayed]) -> None:
         console.print(Text(line, "dim"))
     console.print(
         Text(
-            "A hit counts if the block is in the cache before the request. Hits count up to the "
-            "first missing block of a request. The whole traffic of a service needs a larger cache "
-            "than a trace with a sample of this traffic.",
+            "A block is a hit if this block and all earlier blocks of the request are in the "
+            "cache before the request. The whole traffic of a service needs a larger cache than "
+            "a trace with a sample of this traffic.",
             "dim",
         )
     )
@@ -61,15 +65,15 @@ def _legend(results: Sequence[Replayed]) -> Iterator[str]:
             yield f"{_EXTRA[name]}: {meaning}"
     if any(one.reread for one in results):
         yield (
-            "gap: the time between two uses of the same data; read again: counts only data that a "
+            "gap: the time between two uses of the same data; read again: only data that a "
             "later request reads from an unlimited cache"
         )
     if any(one.resting for one in results):
-        yield "context: counts the whole context until the next request of the session"
+        yield "context: the whole context of each request, until the next request of the session"
     if any(one.reread for one in results):
         yield (
-            "traffic: share of the reused data; residency: share of the idle time (data times "
-            "gap), in which the data only occupies the cache"
+            "traffic: the share of the data with a gap in the range; residency: the share of "
+            "the idle time of all data (data times gap) in the range"
         )
 
 
@@ -143,7 +147,8 @@ _EXTRA = {
 
 
 _MEANINGS = {
-    "token_hit_rate": "the hit rate of tokens; the last block of a request can have fewer tokens",
+    "token_hit_rate": "the share of tokens, not of blocks, that hit; the last block of a "
+    "request can have fewer tokens",
     "full_after_s": "the time until the cache is full",
     "dwpd": "drive writes per day of a drive of this capacity",
 }

@@ -94,7 +94,7 @@ def _contents(path: Path, records: list[dict[str, Any]], length: int) -> Content
             )
         raise JournalError(
             f"{shown(path)} is not a journal of membench",
-            "give --resume the path that the run had as -o",
+            "give --resume the name of the results file of the interrupted run",
         )
     loaded = [_loaded(path, number, record) for number, record in enumerate(records, start=1)]
     start = loaded[0]
@@ -147,7 +147,7 @@ def refuse_link(path: Path) -> None:
     if path.is_symlink():
         raise JournalError(
             f"{shown(path)} is a symbolic link, but a journal must be a regular file",
-            "give --resume the path that the run had as -o",
+            "give --resume the results file beside the real journal",
         )
 
 
@@ -155,7 +155,7 @@ def unreadable(path: Path, error: OSError) -> JournalError:
     if isinstance(error, FileNotFoundError):
         return JournalError(
             f"there is no {shown(path)}, so there is nothing to resume",
-            "only an interrupted run has this file: give --resume the path that the run had as -o",
+            "give --resume the name of the results file of a run that was interrupted",
         )
     return JournalError(
         f"cannot read {shown(path)}: {error.strerror or error}",

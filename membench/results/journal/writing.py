@@ -121,8 +121,8 @@ class Journal:
             if os.path.samestat(here, self.path.lstat()):
                 return False
             raise OutputError(
-                f"{shown(self.path)} was replaced by another file while the run wrote it",
-                "start a new run with a new file name (-o NEW.csv) that no other program writes",
+                f"{shown(self.path)} was replaced by another file during the run",
+                "start a new run with a file name that no other program uses: -o NEW.csv",
             )
         except (FileNotFoundError, NotADirectoryError):
             pass

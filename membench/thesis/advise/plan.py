@@ -273,7 +273,7 @@ def _check(question: Question) -> None:
     heads = number(resolved(question.model.config), "num_attention_heads", default=0)
     if heads % question.tp:
         raise UsageError(
-            f"{counted(heads, 'attention head')} of the model cannot be divided by "
+            f"{counted(heads, 'attention head')} of the model cannot be divided evenly among "
             f"{counted(question.tp, 'rank')}",
             f"use a --tp that divides {heads}",
         )
@@ -429,14 +429,14 @@ def _capacities(
         else:
             room = max(0.0, min(host * HOST_SHARE, host - HOST_RESERVE))
             why = (
-                f"{100 - 100 * HOST_SHARE:.0f} %, and at least {HOST_RESERVE // GIB} GiB, "
-                "is left to the system, the engine and the page cache"
+                f"at least {100 - 100 * HOST_SHARE:.0f} % and {HOST_RESERVE // GIB} GiB of host "
+                "memory are left to the system, the engine and the page cache"
             )
             found.append(Capacity("ddr", host, room, contexts_held(room, whole), why))
         free = max((one.free for one in machine.filesystems if not one.direct_io), default=0)
         if free:
             room = free * DISK_SHARE
-            why = f"{100 - 100 * DISK_SHARE:.0f} % of the free space is left free"
+            why = f"{100 - 100 * DISK_SHARE:.0f} % of the free space stays unused"
             found.append(Capacity("ssd", free, room, contexts_held(room, whole), why))
         else:
             lacks = tr("the free space of a disk: no filesystem with direct reads has free space")
@@ -457,8 +457,8 @@ def _notes(question: Question, arithmetic: str) -> tuple[str, ...]:
         )
     if question.tp > 1:
         notes.append(
-            "the rates are those of one GPU: each rank is assumed to have an equal link, and all "
-            "ranks to share the disks"
+            "the rates are those of one GPU: membench assumes that each rank has an equal link, "
+            "and that all ranks share the disks"
         )
     return tuple(notes)
 

@@ -194,7 +194,7 @@ def parse_ledger(text: str) -> Ledger:
         raise LedgerError(f"the ledger has an unknown table '{min(unknown)}'")
     report = document.get("report", {})
     if not report.get("source") or type(report.get("date")) is not date:
-        raise LedgerError("the report has no source, or no date such as 2026-01-21")
+        raise LedgerError("[report] has no source, or no date such as 2026-01-21")
     if not isinstance(document.get("claim"), list) or not document["claim"]:
         raise LedgerError("the ledger has no claims: give each claim as a table [[claim]]")
     inputs = {name: _input(name, table) for name, table in document.get("input", {}).items()}

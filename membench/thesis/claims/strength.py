@@ -69,7 +69,7 @@ ALONE_MEANS = {
         "the verdict rests only on forecasts, and the outcome has not been reported yet"
     ),
     _ALONE[EvidenceKind.VENDOR, EvidenceKind.FORECAST]: tr(
-        "the verdict rests only on figures of the vendor and on forecasts"
+        "the verdict rests only on vendor figures and forecasts"
     ),
 }
 """Result of `weak` -> explanation, which is the end of a sentence."""

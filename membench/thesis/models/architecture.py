@@ -39,7 +39,7 @@ def shape_of(config: Config) -> KvShape:
     state = counts[LayerKind.STATE] * state_bytes(text) if counts[LayerKind.STATE] else 0
     state += counts[LayerKind.CONV] * convolution_bytes(text) if counts[LayerKind.CONV] else 0
     if not (groups or state):
-        raise ModelError("the model has no KV cache: no layer stores K and V or a state")
+        raise ModelError("the model has no KV cache: no layer stores keys and values, or a state")
     return KvShape(
         groups=groups,
         state_bytes=state,

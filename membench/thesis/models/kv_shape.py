@@ -284,7 +284,7 @@ def _heads_per_rank(heads: int, tp: int) -> int:
         return 1
     if heads % tp:
         raise UsageError(
-            f"{counted(heads, 'KV head')} cannot be divided by {counted(tp, 'rank')}",
+            f"{counted(heads, 'KV head')} cannot be divided evenly among {counted(tp, 'rank')}",
             f"use a number of ranks (--tp) that divides {heads}",
         )
     return heads // tp

@@ -297,7 +297,7 @@ def _rule_of_keys(text: Text) -> str:
     if strange:
         raise ModelError(
             f"unknown architecture '{text.kind}' with the unsupported key '{min(strange)}'",
-            "use a known model with an equal KV cache, or a newer membench",
+            "use a known model with the same KV cache, or a newer membench",
         )
     if number(text, "full_attention_interval", default=0):
         raise ModelError(

@@ -15,7 +15,7 @@ _AMOUNT = re.compile(r"(\d+(?:\.\d+)?) ?([KMGTP]?i?B)")
 _MOST = 1e18
 _TOKENS = re.compile(r"(\d{1,20})(?:(\.\d{1,6})?([km])|([KM]))?")
 _SCALE = {"k": 1000, "m": 1000**2, "K": 1024, "M": 1024**2}
-LENGTH_FORMS = "write a number of tokens, such as 32768, 32K (of 1024) or 32k (of 1000)"
+LENGTH_FORMS = "write a number of tokens, such as 32768, 32K (K = 1024) or 32k (k = 1000)"
 """Hint for an invalid number of tokens."""
 
 

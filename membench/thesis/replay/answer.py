@@ -266,8 +266,9 @@ def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
     tokens = trace.prompt[trace.prompt > 0].astype(np.float64)
     if not trace.block_tokens or not tokens.size:
         raise UsageError(
-            f"{trace.name}: the trace has no numbers of tokens, so the bytes per block are unknown",
-            "use a trace with numbers of tokens, or 'membench replay' without --model",
+            f"{trace.name}: the trace does not have the number of tokens of each request, so the "
+            "bytes per block are unknown",
+            "use a trace with these numbers, or 'membench replay' without --model",
         )
     held = shape.state_bytes * tokens.size + sum(
         group.layers
@@ -287,7 +288,8 @@ def _first_counted(trace: Trace, warmup: float | None) -> int:
     if first >= trace.requests:
         span = float(trace.arrival[-1] - trace.arrival[0])
         raise UsageError(
-            f"no request is after the warm-up of {warmup:g} s, because the trace lasts {span:g} s",
+            f"no request is after the warm-up of {warmup:g} s, because the trace lasts only "
+            f"{span:g} s",
             "use a shorter --warmup",
         )
     return first

@@ -29,5 +29,5 @@ def kind_of(name: str) -> str:
         if any(word in name.lower() for word in words):
             return kind
     known = [word for words in KINDS.values() for word in words]
-    usual = f"use a name with one of: {', '.join(known)}"
+    usual = f"use a name that contains one of these words: {', '.join(known)}"
     raise UsageError(f"'{name}' is not a tier", did_you_mean(name, known, usual))

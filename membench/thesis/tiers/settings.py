@@ -59,8 +59,8 @@ class TierSpec:
         slow = not (self.read > 0 and self.write > 0)
         if slow or not (self.capacity >= 0 and self.latency >= 0 and self.ttl >= 0):
             raise UsageError(
-                f"tier {self.name}: capacity, latency and TTL must be 0 or more, "
-                "bandwidths above 0",
+                f"tier {self.name}: capacity, latency and TTL must be 0 or more, and bandwidths "
+                "must be above 0",
                 "leave out tiers that do not exist",
             )
         if self.capacity < INFINITE:

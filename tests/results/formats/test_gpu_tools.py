@@ -100,7 +100,7 @@ def test_nvbandwidth_cells_without_a_figure_are_counted() -> None:
         "link/nvbandwidth/test=unnamed/src=0/dst=0",
     ]
     assert found.unplaced == {
-        "device_to_device_memcpy_read_ce: a cell that is no number above 0": 1,
+        "device_to_device_memcpy_read_ce: a cell that is not a number above 0": 1,
         "host_to_device_memcpy_ce: the whole matrix is N/A": 1,
         "a test without a matrix: empty": 1,
     }

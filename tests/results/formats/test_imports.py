@@ -363,7 +363,7 @@ peak = {peak}
 source = "a page"
 tool = "{tool}"
 """
-    with pytest.raises(SchemaError, match=f"of the peak, and {tool} usually reaches") as refused:
+    with pytest.raises(SchemaError, match=f"of the peak, but {tool} usually reaches") as refused:
         rows("cited", text.encode())
     assert "check the machine, the unit" in refused.value.hint
     assert len(rows("cited", text.replace(tool, "a tool that nobody knows").encode())) == 1

@@ -30,9 +30,9 @@ from membench.thesis.models.catalogue import Model, models
 
 CONTEXT = 32768
 _ABOUT = tr(
-    "The values are for one GPU, a context of {tokens} tokens, and a KV cache in fp16. {bounds}. A "
-    "range goes from the lowest to the highest round. For any other model, context, layout or "
-    "number of GPUs, use this command:",
+    "The values are for one GPU, a context of {tokens} tokens, and a KV cache in fp16. "
+    "{bounds}. A range goes from the lowest to the highest value of the rounds. For any other "
+    "model, context, layout or number of GPUs, use this command:",
     tokens=CONTEXT,
     bounds=BOUNDS,
 )
@@ -89,8 +89,8 @@ def _table(caption: str, answers: Sequence[Advice]) -> Table:
             )
         )
     for name, title, large in (
-        ("ddr", tr("restore from DDR"), tr("restore from DDR, one large copy")),
-        ("ssd", tr("restore from SSD"), tr("restore from SSD, one large copy")),
+        ("ddr", tr("restore from DDR"), tr("restore from DDR, at the rate of one large copy")),
+        ("ssd", tr("restore from SSD"), tr("restore from SSD, at the rate of one large copy")),
     ):
         for contiguous in (False, True):
             if (name, contiguous) in paths:

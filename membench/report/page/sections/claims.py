@@ -67,20 +67,20 @@ _KINDS = {
 
 _WHAT_A_BENCHMARK_DECIDES = tr(
     "The thesis under test is that inference moves the demand for memory from HBM to DDR and "
-    "SSD. A benchmark can show whether the mechanism works on a machine. A benchmark cannot show "
-    "that a market follows: only public records decide claims about prices and revenues. A single "
-    "machine also cannot test sharing between racks, NVLink domains, RDMA fabrics or ICMS software."
+    "SSD. A benchmark can show whether this works on a machine, but not whether the market "
+    "follows: only public records decide claims about prices and revenues. A single machine "
+    "also cannot test NVLink domains, RDMA fabrics, ICMS software, or sharing between racks."
 )
 _WHAT_A_VERDICT_IS = tr(
-    "membench computes every statistic many times, for every model or baseline. Each computation, "
+    "membench computes every statistic many times for each model or baseline. Each computation, "
     "called a draw, uses random values from the measured rounds and from the ranges of the "
-    "assumptions. If enough draws are beyond the supporting threshold, the verdict is supported. "
-    "If enough draws are beyond the contradicting threshold, the verdict is contradicted. "
-    "Otherwise the verdict is inconclusive. membench also judges generations of models, classes of "
-    "GPU, traces and baselines separately. If these groups disagree, the verdict is inconclusive. "
-    "Vendor figures or forecasts alone decide no verdict. A specification never replaces a missing "
-    "measurement. A claim is contradicted if one of its propositions is contradicted, and "
-    "supported if all propositions are supported."
+    "assumptions. If enough draws are beyond the supporting threshold, the verdict is "
+    "supported. If enough draws are beyond the contradicting threshold, the verdict is "
+    "contradicted. Otherwise the verdict is inconclusive. membench also judges generations of "
+    "models, classes of GPU, traces and baselines separately. If these groups disagree, the "
+    "verdict is inconclusive. Vendor figures or forecasts alone decide no verdict. A "
+    "specification never replaces a missing measurement. A claim is contradicted if one of its "
+    "propositions is contradicted, and supported if all propositions are supported."
 )
 _NO_DATA = frozenset({"no data", "no record", "one machine"})
 """Values of `PartVerdict.why` for a proposition without data."""
@@ -162,7 +162,7 @@ def _badges(found: Verdicts) -> list[Block]:
         for badge in worn
     ]
     line = joined(parts, tr("; "), tr("."))
-    return [Alert(tr("membench did not measure all values"), line)]
+    return [Alert(tr("Some values were not measured by membench"), line)]
 
 
 def _of(found: Verdicts, claim: Claim) -> list[tuple[str, ClaimResult]]:

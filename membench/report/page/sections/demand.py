@@ -120,8 +120,8 @@ def _demand(known: Sequence[Model], flops: float, flash: float, share: float) ->
     return Table(
         tr(
             "Demand of one GPU that uses {share} of its compute for prefill, with KV cache in "
-            "fp16. HBM and DDR serve reuse within {gap} s, and SSD serves later reuse within a "
-            "day. The GPU writes all new KV cache to {flash} TB of flash",
+            "fp16. HBM and DDR keep the KV cache for {gap} s after each use, and SSD until a "
+            "day after it. The GPU writes all new KV cache to {flash} TB of flash",
             share=f"{100 * share:g} %",
             gap=f"{FAST_S:g}",
             flash=f"{flash / 1e12:g}",
@@ -177,8 +177,9 @@ def _keeping(found: Verdicts, known: Sequence[Model], rate: Compute) -> Table:
     )
     return Table(
         tr(
-            "Hours for which keeping {tokens} tokens costs less than recomputing these tokens once "
-            "(assumed: GPU {gpu} USD/h, {prices}, depreciated over {life} years)",
+            "Hours for which keeping the KV cache of {tokens} tokens costs less than "
+            "recomputing it once (assumed: GPU {gpu} USD/h; {prices}, "
+            "depreciated over {life} years)",
             tokens=_KEEP_PREFIX,
             gpu=f"{gpu.value:g}",
             prices=prices,

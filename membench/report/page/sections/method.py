@@ -29,8 +29,8 @@ _POINTS = {
         fair=f"{100 * FAIR:g} %",
     ),
     tr("Headline. "): tr(
-        "The headline shows the best row of each tier and metric; of a disk, the best read. The "
-        "best of many noisy rows is too optimistic, so also look at the spread."
+        "The headline shows the best row of each tier and metric; for a disk, the best read. "
+        "The best of many noisy rows is too optimistic, so also look at the spread."
     ),
     tr("Units. "): tr(
         "1 GB/s = 1e9 B/s; KiB, MiB and GiB are powers of 1024. Bytes are payload: STREAM kernels "
@@ -38,8 +38,8 @@ _POINTS = {
         "cache adds is not counted."
     ),
     tr("Nothing is emulated. "): tr(
-        "Every value that membench measured is from hardware. Cases that could not be measured "
-        "are listed with the reason."
+        "membench measures only on real hardware, and estimates no missing value. Cases that "
+        "could not be measured are listed with the reason."
     ),
 }
 

@@ -49,7 +49,8 @@ def _commands(run: Run) -> list[Block]:
         Paragraph(
             (
                 tr(
-                    "The seed of the case order was {seed}; membench {version}.",
+                    "The seed of the case order was {seed}, and the version of membench was "
+                    "{version}.",
                     seed=Code(str(plan.seed)),
                     version=plan.software,
                 ),

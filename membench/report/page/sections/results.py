@@ -24,8 +24,8 @@ from membench.report.screens.blocks import Block, blocks
 from membench.results.schema import Row
 
 _ABOUT = tr(
-    "The value of a row is the median of the rounds. The range is the lowest and the highest "
-    "round. Flags are explained {link}.",
+    "The value of a row is the median of the rounds. The range goes from the lowest to the "
+    "highest value of the rounds. Flags are explained {link}.",
     link=Link(tr("further down"), "flags"),
 )
 _ABOUT_SEVERAL = tr(

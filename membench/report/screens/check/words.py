@@ -181,7 +181,10 @@ def answer(check: MachineCheck, failures: Iterable[str]) -> str:
         return tr("the check failed: {failures}", failures="; ".join(found))
     judged = check.judged
     if not judged:
-        return tr("not judged: no tier has a measurement, an expected value and met preconditions")
+        return tr(
+            "not judged: no tier has both a measurement and an expected value, with all "
+            "preconditions met"
+        )
     look = [line for line in judged if line.verdict is CheckVerdict.LOOK]
     counts = tr("{judged} of {lines} lines judged", judged=len(judged), lines=len(check.lines))
     if look:

@@ -65,9 +65,8 @@ class Footnotes:
             label = self._labels[side]
             if finding.single_round:
                 yield (
-                    f"single-round: the compared values are the samples of one round per label "
-                    f"(n={count_text(finding)}), with a confidence interval of "
-                    f"{finding.confidence:.0%}"
+                    "single-round: each label has only one round, so its samples are compared "
+                    f"(n={count_text(finding)}; confidence interval {finding.confidence:.0%})"
                 )
             if finding.detail:
                 yield f"{label}: {finding.detail}; {finding.settle}"

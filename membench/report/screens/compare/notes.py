@@ -168,7 +168,7 @@ def _best(comparison: Comparison) -> list[str]:
         return []
     low, high = (f"{100 * end(within):.3g}%" for end in (min, max))
     limits = low if low == high else f"their thresholds ({low} to {high})"
-    text = "both can reach the same speed, but the difference of the typical values is unclear"
+    text = "the best speeds are about equal, but the difference of the typical speeds is unclear"
     return [f"{within.total()} unclear, but the best samples differ by at most {limits}: {text}"]
 
 
@@ -218,8 +218,8 @@ def _sizes(comparison: Comparison) -> Iterator[str]:
 def _runs(comparison: Comparison) -> Iterator[str]:
     if comparison.in_turns:
         yield (
-            "A and B were measured alternately and compared in pairs of rounds, so disturbances of "
-            "both rounds of a pair, and differences between runs, cancel"
+            "A and B were measured alternately and compared in pairs of rounds, so differences "
+            "between runs cancel, and so do disturbances of both rounds of a pair"
         )
         return
     single = [
@@ -261,16 +261,16 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
     half, most = shares[(len(shares) - 1) // 2], shares[-1]
     others = counted(offsets.runs, "other run")
     yield (
-        f"each label has only one run. Without a known change between them, {others} "
-        f"of this machine ({offsets.folder}) differ by up to {half:.1%} in half of the rows, and "
-        f"by up to {most:.1%} in all rows"
+        "each label has only one run. Even without a known change between runs, the values of "
+        f"{others} of this machine ({offsets.folder}) differ by up to {half:.1%} in half of the "
+        f"rows, and by up to {most:.1%} in all rows"
     )
     judged = [one for one in findings if one.verdict in (Verdict.BETTER, Verdict.WORSE)]
     if judged:
         within = sum(one.within_offset for one in judged)
         yield (
-            f"{within} of {len(judged)} better or worse rows are within these differences between "
-            f"runs; to be sure, {SEVERAL_RUNS}"
+            f"in {within} of {counted(len(judged), 'row')} that are better or worse, the "
+            f"difference is no larger than that; to be sure, {SEVERAL_RUNS}"
         )
 
 

@@ -92,7 +92,7 @@ def wide_lines(
 def _more(block: CompareBlock) -> str:
     if not block.left_out:
         return ""
-    return f"and {counted(block.left_out, 'more row')}, nearer to the reference (see --all)"
+    return f"and {counted(block.left_out, 'more row')}, with smaller differences (see --all)"
 
 
 def _heads(labels: Sequence[str], *, best: bool) -> list[list[str]]:

@@ -188,8 +188,9 @@ def notes(history: History) -> Iterator[str]:
         yield _few(len(record.runs))
     if any(line.outside for line in history.lines):
         yield tr(
-            "* marks a latest value outside the noise band. Without any change, about {share} of "
-            "the values are outside the band. Run again before you look for a cause.",
+            "* marks a line whose latest value is outside the noise band. Without any change, "
+            "about {share} of the values are outside the band. Run again before you look for a "
+            "cause.",
             share=f"{1 - BAND:.0%}",
         )
     earlier = [line for line in history.lines if line.earlier]

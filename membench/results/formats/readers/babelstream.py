@@ -213,7 +213,9 @@ def _given_size(run: _Header) -> int | None:
 def _figure(line: _Line, run: _Header) -> Iterator[Item]:
     operation = _OPERATIONS.get(line.function)
     if operation is None or line.value is None:
-        yield Unplaced(f"a line without a result of a function: {line.function or 'no name'}")
+        yield Unplaced(
+            f"a line without the result of a known function: {line.function or 'no name'}"
+        )
         return
     word, arrays = operation
     size, origin, tier = line.size, run.origin, run.tier

@@ -228,7 +228,7 @@ def _check_share(figure: dict[str, Any], case: str, value: float) -> None:
     share = value / peak
     if usual is not None and not usual[0] <= round(share, 3) <= usual[1]:
         raise SchemaError(
-            f"{case}: {value:g} is {share:.0%} of the peak, and {tool} usually reaches "
+            f"{case}: {value:g} is {share:.0%} of the peak, but {tool} usually reaches "
             f"{usual[0]:.0%} to {usual[1]:.0%}",
             "check the machine, the unit, and whether the run saturated the memory",
         )

@@ -34,7 +34,7 @@ def _test(said: Mapping[str, str], threads: str, origin: Origin) -> Iterator[Ite
     name, rate = said.get("Test", ""), number(said.get("MByte/s"))
     flops = number(said.get("MFlops/s"))
     if not name or not (rate or flops):
-        yield Unplaced(f"a test without a figure: {name or 'no name'}")
+        yield Unplaced(f"a test without a result: {name or 'no name'}")
         return
     size = int(number(said.get("Size (Byte)")) or 0) or None
     tier, detail = place(origin, size)

@@ -190,7 +190,7 @@ def _unusable(test: Test, matrix: ResultMatrix) -> Iterator[Item]:
     if absent and absent == sum(map(len, matrix.cells)):
         yield Unplaced(f"{test.name}: the whole matrix is {_ABSENT}")
     for _ in range(len(cells) - absent):
-        yield Unplaced(f"{test.name}: a cell that is no number above 0")
+        yield Unplaced(f"{test.name}: a cell that is not a number above 0")
 
 
 def _without_result(test: Test, run: _FileFacts) -> Item:

@@ -36,7 +36,7 @@ def read_binary(content: bytes, name: str) -> Trace:
     """Read oracleGeneral records: time (s), object id, size, next access."""
     if not content or len(content) % _RECORD.itemsize:
         raise TraceError(
-            f"{name}: {len(content)} bytes are not one or more whole records of "
+            f"{name}: a file of {len(content)} bytes does not consist of whole records of "
             f"{_RECORD.itemsize} bytes",
             "check whether the oracleGeneral file (libCacheSim) is complete",
         )

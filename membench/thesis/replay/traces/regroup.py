@@ -31,7 +31,7 @@ def regrouped(trace: Trace, block_tokens: int) -> Trace:
     size = trace.block_tokens
     if not size:
         raise TraceError(
-            f"{trace.name}: blocks are objects without tokens, so --block-tokens is impossible",
+            f"{trace.name}: the blocks are objects without tokens, so they cannot be regrouped",
             "omit --block-tokens",
         )
     if block_tokens % size or block_tokens < size:
