@@ -1,4 +1,4 @@
-"""Locks that detect other runs: only one run per GPU, and a warning if two runs share a machine.
+"""Locks that allow only one run per GPU, and that detect other runs on the same machine.
 
 A lock is a listening socket in the kernel's abstract name space (unix(7)). A lock leaves no file,
 and ends with its process. Containers with separate network namespaces do not see each other's

@@ -46,7 +46,7 @@ class RunOptions:
         timeout: maximum seconds for one case in one round, and for one set-up command.
         strict: whether the run fails if a GPU has a problem, or if every selected case needs a
             GPU and is skipped.
-        hold: whether to stop a GPU's queue until the host has filled the queue.
+        hold: whether a GPU starts only after all its work is queued.
         versus: the difference on side B of a paired run, such as ``env=NAME=VALUE``.
         setup_a, setup_b: shell commands that run before each round of side A or B.
     """

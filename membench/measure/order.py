@@ -8,9 +8,9 @@ from membench.results.plan import Plan, PlannedCase
 
 
 def order(plan: Plan, round_: int) -> tuple[PlannedCase, ...]:
-    """The runnable cases that ``plan`` measures in round ``round_``, in their order.
+    """The runnable cases of ``plan`` in round ``round_``, in the order of measurement.
 
-    The plan's seed and the round determine the order.
+    The plan's seed and the round determine the order. Round 1 begins with the shortest case.
     """
     cases = [case for case in plan.cases if not case.skipped and plan.measures(case, round_)]
     random.Random(f"{plan.seed}/{round_}").shuffle(cases)

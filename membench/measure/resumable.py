@@ -16,7 +16,7 @@ def resumable(path: Path) -> Path:
 
     - the results file
     - the journal or the sidecar of the run
-    - the argument of ``-o`` of a paired run, whose sides have longer names
+    - the argument of ``-o`` of a paired run; the files of its sides have longer names
 
     If no such file has a journal, the result is the results file that ``path`` would belong to.
     """

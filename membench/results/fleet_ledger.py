@@ -1,6 +1,6 @@
 """The ledger of a fleet run: a JSON file with the state of each host.
 
-With the ledger, `membench fleet run --resume` can continue after the client died.
+With the ledger, `membench fleet run --resume` can continue a fleet run that was killed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Host:
     """A host of a fleet run, with the state of its measurement.
 
     Attributes:
-        name: name of the host; also the name of the results directory, and the column `machine`.
+        name: name of the host, of its results directory, and in the column `machine`.
         detail: the last event or message; one line of ASCII.
         csv: results file, relative to the ledger's directory; empty until the file was copied.
         failed_cases: number of `failed` rows.

@@ -1,4 +1,4 @@
-"""The worker process as its parent uses it: start, send requests, detect its death, end."""
+"""The worker process, as the parent uses it: start, send requests, detect a crash, end."""
 
 from __future__ import annotations
 

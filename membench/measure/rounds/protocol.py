@@ -27,7 +27,7 @@ class Hello:
 
     Attributes:
         benches: names of benches. The worker compiles their kernels first.
-        hold: whether to stop a GPU's queue until the host has filled the queue.
+        hold: whether a GPU starts only after all its work is queued.
     """
 
     machine: Machine

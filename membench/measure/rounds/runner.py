@@ -34,7 +34,7 @@ from membench.results.plan import Plan, PlannedCase
 
 @dataclass(frozen=True)
 class Setting:
-    """The constants of all rounds of a run.
+    """The values that are the same in all rounds of a run.
 
     Attributes:
         environment: additional environment variables for the workers.
@@ -138,8 +138,8 @@ class Rounds:
         """Measure the missing cases of ``round_`` in a fresh worker.
 
         Args:
-            then: the round that follows at once. Its worker starts while this round's worker ends
-                and frees its memory.
+            then: the round that follows at once; None if no round follows. Its worker starts while
+                this round's worker ends and frees its memory.
         """
         setting, observer, journal = self._setting, self._observer, self._journal
         todo = self.todo(round_)

@@ -14,7 +14,7 @@ KEPT_QUANTILES = 129
 
 
 def reading(metric: Metric, stat: Stat, samples: Sequence[float]) -> Reading:
-    """The `Reading` of one round's ``samples``, in any order and in the unit of ``metric``.
+    """The `Reading` of the ``samples`` of one round, which are in the unit of ``metric``.
 
     The value is the quantile ``stat`` of all samples, linearly interpolated (Hyndman & Fan's
     definition 7, NumPy's default).

@@ -45,7 +45,7 @@ def time_span(
 
     Args:
         cold: whether to flush the L2 cache first.
-        hold: whether to stop the queue until all work is queued.
+        hold: whether the device starts only after all work is queued.
 
     Raises:
         MembenchError: the stopped queue reached its deadline, so the time is invalid.

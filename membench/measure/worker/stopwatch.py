@@ -130,9 +130,9 @@ class Stopwatches:
     """The stopwatches of one process.
 
     Args:
-        hold: whether to stop a device's queue until the host has filled the queue. It must be False
-            under a tool that serialises launches (compute-sanitizer, ncu, CUDA_LAUNCH_BLOCKING).
-            Otherwise the queue would stay stopped until its deadline.
+        hold: whether a device starts only after all its work is queued. It must be False under a
+            tool that serialises launches (compute-sanitizer, ncu, CUDA_LAUNCH_BLOCKING). Otherwise
+            the device would wait until the deadline.
     """
 
     def __init__(self, *, hold: bool = True) -> None:

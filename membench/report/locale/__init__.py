@@ -63,7 +63,7 @@ def in_language(value: T, to: NullTranslations) -> T:
 
 
 def _parts(value: object, to: NullTranslations) -> Iterator[object]:
-    """``value`` translated; several parts for a message with a parameter such as `Code`."""
+    """``value`` translated; a message with a parameter such as `Code` becomes several parts."""
     if isinstance(value, Message) and any(map(_marked_up, value.params.values())):
         for piece in value.pieces(to, lambda param: in_language(param, to)):
             yield piece if _marked_up(piece) else str(piece)

@@ -41,6 +41,6 @@ def code(text: str, *, in_table: bool = False) -> str:
 
 
 def fence(text: str, least: int) -> str:
-    """At least ``least`` backticks, and more than any run of backticks in ``text`` has."""
+    """``least`` backticks, or more if ``text`` contains a run of ``least`` or more backticks."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     return "`" * max(least, longest + 1)

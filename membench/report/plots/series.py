@@ -103,7 +103,7 @@ def count_of(row: Row, key: str) -> float | None:
 
 
 def _place(number: int) -> float | None:
-    """None if ``number`` is not from 1 to 1e15."""
+    """``number`` as a float; None if it is not from 1 to 1e15."""
     return float(number) if 1 <= number <= _MOST else None
 
 

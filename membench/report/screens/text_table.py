@@ -87,7 +87,7 @@ def print_facts(screen: Screen, facts: Iterable[tuple[str, str]], style: str) ->
 def _print_columns(
     screen: Screen, rows: Sequence[tuple[Styled, ...]], *options: Mapping[str, Any]
 ) -> None:
-    """``options`` are the arguments of Rich for the first columns."""
+    """Print ``rows`` in columns; ``options`` are Rich's arguments for the first columns."""
     plain = [[cell.plain for cell in row] for row in rows]
     wide = widths(plain)
     if (

@@ -49,7 +49,7 @@ def print_check(console: Console, name: str, check: MachineCheck, failures: Sequ
 
 
 def print_tiers(console: Console, lines: Sequence[TierLine], sources: SourceNumbers) -> None:
-    """Print one row per line of the check; a remark is below the row."""
+    """Print one row per line of the check, with the remark, if any, below the row."""
     rows = [cells(line, sources) for line in lines]
     columns = [
         [getattr(row, name) for row in rows] for name in ("name", "measured", "expected", "share")

@@ -52,7 +52,7 @@ def own_case(job: str, op: str) -> str:
 def side_rows(
     side: FioSide, case: str, origin: Origin, detail: Mapping[str, str], flags: tuple[str, ...] = ()
 ) -> Iterator[Item]:
-    """Yield rows for IOPS, bandwidth and latency quantiles (or the mean without quantiles)."""
+    """Yield rows for IOPS, bandwidth and latency quantiles (or the mean if there are none)."""
     short = ("short-run",) if side.milliseconds and side.milliseconds < _SHORT else ()
     rate = {**detail, "statistic": "mean-of-run"}
     figures = [

@@ -41,7 +41,7 @@ class _Section:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each latency, bandwidth, or pair of both (latency under load)."""
+    """Yield a record for each latency, each bandwidth, and each pair of both (under load)."""
     section = _Section()
     for raw in text_in(data, _TOOL).splitlines():
         line = raw.strip()
