@@ -72,7 +72,7 @@ def test_a_large_machine_does_not_wait_forever_for_a_worker_that_does_not_start(
     watchdog = threading.Timer(20, worker.kill)  # the write would end with an error
     watchdog.start()
     begin = time.monotonic()
-    with pytest.raises(WorkerError, match="no answer within 0.5 s"):
+    with pytest.raises(WorkerError, match=r"no answer within 0\.5 s"):
         worker.ready()
     watchdog.cancel()
     assert time.monotonic() - begin < 20

@@ -242,6 +242,7 @@ def test_our_own_copies_between_gpus_fill_the_matrix(
     assert isinstance(matrix, Figure)
     assert matrix.title == "Link matrix: peer/write/size=256MiB/engine=ce"
     assert "190 to 380 GB/s between 3 pairs of devices" in matrix.caption
+    assert "The run also measured 2 other operations between devices" in matrix.caption
     assert len(matrix.table.rows) == 3
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from membench.core.messages import sentences, span, tr
+from membench.core.messages import sentences, span, tr, tr_n
 from membench.core.terms import Metric, Stat
 from membench.core.units import significant
 from membench.report.page.document import Figure
@@ -37,9 +37,9 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
     operations in this run, the one with the most pairs is drawn.
     """
     for run in runs:
-        for name, cells in _matrices([run]).items():
-            if len(cells) > 1:
-                return _draw(name, cells)
+        drawable = [(name, cells) for name, cells in _matrices([run]).items() if len(cells) > 1]
+        if drawable:
+            return _draw(*drawable[0], others=len(drawable) - 1)
     return NotDrawn(_TITLE, tr("no operation was measured for two or more pairs of devices"))
 
 
@@ -65,7 +65,7 @@ def _operation(row: Row) -> str:
     return "/".join((name, *kept))
 
 
-def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure:
+def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]], *, others: int) -> Figure:
     sources = sorted({source for source, _ in cells}, key=_natural)
     targets = sorted({target for _, target in cells}, key=_natural)
     values = np.full((len(sources), len(targets)), np.nan)
@@ -100,14 +100,25 @@ def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]]) -> Figure
         rate=low if low == high else span(low, high),
         pairs=len(cells),
     )
+    measured_rows = [row for _, row in rows]
     height = 70 + 34 * len(sources)
     return Figure(
         slug="link-matrix",
         title=tr("Link matrix: {operation}", operation=name),
-        caption=sentences((finding, rounds_text([row for _, row in rows], marks=False))),
+        caption=sentences((finding, _not_drawn(others), rounds_text(measured_rows, marks=False))),
         description=_DESCRIPTION,
         drawing=style.plot("link-matrix", _TITLE, _DESCRIPTION, height, paint),
         table=data_table(tr("Bandwidth by pair of devices"), rows),
+    )
+
+
+def _not_drawn(others: int) -> str:
+    if not others:
+        return ""
+    return tr_n(
+        "The run also measured {count} other operation between devices.",
+        "The run also measured {count} other operations between devices.",
+        others,
     )
 
 

@@ -48,17 +48,17 @@ _PACKED = (
     (
         b"\x28\xb5\x2f\xfd",
         "the file is compressed with zstd",
-        "decompress with zstd -d FILE, and give the decompressed file",
+        "decompress with zstd -dc FILE > OUTPUT, and give OUTPUT",
     ),
     (
         b"\xfd7zXZ\0",
         "the file is compressed with xz",
-        "decompress with xz -dk FILE, and give the decompressed file",
+        "decompress with xz -dc FILE > OUTPUT, and give OUTPUT",
     ),
     (
         b"BZh",
         "the file is compressed with bzip2",
-        "decompress with bzip2 -dk FILE, and give the decompressed file",
+        "decompress with bzip2 -dc FILE > OUTPUT, and give OUTPUT",
     ),
     (
         b"\x7fELF",

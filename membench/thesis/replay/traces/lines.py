@@ -138,7 +138,7 @@ def read_trace_bytes(path: Path) -> bytes:
     if data.startswith(_ZSTD):
         raise TraceError(
             f"{name}: the file is compressed with zstd, which membench cannot read",
-            f"decompress the file: zstd -d {shell_word(path)}",
+            f"decompress with zstd -dc {shell_word(path)} > OUTPUT, and give OUTPUT",
         )
     if data.count(b"\n") > SMALL // _SHORTEST and data.count(b"\n") > len(data) // _SHORTEST:
         raise TraceError(
