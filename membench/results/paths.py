@@ -56,7 +56,7 @@ def _stem(csv: Path) -> str:
 
 @contextmanager
 def new_directory(csv: Path) -> Iterator[None]:
-    """After the ``with`` block, remove parent directories of ``csv`` that it created, if empty."""
+    """Remove parent directories of ``csv`` that the ``with`` block created but left empty."""
     missing = [place for place in csv.absolute().parents if not place.exists()]
     try:
         yield

@@ -47,7 +47,7 @@ class PlannedCase:
 
     @property
     def device_backend(self) -> str:
-        """The `backend` of rows that no round measured: ``cuda`` instead of ``cuda-storage``."""
+        """The `backend` of rows without measured values: ``cuda`` instead of ``cuda-storage``."""
         return self.backend.partition("-")[0]
 
 

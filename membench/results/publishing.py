@@ -22,7 +22,7 @@ def publish(csv: Path, rows: Sequence[Row], sidecar: Sidecar) -> Path:
     CSV always has its sidecar.
 
     Returns:
-        The path of the CSV: ``csv``, or ``<name>-2.csv``, ``-3`` ... in the same directory.
+        The path of the CSV: ``csv``, or ``<name>-2.csv``, ``<name>-3.csv``, ... beside ``csv``.
 
     Raises:
         SchemaError: a row breaks the schema.

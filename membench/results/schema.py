@@ -535,7 +535,7 @@ def _read(columns: Sequence[_Column], found: Sequence[str]) -> tuple[str, str, d
 
 
 def check(row: Row) -> None:
-    """Raise `SchemaError`, naming case and column, if ``row`` is not allowed in a file."""
+    """Raise a `SchemaError` with case and column if ``row`` is not allowed in a file."""
     _check(row, _judgements(vars(row)))
 
 

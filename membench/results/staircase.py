@@ -59,7 +59,7 @@ class _Stair:
 
 
 def settled(rows: Sequence[Row]) -> list[Row]:
-    """Return ``rows``, with the tiers of pointer chases that the latency curves show.
+    """Return ``rows``, in which each row of a pointer chase has the tier that its curve shows.
 
     If two tiers serve the loads of a row, the row keeps its tier and gets the flag `transition`. If
     the curve does not show the tier of a row, the row keeps its tier and flags.

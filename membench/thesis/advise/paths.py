@@ -161,7 +161,7 @@ class _Copy:
 def _copies(rows: Sequence[Row], bench: str) -> list[_Copy]:
     """The copies of ``bench`` with methods that an engine can use, all of one origin.
 
-    membench's own measurements take precedence over imported ones, and these over cited ones.
+    membench's own copies take precedence over imported ones, and imported ones over cited ones.
     """
     usable = [
         _Copy(block, parameters.get("method", "copy"), row)
@@ -188,9 +188,9 @@ def _fastest(copies: Sequence[_Copy], piece: Pieces) -> _Copy | None:
 
 
 def fastest_near(rows: Sequence[Row], bench: str, piece: Pieces) -> Rate | None:
-    """The rate of the fastest copy of ``bench`` at the block size nearest to ``piece``.
+    """The rate of the fastest copy of ``bench``; None if no copy was measured.
 
-    `Method.block` defines this block size. None if no copy was measured.
+    Only the block size that `Method.block` defines for ``piece`` counts.
     """
     best = _fastest(_copies(rows, bench), piece)
     return None if best is None else _rate(EvidenceRows((best.row,)))
@@ -202,7 +202,7 @@ def kv_path(rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input]) -> 
     The result is the rate of one large copy in two cases:
 
     - No block was measured.
-    - ``piece`` counts as one large copy (`_LARGE`), and the large copy is at least as fast.
+    - ``piece`` counts as one large copy (`_LARGE`), which is at least as fast as the blocks.
     """
     blocks = fastest_near(rows, "kv/h2d", piece)
     largest = max((one.block for one in _copies(rows, "kv/h2d")), default=0)

@@ -232,7 +232,7 @@ def _gemm(
     """(FLOP/s for recomputing on one GPU, their precision as in `Advice.arithmetic`).
 
     Args:
-        peak: the peak of the data sheet in bf16, for the message about a missing measurement.
+        peak: the GPU's peak in bf16 by its data sheet, for the message about a missing measurement.
     """
     if question.assumed is not None:
         return Sought(Rate(question.assumed, question.assumed, question.assumed)), "assumed"
@@ -464,7 +464,7 @@ def _notes(question: Question, arithmetic: str) -> tuple[str, ...]:
 
 
 def usual_block(model: Model, tokens: int = 16) -> int:
-    """The smallest multiple of ``tokens`` at which no block splits an entry of the KV cache.
+    """The smallest block, a multiple of ``tokens`` tokens, that splits no entry of the KV cache.
 
     An entry of a compressed KV cache covers several tokens. Layers with a window do not count.
     """

@@ -39,7 +39,7 @@ def latin_hypercube(name: str, low: float, high: float, *, draws: int, seed: int
 
 
 def bootstrap(name: str, rounds: Sequence[float], *, draws: int, seed: int) -> Floats:
-    """[draws] medians. Each is of ``len(rounds)`` values drawn with replacement from ``rounds``."""
+    """[draws] medians, each over ``len(rounds)`` values drawn with replacement from ``rounds``."""
     values = np.asarray(rounds, float)
     chosen = _stream(seed, name).integers(0, len(values), (draws, len(values)))
     medians: Floats = np.median(values[chosen], axis=1)

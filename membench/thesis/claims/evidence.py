@@ -40,7 +40,7 @@ class EvidenceRows:
 
     @property
     def peak(self) -> float | None:
-        """The first theoretical peak in the rows, in SI units."""
+        """The first theoretical peak in the rows, in SI units; None if no row has one."""
         for row in self.rows:
             if row.peak is not None and row.peak_basis is not PeakBasis.MEASURED:
                 return row.peak * SI[row.metric]
@@ -67,7 +67,8 @@ def machines(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
 def find(need: Input, rows: Sequence[Row]) -> EvidenceRows:
     """The rows of the best case for ``need`` from the ``rows`` of one machine.
 
-    membench's own measurements take precedence over imported ones, and these over cited figures.
+    membench's own measurements take precedence over imported ones, and imported ones over cited
+    figures.
     """
     asked: list[Row] = []
     seen: list[Row] = []

@@ -28,7 +28,7 @@ class Flip:
     """A change of one input that changes a verdict.
 
     Attributes:
-        name: the input.
+        name: name of the input.
         step: the natural logarithm of the factor, or years if the input is a date.
         becomes: the new verdict.
     """

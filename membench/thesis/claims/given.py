@@ -44,7 +44,7 @@ _HINT = "write NAME=VALUE, such as system.link=50 or 'system.link=40..60 GB/s'"
 
 
 def waited_for(told: Ledger, entries: Assumptions) -> dict[str, str]:
-    """Name -> unit that the models use, for names without a built-in value that a user may assume.
+    """Name -> unit that the models use, for names that a user may add to the assumptions.
 
     - each unpublished record that ``entries`` lacks
     - ``measurement.<input>`` for each input that is not a ratio between two machines

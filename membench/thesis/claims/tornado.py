@@ -24,7 +24,7 @@ class Bar:
     """The effect of one input on a statistic.
 
     Attributes:
-        name: the input.
+        name: name of the input.
         low, high: the ends of the range of the input, in the unit that the models use.
         at_low, at_high: the statistic (median over variants) at these ends.
     """

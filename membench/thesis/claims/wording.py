@@ -31,7 +31,8 @@ def verdict_words(part: PartVerdict) -> str:
 def claim_words(result: ClaimResult) -> str:
     """The verdict on a claim as text.
 
-    If every inconclusive part has a short reason, these follow an inconclusive verdict.
+    An inconclusive verdict includes the short reasons of the inconclusive parts, unless one of
+    these parts has no short reason.
     """
     whys = {part.why for part in result.parts if part.word is ClaimVerdict.INCONCLUSIVE}
     lacks = result.word is ClaimVerdict.INCONCLUSIVE and "" not in whys

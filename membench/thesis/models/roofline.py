@@ -3,8 +3,8 @@
 The times are lower bounds only if rates, weights and KV cache have the precision of the real
 server. `SERVED_DECODE` compares real servers with the bound on decode time.
 
-An efficiency is the measured rate divided by the peak rate; 1 if the rate of a function's argument
-is a measured rate.
+An efficiency is the share (0 to 1) of a given rate that the machine reaches: 1 if the given rate
+was measured.
 """
 
 from __future__ import annotations

@@ -280,7 +280,7 @@ def block_bytes(trace: Trace, shape: KvShape, dtype: KvDtype) -> float:
 
 
 def _first_counted(trace: Trace, warmup: float | None) -> int:
-    """The index of the first request after the warm-up (seconds); 0 without a warm-up."""
+    """The index of the first request after ``warmup`` seconds; 0 without a warm-up."""
     if warmup is None:
         return 0
     _demand_order(trace, "--warmup")

@@ -36,8 +36,8 @@ class Demand:
         requests_per_s: requests per second that the GPU can prefill if only misses are computed.
         fast_bytes: resident bytes in HBM and DDR.
         slow_bytes: resident bytes in SSD, including a copy of ``fast_bytes``.
-        fast_read: B/s read again from HBM and DDR.
-        slow_read: B/s read again from SSD.
+        fast_read: B/s of reused cache that HBM and DDR serve.
+        slow_read: B/s of reused cache that SSD serves.
         written: B/s of new cache for input tokens.
         dwpd: drive writes per day if all new cache is written to the GPU's flash.
     """

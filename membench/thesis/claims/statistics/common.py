@@ -122,7 +122,7 @@ def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
 
 
 def by_model(values: Floats) -> dict[str, Floats]:
-    """Model -> row of [model, draws] ``values``."""
+    """Model -> its row [draws] in ``values``, which is [model, draws]."""
     return dict(zip(all_models().names, values, strict=True))
 
 

@@ -43,7 +43,7 @@ def transistor_ratio(scenario: Scenario) -> Values:
 
 
 def yearly_fall(scenario: Scenario) -> Values:
-    """The announced price fall per GPU generation, as a factor per year."""
+    """The announced price fall per GPU generation, converted to a factor per year."""
     years = scenario["record.token.generation"]
     return {
         report: scenario[f"record.token.{name}"] ** (1 / years) for name, report in _REPORTS.items()
@@ -84,7 +84,10 @@ def discarded_share(scenario: Scenario) -> Values:
 
 
 def reachable_capacity(scenario: Scenario) -> Values:
-    """|published / claimed - 1| for the memory per GPU: 1 TB without flash, 16 TB with flash."""
+    """|published / claimed - 1| for the memory per GPU.
+
+    The claim is 1 TB without flash, and 16 TB with flash.
+    """
     gpus, extra = scenario["record.rack.gpus"], scenario["system.extra_capacity"]
     near = (scenario["record.rack.hbm"] + scenario["record.rack.lpddr"]) / gpus
     return {

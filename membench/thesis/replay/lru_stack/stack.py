@@ -54,8 +54,8 @@ class StackDistances(NamedTuple):
     Attributes:
         shared: [n] for each request, the number of blocks shared with the previous request.
         before: [n] index, in the trace, of the previous request; -1 if there is none.
-        turn: [m] for each atom that is not shared, the index of the request in `Touches`.
-        run: [m] for each of these atoms, the index of the run in `Touches`.
+        turn: [m] for each atom that is not shared, the index in `Touches` of the request.
+        run: [m] for each of these atoms, the index in `Touches` of the run that contains the atom.
         blocks: [m] number of blocks of each atom.
         position: [m] position of the atom's first block; 0 if the atom is new.
         toucher: [m] index, in the trace, of the request that touched the atom last; -1 if the atom
@@ -142,7 +142,7 @@ def _buried(stack: LruStack, left: Runs) -> Runs:
 
 
 def _cut(fresh: Runs, buried: Runs) -> tuple[Ints, Ints, Ints]:
-    """Cut all runs, first of ``fresh`` and then of ``buried``, into atoms.
+    """Cut the runs of ``fresh``, and then the runs of ``buried``, into atoms.
 
     Returns:
         (keys at which atoms begin or end, ascending; index of the first atom of each run; number of

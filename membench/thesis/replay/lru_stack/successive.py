@@ -69,7 +69,7 @@ def succession(first: Ints, last: Ints, begins: Ints) -> Succession:
 
 
 def _equal_runs(first: Ints, last: Ints, begins: Ints) -> Ints:
-    """[n] for each request, the number of runs at the start that the previous request also has."""
+    """[n] for each request, the number of runs at the start that equal the previous request's."""
     lengths, starts = np.diff(begins), begins[1:-1]
     turn = rows(begins[1:])
     run = np.arange(begins[1], first.size)
