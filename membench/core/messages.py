@@ -19,7 +19,8 @@ class Message(str):
     """English text with its template and its parameters.
 
     Attributes:
-        msgid: the template, with ``{name}`` for each parameter; the key in a catalogue.
+        msgid: the template, with ``{name}`` for each parameter. A catalogue finds the translation
+            by this text.
         plural: the template for the plural; empty if the text contains no count.
         params: the parameters by name; ``count`` chooses the plural form. A template without
             parameters is not formatted, so the template may contain braces.
@@ -59,7 +60,7 @@ class Message(str):
     def pieces(
         self, catalogue: NullTranslations, place: Callable[[object], object]
     ) -> list[object]:
-        """The translated text as a list of texts and parameters, each converted by ``place``."""
+        """The parts of the translation in order: texts, and ``place(value)`` for each parameter."""
         form = self.form(catalogue)
         if not self.params:
             return [form]

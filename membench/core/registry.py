@@ -80,7 +80,7 @@ class Registry:
 
     @staticmethod
     def _set(text: str, benches: dict[str, Bench], machine: Machine) -> tuple[str, ...]:
-        """Apply the setting ``text`` to ``benches`` in place; return the changed names."""
+        """Apply the setting ``text`` to ``benches`` in place; return the changed benches' names."""
         pattern, colon, rest = text.rpartition(":")
         key, equals, value = rest.partition("=")
         if not (pattern and colon and key and equals and value):

@@ -143,7 +143,8 @@ class Memory:
     """Main memory, its pages, and the control group's limit.
 
     Attributes:
-        cgroup_limit, cgroup_used: limit and use of the control group; None if there is no limit.
+        cgroup_limit, cgroup_used: the control group's memory limit, and the memory in use under
+            this limit; None if there is no limit.
         page: size of an ordinary page.
         huge_page: size of a transparent huge page; 0 if the kernel has no such pages.
         thp: ``always``, ``madvise`` or ``never``, for pages of ``huge_page`` bytes.

@@ -48,7 +48,7 @@ def available(facts: Facts) -> Finding:
 
 
 def limit(facts: Facts) -> Finding:
-    """Fail if the control group leaves less than `NEEDED`, and warn below twice `NEEDED`."""
+    """Fail if the control group leaves less than `NEEDED`; warn if less than twice `NEEDED`."""
     memory = facts.machine.memory
     if memory.cgroup_limit is None:
         return fine("memory-limit", "none")

@@ -83,7 +83,7 @@ def affinity(facts: Facts) -> Finding:
 def cpu_quota(facts: Facts) -> Finding:
     """Fail if the CPU quota is below 1 CPU; warn if it is below the number of CPUs in the affinity.
 
-    The kernel stops a control group that has used up its CPU time until the next period.
+    When a control group has used up its CPU time, the kernel stops it until the next period.
     """
     quota, mine = facts.machine.cpu.quota, len(facts.machine.cpu.affinity)
     if quota is None:

@@ -164,8 +164,8 @@ def reachable_workers(
     """Find the workers that offer `RESOURCE`, except the workers at ``known`` addresses.
 
     Returns:
-        The workers; and a dict from the address of each worker that cannot identify itself to its
-        problem, in one line.
+        The workers; and address -> problem, in one line, for workers that cannot identify
+        themselves.
     """
     workers = offered(client)
     asked = sorted(set(workers) - set(known))

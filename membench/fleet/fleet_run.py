@@ -198,7 +198,7 @@ class FleetRun:
                     )
 
     def _warn_of_versions(self, workers: Iterable[HostWorker]) -> None:
-        """Warn once about each other version of membench.
+        """Warn about workers with another version of membench, once per version.
 
         Different versions may measure differently, so that a host would look slow.
         """

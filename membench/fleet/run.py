@@ -101,7 +101,7 @@ def _client(where: Where) -> AbstractContextManager[Client]:
 def _present(
     client: Client, per: str, patience: Patience, observer: FleetObserver, *, enough: int
 ) -> tuple[str, ...]:
-    """Wait at most ``patience.wait`` for ``enough`` hosts; return the hosts with a worker."""
+    """Wait at most ``patience.wait`` seconds for ``enough`` hosts; return hosts with a worker."""
     deadline = time.monotonic() + patience.wait
     while True:
         found, problems = reachable_workers(client)

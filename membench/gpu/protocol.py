@@ -6,7 +6,8 @@ executes the PTX of the same sources. A bench must use the GPU only through this
 Rules for a bench:
 
 * The bench function requests kernels, buffers and streams before it returns the work, never in the
-  timed work. The first launch of a kernel loads the kernel, and an allocation waits for the GPU.
+  timed work, because the first launch of a kernel loads the kernel, and an allocation waits for the
+  GPU.
 * After the case, membench frees all memory that the bench allocated.
 * Scalars are NumPy scalars of exactly the type that the kernel takes.
 """
@@ -179,7 +180,7 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def fill(self, target: Buffer, byte: int, stream: Stream | None = None) -> None:
-        """Queue a fill of ``target`` with ``byte``."""
+        """Queue the work that sets every byte of ``target`` to ``byte``."""
         ...
 
     def copy(self, target: int, source: int, size: int, stream: Stream | None = None) -> None:

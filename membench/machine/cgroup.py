@@ -80,9 +80,9 @@ def throttled_count(groups: Iterable[Path]) -> int:
 
 
 def _hierarchy(root: Path, controller: str) -> _Hierarchy:
-    """The groups of ``controller``, of version 1 if version 1 manages it, otherwise of version 2.
+    """The groups of ``controller`` in the version, 1 or 2, that manages the controller.
 
-    The result has no groups if that version is not mounted.
+    The result has no groups if this version is not mounted.
     """
     own: dict[str, str] = {}
     for line in read(root / "proc/self/cgroup").splitlines():

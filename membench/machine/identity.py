@@ -46,8 +46,8 @@ def device_name(model: str) -> str:
 def machine_slug(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> str:
     """The name ``<device>-<6 hex digits>``.
 
-    The device is the first GPU. On a machine without GPUs, the device is the CPU model and the
-    number of usable CPUs.
+    ``<device>`` is the name of the first GPU. On a machine without GPUs, it is the CPU model and
+    the number of usable CPUs.
 
     The digits come from a salted digest and identify no person. They stay the same after a reboot.
     They normally differ between machines of one model. They differ between clones of one image if
@@ -58,7 +58,7 @@ def machine_slug(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> str:
 
 
 def former_slugs(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> tuple[str, ...]:
-    """The other names that earlier versions of membench gave to this machine."""
+    """The names that only earlier versions of membench gave to this machine."""
     former = _slug(cpu, gpus, _system(cpu, gpus, root))
     return () if former == machine_slug(cpu, gpus, root) else (former,)
 

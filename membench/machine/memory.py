@@ -97,7 +97,7 @@ def _grantable(nodes: Sequence[Node], root: Path, available: int) -> int:
 
 
 def _thp_allowed(root: Path) -> bool | None:
-    """Whether this process may get huge pages; it may have inherited PR_SET_THP_DISABLE."""
+    """Whether this process may get huge pages, which prctl(2) can forbid; None if unknown."""
     return {"0": False, "1": True}.get(
         fields(read(root / "proc/self/status")).get("THP_enabled", "")
     )

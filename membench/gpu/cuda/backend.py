@@ -64,7 +64,7 @@ def open_cuda(machine: Machine, index: int, benches: Iterable[str] = ()) -> Cuda
     """Open the backend on the GPU ``machine.gpus.devices[index]``.
 
     Args:
-        benches: names of the benches whose kernels are compiled in parallel.
+        benches: names of the benches whose kernels are compiled now, in parallel.
 
     Raises:
         BackendUnavailable: CUDA does not list the GPU, or this process cannot use CUDA.
@@ -332,7 +332,7 @@ class CudaBackend:
         return once
 
     def _scales(self, kind: str, shape: tuple[int, int, int]) -> tuple[Buffer, Buffer]:
-        """Scales of 1 for w and x. Because all are equal, their layout does not matter."""
+        """Scales of 1 for w and x. Because all scales are equal, their layout does not matter."""
         m, n, k = shape
         scale = SCALES[kind]
         both = self.allocate(scale.bytes_of(m, k)), self.allocate(scale.bytes_of(n, k))

@@ -92,8 +92,8 @@ def target(arch: str) -> str:
 
     The ``a`` allows architecture-specific instructions and changes no other machine code
     (``docs/compilers.md``). If this NVRTC does not support ``arch``, the target is the newest
-    supported older capability of the same generation, such as ``120`` for ``121``. Its images also
-    run on the device ("Binary compatibility" in the CUDA programming guide). Without such a
+    supported older capability of the same generation, such as ``120`` for ``121``. The result
+    also runs on the device ("Binary compatibility" in the CUDA programming guide). Without such a
     capability, NVRTC will reject the target.
     """
     if not arch.isdigit():

@@ -45,7 +45,7 @@ def is_kept(key: str) -> bool:
 def store_image(key: str, image: dict[str, Any]) -> None:
     """Store ``image`` under ``key``, completely or not at all.
 
-    An unwritable cache is not an error.
+    If the cache cannot be written, the function does nothing.
     """
     directory = cache_directory(IMAGES)
     if directory is None:

@@ -1,8 +1,8 @@
 """The list of compilations that membench runs before the first case.
 
-``python ci/documents.py`` writes ``kernel_variants.json``, the list by bench. ``from`` is the
-lowest compute capability for which the bench requests a compilation; ``until``, if present, is the
-highest. A kernel that is not listed is compiled at its first use.
+``python ci/documents.py`` writes the list, grouped by bench, to ``kernel_variants.json``. ``from``
+is the lowest compute capability for which the bench requests a compilation; ``until``, if present,
+is the highest. A kernel that is not listed is compiled at its first use.
 """
 
 from __future__ import annotations

@@ -90,10 +90,10 @@ _E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32)
 
 
 def random_numbers(kind: str, count: int, seed: int) -> npt.NDArray[np.unsignedinteger[Any]]:
-    """``count`` random numbers, encoded as fp32, tf32, bf16, fp16, fp8, mxfp8 or nvfp4.
+    """``count`` random elements of the format fp32, tf32, bf16, fp16, fp8, mxfp8 or nvfp4.
 
-    FP8 is E4M3. The result for MXFP8 (E4M3) and NVFP4 (E2M1) has the elements but not the scales.
-    The result for NVFP4 has ``count`` bytes with two numbers each.
+    An element is one number, or for NVFP4 a byte with two numbers. FP8 and MXFP8 are E4M3, and
+    NVFP4 is E2M1. The result contains no scales.
     """
     stored, kept, exponent = _FORMATS[{"tf32": "fp32", "mxfp8": "fp8"}.get(kind, kind)]
     bits = np.random.default_rng(seed).integers(

@@ -163,9 +163,10 @@ def _keep_rolled(builder: Any) -> None:
 
 
 def _pass(value: Value, nontemporal: bool, unroll: int = 1) -> Emit:
-    """A function that emits code for one pass with ``(destination, source..., bytes)``.
+    """A function that emits the code of one pass over arrays.
 
-    One turn of the loop accesses ``unroll`` vectors of each array.
+    The arguments of the code are ``(destination, source..., bytes)``. One turn of the loop accesses
+    ``unroll`` vectors of each array.
     """
 
     def emit(context: Any, builder: Any, arguments: Sequence[Any]) -> Any:

@@ -67,7 +67,10 @@ def _object_code(module: str, name: str) -> ObjectCode:
 
 
 def _cache() -> Path | None:
-    """The directory for kernels of these sources. Creating it removes unused older directories."""
+    """The directory for kernels of these sources; None if kernels cannot be cached.
+
+    A call that creates the directory removes older directories that are no longer used.
+    """
     base = cache_base(os.environ)
     new = base is not None and not (base / _digest()).is_dir()
     directory = cache_directory(_digest())

@@ -103,7 +103,7 @@ def host_machine() -> Any:
 
 
 def write_object(path: Path, compiled: ObjectCode) -> None:
-    """Write ``compiled`` to ``path``, completely or not at all. A failure is not an error."""
+    """Write ``compiled`` to ``path``, completely or not at all; ignore errors."""
     head = json.dumps([compiled.arguments, compiled.arrays]).encode() + b"\n"
     write_sealed(path, head + compiled.code)
 

@@ -49,7 +49,7 @@ def ring_line(index: Any, bits: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64, int64)")
 def link(base: Any, bits: Any, stride: Any, first: Any, last: Any) -> Any:
-    """Let each line from position ``first`` to ``last - 1`` of a ring point to the next line.
+    """Write into each line at ring position ``first`` to ``last - 1`` the address of the next line.
 
     The ring begins at address ``base`` and has ``2**bits`` lines of ``stride`` bytes.
     """

@@ -71,7 +71,7 @@ def measure(machine: Machine) -> tuple[tuple[int, float], ...]:
 def chase(cpu: int, top: int, line: int) -> list[tuple[int, float]]:
     """Measure rings of at most ``top`` bytes, with lines of ``line`` bytes, on CPU ``cpu``.
 
-    Returns pairs as `measure`. The result is empty if the thread cannot be pinned.
+    Returns pairs like `measure`. The result is empty if the thread cannot be pinned.
     """
     from membench.host.memory.arena import map_pages
     from membench.host.memory.kernels import host_chase

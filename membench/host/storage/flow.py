@@ -35,8 +35,8 @@ class TrafficShape:
         block: bytes per I/O.
         depth: number of I/Os in flight.
         reads: percentage of the I/Os that are reads; all other I/Os are writes.
-        most: limit, on average, for the bytes that a round writes; 0 for no limit. A round may
-            always do one I/O.
+        most: maximum number of bytes that a round writes on average; 0 for no limit. A round does
+            at least one I/O.
     """
 
     pattern: str

@@ -77,7 +77,7 @@ class _Filled:
 
 
 class Pager:
-    """A pipeline of pages that can run several times.
+    """A pipeline for pages; the pipeline can run several times.
 
     Args:
         read: function ``(slot, offset)`` that reads the page at ``offset`` of the file into

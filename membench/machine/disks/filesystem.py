@@ -116,7 +116,7 @@ def _device(mount: Mount, root: Path) -> str:
 
 
 def _mapped(volume: str, root: Path) -> str:
-    """The kernel's name of ``volume`` of the device mapper, such as dm-0; empty if unknown.
+    """The kernel's name, such as dm-0, of the device mapper's ``volume``; empty if unknown.
 
     The source is sysfs, because a container may show neither the link nor the node in /dev/mapper.
     """

@@ -19,7 +19,7 @@ class Mount:
 
     Attributes:
         number: ``major:minor``, as in st_dev of the mount's files.
-        root: the directory of the filesystem that is mounted at ``point``.
+        root: the path, inside the filesystem, of the directory that is mounted at ``point``.
         options: options of this mount.
         super_options: options of the filesystem.
     """

@@ -56,7 +56,7 @@ class GpuState:
         reasons: bit mask of the reasons why the clock is not higher; see `SLOWDOWNS`.
         held_ns: nanoseconds in which power, heat or the board's limit lowered the clocks, since the
             driver was loaded.
-        temperature, memory_temperature: of the chip and of its memory, in degrees Celsius.
+        temperature, memory_temperature: temperatures of chip and memory in degrees Celsius.
         power, power_limit, power_default: present power, power limit and default power limit, in
             watts.
         ecc, mig, persistence, confidential: whether these modes are on. With confidential
