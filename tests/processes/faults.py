@@ -703,11 +703,11 @@ If a case fails in one round, membench does not run the case in later rounds, bu
 - If the filesystem does not support files without a name (`O_TMPFILE`), a SIGKILL during a write can leave a temporary file `.membench-*.tmp`, or a journal that `--resume` cannot use, because it has no plan.
 - Two runs that use no GPU can run at the same time, but the second prints a warning. Runs in different network namespaces (containers) do not detect each other.
 - The error of NVML comes from a simulated library. No test disconnects a real GPU.
-- At the end of a run, membench renames the JSON file and then the CSV file. If the run dies between these two steps, only the JSON file exists. `--resume` then writes both again.
+- At the end of a run, membench gives first the JSON file and then the CSV file its final name. If the run dies between these two steps, only the JSON file exists. `--resume` then writes both again.
 
 ## Untrusted files and workers
 
-membench does not trust results files, sidecars, journals, ledgers, model configurations, traces, TOML files and the output of other tools. A command that reads a hostile file must finish its work or print one `Error:` line, within one minute and 1 GiB of memory. It must not print control characters for the terminal, or commands for a CI system. `tests/fuzz` tests every such command with:
+membench does not trust results files, sidecars, journals, ledgers of fleet runs, model configurations, traces, TOML files and the output of other tools. A command that reads a hostile file must finish its work or print one `Error:` line, within one minute and 1 GiB of memory. It must not print control characters for the terminal, or commands for a CI system. `tests/fuzz` tests every such command with:
 
 - files that are cut short, contain a part twice, or have random changes
 - JSON values of the wrong type
@@ -737,23 +737,14 @@ membench does not trust results files, sidecars, journals, ledgers, model config
 - If the filesystem of the results fills up, the run ends with exit code 1 and one line, `No space left on device`. The finished measurements are kept. After you free space, `--resume` completes the run.
 - If the btrfs subvolume of the results reaches its quota, the same happens, but the line is `Disk quota exceeded`.
 - If ext4 detects an error and becomes read-only, cases that write fail, and cases that only read succeed. The exit code is 3.
-- If the next case would bring the bytes written by the run above eight times its `--disk-budget`, membench skips this case. The write counter of the device stays below this limit.
+- A run writes at most eight times its `--disk-budget`: if a case would exceed this limit, membench skips the case. The write counter of the device confirms the limit.
 
 ## Runs killed at random moments
 
-`ci/kills.py` kills the parent process of a run with SIGKILL at random moments, and then resumes the run. `ci/soak.py` starts many short runs, also several at once, interrupts or kills some of them, and looks for leftover files and processes. On a virtual machine with two CPUs (AMD EPYC, ext4, 2026-11-25), they printed:
+`ci/kills.py` kills the main process of a run with SIGKILL at random moments, and then resumes the run. `ci/soak.py` starts many short runs, also several at once, interrupts or kills some of them, and looks for leftover files and processes. Results on a virtual machine with two CPUs (AMD EPYC, ext4, 2026-11-25):
 
-```
-$ ci/kills.py 20 1
-20 runs of at most 4.8 s killed: 4 before its plan, 16 measuring
-finished units 72, lost 0
-files left 0
-workers alive a second later 0
-complete results 20 of 20
-
-$ ci/soak.py 120
-11 cycles, 66 runs, 7 descriptors after each, left: nothing
-```
+- `ci/kills.py 20 1` killed 20 runs, 4 of them before the first measurement. No finished measurement was lost, no file and no process was left, and all 20 runs could be completed.
+- `ci/soak.py 120` started 66 runs. No file and no process was left.
 """
 
 
