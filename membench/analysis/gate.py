@@ -30,7 +30,7 @@ def check_gate(
     if differing and not cross_machine:
         what = "; ".join(f"{fact.name} {' | '.join(fact.values)}" for fact in differing)
         raise MembenchError(
-            f"--fail-on: the results are from different machines: {what}",
+            f"--fail-on: the results are from different machines or devices: {what}",
             "compare runs of one machine, or add --cross-machine",
         )
     if Verdict.WORSE in classes or Verdict.UNCLEAR in classes:

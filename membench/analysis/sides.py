@@ -123,9 +123,13 @@ def make_sides_by(key: str, sources: Sequence[Source], reference: str = "") -> l
         for value, several in rows.items():
             parts.setdefault(value, []).append(replace(source, rows=tuple(several)))
     if len(parts) < 2:
-        values = f"only the value '{next(iter(parts))}'" if parts else "no value"
+        found = (
+            f"the only value in the files is '{next(iter(parts))}'"
+            if parts
+            else "no row has a value of this name"
+        )
         raise UsageError(
-            f"--by {key}: the rows of the files have {values}, so there are no groups to compare",
+            f"--by {key}: {found}, so there are no groups to compare",
             f"give an axis of the case ids, such as stores, or one of {', '.join(BY_COLUMNS)}",
         )
     sides = [Side(value, tuple(some), _distinct(value, some)) for value, some in parts.items()]

@@ -41,8 +41,8 @@ def _words(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     multiple=True,
     metavar="ref:NAME|FILE|history|auto",
     shell_complete=completion.expectations,
-    help="Source of the expected values; repeatable. history: the other runs of this machine in "
-    "FILE's folder. auto: the references of this machine's GPUs, processors and disks.  "
+    help="Source of the expected values; repeatable. history: the other runs of the checked "
+    "machine, in FILE's folder. auto: the references of its GPUs, processors and disks.  "
     "[default: auto]",
 )
 @click.option(

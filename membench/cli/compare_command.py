@@ -77,7 +77,9 @@ FARTHEST = 10
     help=f"Exit with 3 if any row has one of the states V. Possible: {', '.join(GATE_CLASSES)}.",
 )
 @click.option(
-    "--cross-machine", is_flag=True, help="Allow --fail-on to compare different machines."
+    "--cross-machine",
+    is_flag=True,
+    help="Allow --fail-on to compare different machines or devices.",
 )
 @click.option(
     "--preset",

@@ -131,8 +131,8 @@ def _policies(
     default=0,
     show_default=True,
     metavar="TOKENS",
-    help="Number of tokens with which every session begins. Only for a trace that numbers the "
-    "blocks of each session separately, and so hides this prefix.",
+    help="Number of tokens in the prefix that all sessions share. Only for a trace that numbers "
+    "the blocks of each session separately, and so hides the prefix.",
 )
 @click.option(
     "--warmup",

@@ -473,7 +473,7 @@ def test_many_regressions_are_one_exit_code(
         (
             ("--fail-on", "worse"),
             1,
-            "Error: --fail-on: the results are from different machines: dev",
+            "Error: --fail-on: the results are from different machines or devices: dev",
         ),
         (
             ("--fail-on", "worse", "--cross-machine"),

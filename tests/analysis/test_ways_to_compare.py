@@ -70,8 +70,8 @@ def test_by_a_column(tmp_path: Path, key: str) -> None:
 
 def test_by_what_cannot_be_meant(stores: Path) -> None:
     for arguments, message in (
-        ({"by": "nonsense"}, "--by nonsense: the rows of the files have no value"),
-        ({"by": "size"}, "the rows of the files have only the value '1GiB'"),
+        ({"by": "nonsense"}, "--by nonsense: no row has a value of this name, so"),
+        ({"by": "size"}, "the only value in the files is '1GiB'"),
         ({"by": "stores", "reference": "xx"}, "there is no label 'xx'"),
         ({"by": "stores", "against": "ref:h100-sxm"}, "--against cannot be combined"),
         ({"reference": "a", "against": "ref:h100-sxm"}, "--against cannot be combined"),

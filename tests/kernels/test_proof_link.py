@@ -100,14 +100,16 @@ def test_streams_share_the_bytes_and_the_measured_queue_waits_for_all(streams: i
 def test_a_node_that_is_unknown_is_a_skip(numa: str) -> None:
     gpu = EmulatedGpu(small(1))
     gpu.links.near = gpu.links.far = None
-    with pytest.raises(Skip, match=f"numa={numa}: .* does not show which node the GPU is on"):
+    with pytest.raises(
+        Skip, match=f"numa={numa}: .* does not report which node the GPU belongs to"
+    ):
         BENCHES["link/h2d"].build(gpu, one_way(mem="registered", numa=numa))
 
 
 def test_a_single_node_of_host_memory_is_a_skip_of_the_far_node() -> None:
     gpu = EmulatedGpu(small(1))
     gpu.links.far = None
-    with pytest.raises(Skip, match="numa=far: membench may use no host memory on a node other"):
+    with pytest.raises(Skip, match="numa=far: no node except the GPU's has host memory"):
         BENCHES["link/h2d"].build(gpu, one_way(mem="registered", numa="far"))
     BENCHES["link/h2d"].build(gpu, one_way(mem="registered", numa="near"))
 

@@ -130,7 +130,7 @@ def without_range(value: float, peak: float | None, better: Better) -> TierJudge
     """
     why, brief = tr("no expected value to compare with"), tr("no expected value")
     if peak is not None and better is Better.HIGHER and value < FLOOR * peak:
-        why = tr("no expected value to compare with, and below 70 % of the peak")
+        why = tr("no expected value to compare with; the value is below 70 % of the peak")
         brief = tr("below 70 % of the peak")
     return TierJudgement(CheckVerdict.NOT_JUDGED, None, why, brief)
 

@@ -94,10 +94,10 @@ def _require(size: int, mem: str, engine: str, streams: int, numa: str) -> None:
 
 def _node(links: Links, numa: str) -> int:
     if links.near is None:
-        skip(f"numa={numa}: the firmware or the container does not show which node the GPU is on")
+        skip(f"numa={numa}: the system does not report which node the GPU belongs to")
     node = links.near if numa == "near" else links.far
     if node is None:
-        skip(f"numa={numa}: membench may use no host memory on a node other than the GPU's")
+        skip(f"numa={numa}: no node except the GPU's has host memory that membench may use")
     return node
 
 

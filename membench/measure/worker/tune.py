@@ -12,7 +12,7 @@ from membench.core.axes import Value
 from membench.core.backend import Backend
 from membench.core.case import Bench, Config
 from membench.core.errors import MembenchError, RegistersSpilled, Skip, skip
-from membench.core.terms import BETTER, Better
+from membench.core.terms import BETTER, UNIT, Better
 from membench.core.work import Timed
 from membench.measure.flags import beyond_peak
 from membench.measure.worker.sampling import take_samples
@@ -72,9 +72,10 @@ def _score(
         sampled = take_samples(stopwatch, work, FixedCount(SAMPLES))
         value = median(work.value(elapsed, sampled.iterations) for elapsed in sampled.elapsed_ns)
         if beyond_peak(value, work.peak, work.peak_basis, BETTER[work.metric]):
+            unit = UNIT[work.metric]
             skip(
-                f"the measured {work.metric} of {value:.4g} is beyond the peak of {work.peak:.4g}, "
-                "so a faster memory must have served the case"
+                f"the measured {work.metric} of {value:.4g} {unit} is beyond the peak of "
+                f"{work.peak:.4g} {unit}, so a faster memory must have served the case"
             )
         return value if BETTER[work.metric] is Better.HIGHER else -value
     finally:
