@@ -77,7 +77,7 @@ def test_work_that_raises_leaves_no_queue_held() -> None:
 
 def test_a_span_whose_hold_ran_out_is_void() -> None:
     device = ScriptedDevice(overdue=True)
-    with pytest.raises(MembenchError, match="lets the GPU start only afterwards"):
+    with pytest.raises(MembenchError, match="waited for the GPU too early"):
         time_span(device, device.run, 1)
     assert not device.held
 
