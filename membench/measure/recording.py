@@ -46,7 +46,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One line of a recording. Some ``stamps`` are of the warm-up or of the launch floor."""
+    """One line of a recording. Some ``stamps`` are from the warm-up or from the launch floor."""
 
     request: RoundRequest
     unit: CaseResult

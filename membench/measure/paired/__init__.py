@@ -1,1 +1,1 @@
-"""Paired runs, which measure two settings in turn: plans, set-up commands and rounds."""
+"""Paired runs, which measure two settings in turn."""

@@ -76,8 +76,8 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
     """Measure the paired run that `prepare_pair` prepared.
 
     Raises:
-        SetupFailed: a set-up command failed. If anything was measured before, the message names
-            the file.
+        SetupFailed: a set-up command failed. The message names the file with the earlier
+            measurements, if there are any.
         OutputError, JournalError, WorkerError, BackendUnavailable: as in `start`.
     """
     with new_directory(halves[0].prepared.csv):

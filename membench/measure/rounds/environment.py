@@ -167,7 +167,7 @@ def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, 
     """The entries about CPU time that others took, for `detail`; see `EnvironmentMonitor.cpu_time`.
 
     The result is empty if others took little, or if the counters advanced by too few ticks to tell.
-    Cases on a disk or a GPU have no ``others``, because it would also count the kernel's threads.
+    Cases on a disk or a GPU have no entry ``others``, because the kernel's threads would count too.
     """
     if ticks.total < LEAST_TICKS:
         return {}
@@ -181,7 +181,7 @@ def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, 
 
 
 def was_held(before: GpuState, after: GpuState, seconds: float) -> bool:
-    """Whether power, heat or the board lowered the clocks for over `HELD_SHARE` of ``seconds``.
+    """Whether a power, heat or board limit lowered the clocks for over `HELD_SHARE` of ``seconds``.
 
     The result is False if the GPU does not count this time.
     """

@@ -48,7 +48,8 @@ def time_span(
         hold: whether the device starts only after all work is queued.
 
     Raises:
-        MembenchError: the stopped queue reached its deadline, so the time is invalid.
+        MembenchError: the device started at a deadline, before all work was queued, so the time is
+            invalid.
     """
     try:
         _start(device, cold=cold, hold=hold)

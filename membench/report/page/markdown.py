@@ -147,7 +147,7 @@ def _alert(alert: Alert, detail: _Detail) -> str:
 
 
 def _headed(title: str, detail: _Detail) -> str:
-    """``title`` followed by the colon of the language."""
+    """``title`` and a colon in the style of the language."""
     return tr("{title}: ", title=title).said(of_tag(detail.language))
 
 

@@ -1,4 +1,4 @@
-"""Plot of the time between two uses of cached tokens: shares of traffic and of residency."""
+"""Plot of shares of traffic and of residency by the time between two uses of cached tokens."""
 
 from __future__ import annotations
 

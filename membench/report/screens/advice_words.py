@@ -164,7 +164,7 @@ def precision(found: Advice) -> str:
 
 
 def method(found: Advice) -> str:
-    """The fastest copy method for KV cache pieces of the model's size, with the rate.
+    """The fastest copy method for the pieces of the model's KV cache, with the rate.
 
     If `Method.enough` is larger than `Method.block`, the text also has the rate at
     `Method.enough`.

@@ -52,7 +52,7 @@ def print_flags(console: Console, benches: Sequence[Bench]) -> None:
 def print_bench(
     console: Console, bench: Bench, cases: dict[str, list[Case]], *, alone: bool = True
 ) -> None:
-    """Print a bench.
+    """Print the description, the values, the flags and the next commands of ``bench``.
 
     Args:
         cases: for each profile, the cases of the bench.

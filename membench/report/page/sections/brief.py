@@ -171,7 +171,7 @@ def _because(result: ClaimResult) -> str:
 
 
 def _part(verdict: PartVerdict) -> str:
-    """``C15b contradicted (0.13 x): An SSD of this machine reads ...``."""
+    """A text such as ``C15b contradicted (0.13 x): An SSD of this machine reads ...``."""
     told = verdict_words(verdict)
     if verdict.judgement is not None:
         drawn = np.concatenate([variant.draws for variant in verdict.variants])

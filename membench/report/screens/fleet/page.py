@@ -36,7 +36,7 @@ _ROWS = 500  # maximum number of rows per table
 
 
 def compose(summary: FleetSummary) -> Document:
-    """The page.
+    """The page of a fleet.
 
     The page does not contain the date of its creation, so the same files give the same page.
     """

@@ -44,7 +44,7 @@ _PLOTS = 40  # a page with more plots opens slowly; --select reduces them
 
 
 def compose(history: History) -> Document:
-    """The page.
+    """The page of a history.
 
     The page does not contain the date of its creation, so the same files give the same page.
     """

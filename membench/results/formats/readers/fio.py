@@ -76,8 +76,8 @@ def _json_records(data: bytes, origin: Origin) -> Iterator[Record]:
 def _continues(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
     """Whether ``second`` is a later state of the run ``first``.
 
-    The names of the jobs must be equal, no runtime or number of operations may be smaller in
-    ``second``, and ``second`` must have begun before fio wrote ``first``.
+    The jobs must have equal names. No runtime and no number of operations may be smaller in
+    ``second``. And ``second`` must have begun before fio wrote ``first``.
     """
     before, after = (
         (*objects(run, "jobs"), *objects(run, "client_stats")) for run in (first, second)
