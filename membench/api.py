@@ -181,8 +181,9 @@ def read_rows(path: str | Path) -> list[Row]:
 def load(*paths: str | Path) -> DataFrame:
     """The rows of all ``paths``, one after the other, as a data frame with a column per field.
 
-    An absent number is NaN or `pandas.NA`, and an absent text is ``""``. ``round_values`` and
-    ``flags`` are tuples, ``samples`` is a tuple of tuples, and ``detail`` is a dict.
+    An absent number is NaN or `pandas.NA`, but 0 in ``rounds`` and ``n``. Absent text is ``""``.
+    ``round_values`` and ``flags`` are tuples, ``samples`` is a tuple of tuples, and ``detail`` is a
+    dict.
 
     Raises:
         SchemaError: a file cannot be read, or violates the schema.

@@ -42,7 +42,7 @@ def _powers() -> Any:
 
 
 def _by_integers(text: str) -> Floats | None:
-    """Parse like `numbers`; None unless each number has one decimal point and not many digits."""
+    """Parse like `numbers`; None if a number has no decimal point or too many digits."""
     letters = np.frombuffer(text.encode("ascii"), np.uint8)
     points = np.flatnonzero(letters == _POINT)
     ends = np.append(np.flatnonzero(letters == _END), letters.size)

@@ -42,7 +42,7 @@ class Fact:
 
 
 def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
-    """Extract the known facts from ``sidecar``, a result of `read_plain`, by name."""
+    """Map names of facts to values: the known facts in ``sidecar``, a result of `read_plain`."""
     machine = _part(sidecar, "machine")
     cpu, memory = _part(machine, "cpu"), _part(machine, "memory")
     total = memory.get("total")
@@ -70,7 +70,7 @@ def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _sizes(value: object) -> str:
-    """Format a list of byte counts, such as ``64KiB 128KiB``; empty if ``value`` is no list."""
+    """Format a list of byte counts, such as ``64KiB 128KiB`` or ``none``; empty for no list."""
     if not isinstance(value, list | tuple):
         return ""
     known = [size for size in value if isinstance(size, int) and 0 < size < _LARGEST_MEMORY]

@@ -33,7 +33,7 @@ class ComparisonCell:
     """The value of one label on a line of a comparison.
 
     Attributes:
-        figure: None if the label has no value.
+        figure: the values of the label; None if there are none.
         finding: difference from the reference; None for the reference itself, or if a value is
             missing.
         failures, skips: reasons of failed and skipped rows. A label with a value may also have such
@@ -67,7 +67,7 @@ class Line:
         row: an ok row if there is one; tier, unit and direction are taken from this row.
         threshold: smallest relative difference that matters, a fraction.
         lost: reasons of failed and skipped rows, by index of the label.
-        differences: None if the reference has no value.
+        differences: differences from the reference; None if the reference has no value.
     """
 
     row: Measurement

@@ -130,7 +130,7 @@ class EstimatedDifferences(Differences):
     def _by_side(
         self, of_sides: Sequence[T | None], of: Callable[[Difference], T | None]
     ) -> list[T | None]:
-        """Make one entry for each label.
+        """Make one entry for each label; None for the reference and for labels without a value.
 
         ``of_sides`` has the entries of the labels in `sides`. The labels in `hindered` get the
         result of ``of`` for their difference.

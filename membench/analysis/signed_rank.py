@@ -74,7 +74,7 @@ def paired_estimates(
 
 
 def _of_walsh_averages(ratios: Floats, places: Sequence[int]) -> Floats:
-    """For each row, the Walsh averages at the positions ``places`` of their order.
+    """For each row, the elements at ``places`` of the sorted Walsh averages.
 
     The result has the shape (K, places). A Walsh average is the average of two values of a row, or
     of a value with itself.

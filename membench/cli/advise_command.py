@@ -374,10 +374,10 @@ def _rated(drive: tuple[float, float | None], rows: list[Row], usual: float) -> 
 
 
 def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, ...]]:
-    """Lines of settings by name of the inference engine, for ``tiers`` or else the machine's tiers.
+    """Map names of inference engines to lines of settings for ``tiers``.
 
-    The result is empty if the advice has no best choice, or if the weights of the model do not fit
-    in the GPUs.
+    If ``tiers`` is empty, the settings are for the tiers of the machine. The result is empty if the
+    advice has no best choice, or if the weights of the model do not fit in the GPUs.
     """
     from membench.report.screens.engine_lines import engine_lines
     from membench.thesis.replay.tier_names import kind_of

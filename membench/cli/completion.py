@@ -93,7 +93,7 @@ def traces(_context: Context, _argument: Parameter, incomplete: str) -> list[Com
 
 
 def policies(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Cache policies after the last comma."""
+    """Complete the cache policy after the last comma."""
     from membench.thesis.replay.policies import EvictionRule
 
     before, comma, _ = incomplete.rpartition(",")

@@ -139,7 +139,11 @@ def _given(settings: tuple[str, ...]) -> dict[str, str]:
 
 
 def _checked(setting: str, key: str, value: str) -> str:
-    """``value`` of ``key`` in the form of case ids and columns, or a `UsageError`."""
+    """Return ``value`` as it appears in case ids and columns.
+
+    Raises:
+        UsageError: ``key`` cannot have this value.
+    """
     from membench.core.units import format_size, parse_size
     from membench.results.formats.figures import slug
 

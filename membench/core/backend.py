@@ -65,7 +65,7 @@ class HostBackend(Backend, Protocol):
     """A backend whose kernels take the time stamps themselves."""
 
     def elapsed_ns(self, run: Callable[[int], None], iterations: int) -> float:
-        """Call ``run(iterations)``; return the total time in nanoseconds."""
+        """Call ``run(iterations)``; return the time of the iterations in nanoseconds."""
         ...
 
 

@@ -96,9 +96,9 @@ def read_sealed(path: Path) -> bytes | None:
 def untrusted(path: Path) -> str:
     """The reason why another user could put files into ``path``; empty if no other user can.
 
-    Root does not count. All existing directories of the path as written and of the resolved path
-    are checked. A parent with the sticky bit, such as /tmp, is safe, because other users cannot
-    replace this user's files there.
+    Root does not count. All existing directories of the path are checked, as written and with
+    symbolic links resolved. A parent with the sticky bit, such as /tmp, is safe, because other
+    users cannot replace this user's files there.
     """
     return _untrusted(path)[0]
 

@@ -71,7 +71,7 @@ def check_machine(
     """Check the machine that ``rows`` describe.
 
     Args:
-        machine: the snapshot; None if unknown.
+        machine: the snapshot of the machine; None if unknown.
         states: for each GPU index, the last state that NVML reported.
         run_gpus: see `membench.analysis.check.tiers.gpu_of`.
     """

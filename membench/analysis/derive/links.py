@@ -26,7 +26,7 @@ def parameters(case: str) -> dict[str, str]:
 
 
 def of_bench(rows: Iterable[Row], bench: str, metric: Metric) -> list[tuple[dict[str, str], Row]]:
-    """Pairs (parameters of the case, row) for each `ok` median of ``metric`` above 0."""
+    """Pairs (parameters of the case, row) for each `ok` row with a median of ``metric`` above 0."""
     return [
         (parameters(row.case), row)
         for row in rows
@@ -156,7 +156,7 @@ def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
 
 @record
 class Cost:
-    """An aggressor (competing traffic) and the effect on the victim.
+    """An aggressor (competing traffic), and its effect on the victim.
 
     Attributes:
         gbs: bandwidth of the aggressor in GB/s.

@@ -34,7 +34,7 @@ class CapacityRange:
         level: ``l1``, ``l2`` or ``l2 near`` (the near half of an L2 cache with two halves).
         inside: largest size in bytes that still fitted.
         outside: smallest size in bytes that did not fit.
-        by: ``latency`` or ``bandwidth``.
+        by: ``latency`` or ``bandwidth``: the metric whose curve shows the end of the level.
     """
 
     level: str
@@ -59,7 +59,7 @@ class NearFar:
 
 @record
 class Share:
-    """A bandwidth divided by the bandwidth of the case ``of``, the best case of ``hbm/read``."""
+    """Bandwidth of ``case`` / bandwidth of ``of``, which is the best case of ``hbm/read``."""
 
     case: str
     of: str
@@ -211,7 +211,7 @@ def _good(rows: Iterable[Row], name: str, metric: Metric, stat: Stat) -> Iterato
 
 
 def _over_size(rows: Iterable[Row], name: str, metric: Metric, **fixed: str) -> Mapping[int, Row]:
-    """Map size in bytes to row, ascending, for the cases of the bench with the axes ``fixed``."""
+    """Map sizes in bytes (ascending) to rows of bench ``name`` with the axis values ``fixed``."""
     found = {}
     for row in _good(rows, name, metric, Stat.MEDIAN):
         params = split_case(row.case)[1]

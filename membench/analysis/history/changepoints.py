@@ -87,7 +87,8 @@ def find_changes(
         series: finite numbers, of shape (n,) for any n; a series with fewer than 2 * `LEAST` values
             has no change.
         chance: probability of reporting any change if no series has a change.
-        permutations: number of random orders of each series; None chooses by the number of values.
+        permutations: number of random orders of each series; None for a default, which is smaller
+            for very many values.
 
     Raises:
         ValueError: ``permutations`` is too small for ``chance``.

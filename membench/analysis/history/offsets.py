@@ -70,7 +70,10 @@ def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
 
 
 def _newest(folder: Path, without: set[Path]) -> list[Path]:
-    """The last `NEWEST` files of ``folder``; names of results files begin with the time."""
+    """The newest files of ``folder``, at most `NEWEST`, except the files ``without``.
+
+    Names of results files begin with the time.
+    """
     if not folder.is_dir():
         return []
     there = [path for path in sorted(folder.glob("*.csv")) if path.resolve() not in without]

@@ -1,4 +1,4 @@
-"""Two limits of a disk measurement besides the disk: the target memory and the I/O loop."""
+"""Two limits of a disk measurement other than the disk: the target memory and the I/O loop."""
 
 from __future__ import annotations
 

@@ -89,8 +89,8 @@ def _worth_writing(profile: str, pattern: str, block: int, qd: int) -> bool:
 def read(storage: StorageBackend, pattern: str, block: int, qd: int, pages: str) -> Work:
     """Read blocks from the disk with a fixed number of reads in flight.
 
-    The entry ``resident`` of the row's detail is the share of the data that was in the page cache
-    before or after the reads, the larger of both.
+    The bench determines the share of the data in the page cache before and after the reads. The
+    entry ``resident`` of the row's detail is the larger share.
     """
     from membench.host.storage.flow import TrafficShape
 

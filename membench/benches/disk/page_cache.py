@@ -140,7 +140,8 @@ def _thread_counts(machine: Machine) -> tuple[Value, ...]:
 def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str) -> Work:
     """Touch pages of the mapped file: the cost of a page fault, and page faults per second.
 
-    - ``cold``: the kernel reads the page from the disk (a major fault).
+    - ``cold``: the kernel reads the page from the disk (a major fault). With ``pattern=seq``, it
+      also reads the following pages, so not every touched page causes a major fault.
     - ``warm``: the page is in the page cache, and the kernel only maps the page (a minor fault).
       The bench touches one page in each 64 KiB, because a fault also maps the neighbouring pages.
 

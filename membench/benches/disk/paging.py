@@ -46,7 +46,7 @@ def _pool(block: int, qd: int) -> int:
 @axis("qd", quick=8, full=(1, 8, 32), most=MOST_IN_FLIGHT)
 @axis("pattern", quick="rand", full=("rand", "seq"))
 def ssd_ddr(storage: StorageBackend, block: int, qd: int, pattern: str) -> Work:
-    """Read pages from the disk; the pages fill the slots of a pool in memory in turn.
+    """Read pages from the disk into a pool in memory, one slot after the other.
 
     The pages represent a KV cache in a file. ``pattern=rand`` reads the pages in random order, like
     an engine that serves requests with different prefixes. ``pattern=seq`` reads the pages in file

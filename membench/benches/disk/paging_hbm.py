@@ -62,7 +62,7 @@ def _pipeline(both: CudaStorage, block: int, qd: int, path: str) -> Pipeline:
 
 
 def _worth(profile: str, block: int, qd: int, path: str) -> bool:
-    """Whether the profile measures a case. On the path ``bounce``, it measures all cases."""
+    """Whether the profile measures a case. Both profiles measure every case of path ``bounce``."""
     if profile == "quick":
         return path == "bounce" or block == MIB
     return path == "bounce" or (qd == 8 and (path == "gds" or block >= 64 * 1024))

@@ -38,7 +38,7 @@ def atomics(gpu: Gpu, memory: str, place: str, op: str) -> Work:
     """Additions per second to 32-bit counters, by all resident threads at once.
 
     - ``place=same``: one counter for all threads (for ``smem``, one counter per block).
-    - ``place=distinct``: one counter per thread, next to each other.
+    - ``place=distinct``: one counter per thread, side by side.
     - ``place=strided``: one counter per thread, each in a separate cache line.
     - ``op=red``: the instruction returns nothing.
     - ``op=atom``: the instruction returns the old value, and the kernel sums the old values.

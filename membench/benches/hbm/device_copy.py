@@ -36,12 +36,12 @@ _SALT = 71
 @axis("count", quick="rw_sum", full=("rw_sum", "payload"))
 @axis("engine", quick=OMITTED, full=(OMITTED, "tma"))
 def d2d(gpu: Gpu, size: int, count: str, engine: str) -> Work:
-    """Copy within GPU memory by cudaMemcpyAsync; the driver chooses the engine.
+    """Copy within GPU memory, by cudaMemcpyAsync or by a kernel.
 
-    ``engine=tma`` copies by a kernel with bulk copies through shared memory (compute capability 9.0
-    or newer). `hbm/copy` measures copies by loads and stores. ``count=payload`` counts each copied
-    byte once, like copies between tiers. ``count=rw_sum`` counts each byte twice (one read and one
-    write), like STREAM.
+    The driver chooses the engine of cudaMemcpyAsync. ``engine=tma`` is a kernel with bulk copies
+    through shared memory (compute capability 9.0 or newer). `hbm/copy` measures copies by loads and
+    stores. ``count=payload`` counts each copied byte once, like copies between tiers.
+    ``count=rw_sum`` counts each byte twice (one read and one write), like STREAM.
     """
     from membench.gpu.verify.pattern import Patterns
 

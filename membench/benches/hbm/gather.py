@@ -86,8 +86,8 @@ def gather(gpu: Gpu, size: int, page: int, table: str) -> Work:
 
     The bandwidth counts the bytes of the pages, but not the table, which has four bytes per page.
     With ``uniform`` and ``seq``, successive launches read different pages if the pool is larger
-    than the 256 MiB that a launch reads. With ``zipf``, every launch reads the same pages, and
-    reads some pages so often that they come from the cache on purpose.
+    than the 256 MiB that a launch reads. With ``zipf``, every launch reads the same pages. Some
+    pages are read so often that they come from the cache; this is intended.
     """
     import numpy as np
 

@@ -63,11 +63,11 @@ def worth_measuring(machine: Machine, cpu: int, mem: int, **_: Value) -> bool:
 def _outermost(
     cpus: tuple[int, ...], grantable: tuple[Node, ...], nodes: tuple[Node, ...]
 ) -> frozenset[tuple[int, int]]:
-    """Pairs (CPU node, memory node): two for each distance and kind of memory.
+    """Pairs (CPU node, memory node): at most two for each distance and kind of memory.
 
-    In one of the two pairs, the node numbers differ least; in the other pair, they differ most. If
-    pairs of the same distance differ in speed, for example because of a longer route, these two
-    probably differ.
+    One is the pair whose node numbers differ least; the other is the pair whose node numbers differ
+    most. If pairs of the same distance differ in speed, for example because of a longer route,
+    these two probably differ.
     """
     place = {node.node: number for number, node in enumerate(nodes)}
     rows = {node.node: node.distances for node in nodes}
