@@ -54,7 +54,7 @@ class Setting:
 def run_rounds(
     setting: Setting, journal: Journal, done: Contents, observer: Observer
 ) -> tuple[CaseResult, ...]:
-    """Measure the cases without a result in ``done``, and return all case results.
+    """Measure the cases and rounds that have no result in ``done``. Returns all case results.
 
     Raises:
         Interrupted: a signal arrived. The journal has the results so far.

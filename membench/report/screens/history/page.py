@@ -1,4 +1,4 @@
-"""The HTML page of a history: the tables of the terminal output, and a plot of each quantity."""
+"""The HTML page of a history: the tables of the terminal output, and plots."""
 
 from __future__ import annotations
 
