@@ -23,7 +23,7 @@ from typing import Any
 from distributed import get_worker
 
 from membench import __version__
-from membench.core.errors import MembenchError, OutputError
+from membench.core.errors import MembenchError, OutputError, SchemaError
 from membench.core.files import output_error, shown
 from membench.core.text import ascii_line
 from membench.core.untrusted import read_bytes
@@ -75,8 +75,9 @@ def measure(request: HostRequest) -> dict[str, Any]:
         ``code`` is 1, and ``errors`` has the reason and the remedy.
     """
     task = _Task(request)
+    home = Path(request.directory) if request.directory else default_directory()
     try:
-        home = _private(Path(request.directory) if request.directory else default_directory())
+        _private(home)
         csv = _private(home / request.fleet_id) / f"{request.host}.csv"
         with _alone(home / "host.lock", task):
             code, errors = _run(csv, request.arguments, task)
@@ -87,8 +88,9 @@ def measure(request: HostRequest) -> dict[str, Any]:
             "errors": errors,
             "where": str(csv),
         }
-    except MembenchError as error:
-        said = f"{error} ({error.hint})" if error.hint else str(error)
+    except (MembenchError, OSError) as error:
+        failed = error if isinstance(error, MembenchError) else _unusable(home, error)
+        said = f"{failed} ({failed.hint})" if failed.hint else str(failed)
         return {"code": 1, "csv": b"", "sidecar": b"", "errors": said, "where": ""}
 
 
@@ -124,13 +126,18 @@ def topic(fleet_id: str) -> str:
     return f"membench-{fleet_id}"
 
 
+def _unusable(directory: Path, error: OSError) -> OutputError:
+    path = Path(error.filename) if isinstance(error.filename, str) else directory
+    return OutputError(str(output_error(path, error)), _ELSEWHERE)
+
+
 def _private(directory: Path) -> Path:
     """Create ``directory`` if needed, and check that no other user can write to it."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = directory.lstat()
     except OSError as error:
-        raise OutputError(str(output_error(directory, error)), _ELSEWHERE) from None
+        raise _unusable(directory, error) from None
     foreign = status.st_uid != os.getuid() or status.st_mode & 0o022
     if not stat.S_ISDIR(status.st_mode) or foreign:
         raise OutputError(
@@ -213,4 +220,7 @@ def _call_off(process: subprocess.Popen[str], task: _Task) -> None:
 
 
 def _content(path: Path) -> bytes:
-    return read_bytes(path, MAX_FILE) if path.exists() else b""
+    try:
+        return read_bytes(path, MAX_FILE) if path.exists() else b""
+    except SchemaError as error:
+        raise SchemaError(f"{shown(path)}: {error}", error.hint) from None

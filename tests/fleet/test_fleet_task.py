@@ -41,3 +41,18 @@ def test_the_answer_names_the_remedy(tmp_path: Path) -> None:
     assert failure(file / "below", tmp_path) == (
         f"{start}cannot write {file / 'below'}: Not a directory{end}"
     )
+    lock = tmp_path / "home" / "host.lock"
+    lock.mkdir(parents=True)
+    assert failure(lock.parent, tmp_path) == f"{start}cannot write {lock}: Is a directory{end}"
+
+
+def test_a_file_that_is_too_large_to_send_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task, "MAX_FILE", 1000)
+    home = tmp_path / "home"
+    csv = home / "20261125T010349Z-6ba2" / "node-1.csv"
+    csv.parent.mkdir(parents=True)
+    csv.write_bytes(b"x" * 1001)
+    csv.with_suffix(".json").touch()  # so that the run counts as complete
+    assert f"{csv}: the file is larger than" in failure(home, tmp_path)
