@@ -67,8 +67,8 @@ def open_pipeline(
     least = 4 * block * readers
     if storage.scratch.size < least:
         skip(
-            f"needs a scratch file of {about_size(least)}, "
-            f"but this one has {about_size(storage.scratch.size)}"
+            f"needs a scratch file of {about_size(least)}, but the scratch file has "
+            f"{about_size(storage.scratch.size)}"
         )
     offsets = shuffled(storage.scratch.size, block, np.random.default_rng())
     if path == "gds":

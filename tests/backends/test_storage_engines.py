@@ -347,7 +347,7 @@ def test_the_backend_says_what_it_is(storage: StorageBackend) -> None:
 
 def test_what_does_not_fit_is_skipped(storage: StorageBackend) -> None:
     with pytest.raises(
-        Skip, match=r"needs a scratch file of 64\.0 MiB, but this one has 32\.0 MiB"
+        Skip, match=r"needs a scratch file of 64\.0 MiB, but the scratch file has 32\.0 MiB"
     ):
         storage.flow(TrafficShape(pattern="seq", block=4 * MIB, depth=8))
 

@@ -52,7 +52,7 @@ def test_a_file_of_the_mooncake_form_on_a_pipe(membench: Membench) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
     assert (
-        "2 requests, 6 references to blocks of 16 tokens in 3 runs of consecutive ids"
+        "2 requests, 6 references to blocks of 16 tokens in 3 ranges of consecutive ids"
         in done.stdout
     )
     assert "     2      32               0.00524  0.333333   0.333333 " in done.stdout

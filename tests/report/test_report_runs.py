@@ -40,7 +40,7 @@ def test_a_file_given_twice_is_read_once(results: Path) -> None:
 def test_a_missing_sidecar_is_said(results: Path) -> None:
     results.with_suffix(".json").unlink()
     (problem,) = problems(results)
-    assert problem.startswith("a.csv has no sidecar (a.json)")
+    assert problem.startswith("a.csv has no sidecar (a.json is missing)")
 
 
 def test_changed_numbers_are_said(results: Path) -> None:

@@ -170,8 +170,8 @@ class StorageBackend:
         least = 2 * shape.depth * shape.block  # a smaller file would be read repeatedly
         if self.scratch.size < least:
             skip(
-                f"needs a scratch file of {about_size(least)}, "
-                f"but this one has {about_size(self.scratch.size)}"
+                f"needs a scratch file of {about_size(least)}, but the scratch file has "
+                f"{about_size(self.scratch.size)}"
             )
         # With more memory, the buffers would not stay in the caches.
         spare = min(len(self.cpu.cpus), shape.depth) if shape.block < SMALL else 1

@@ -141,8 +141,8 @@ def _own_sidecar(
     elif found.sidecar is None and measured:
         problems.append(
             tr(
-                "{file} has no sidecar ({sidecar}): machine, plan and command are unknown, "
-                "and the file may have been changed after the run",
+                "{file} has no sidecar ({sidecar} is missing): machine, plan and command are "
+                "unknown, and {file} may have been changed after the run",
                 file=shown(name),
                 sidecar=shown(sidecar_path(name)),
             )

@@ -95,7 +95,7 @@ def _draw(name: str, cells: Mapping[tuple[str, str], tuple[str, Row]], *, others
     ordered = sorted((row for _, row in rows), key=lambda row: row.value or 0.0)
     low, high = (significant(row.value or 0.0, 3) for row in (ordered[0], ordered[-1]))
     finding = tr(
-        "{operation} moves {rate} GB/s between {pairs} pairs of devices.",
+        "With {operation}, each of {pairs} pairs of devices reaches {rate} GB/s.",
         operation=name,
         rate=low if low == high else span(low, high),
         pairs=len(cells),

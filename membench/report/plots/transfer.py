@@ -61,8 +61,8 @@ def _finding(series: Sequence[Series]) -> str:
     if fit is not None:
         told.append(
             tr(
-                "the fit T = a + V / b gives a start-up time of {start} and half of the bandwidth "
-                "at {size}",
+                "a linear fit of the time gives a start-up time of {start}, and half of the "
+                "full bandwidth with transfers of {size}",
                 start=format_value(Metric.LATENCY, fit.start_ns),
                 size=about_size(fit.half_size),
             )

@@ -92,8 +92,8 @@ def _print_facts(console: Console, result: Replayed) -> None:
     console.print(
         Text(
             f"{counted(result.requests, 'request', ',')}, "
-            f"{counted(result.references, 'reference', ',')} to {blocks} "
-            f"in {counted(result.runs, 'run', ',')} of consecutive ids"
+            f"{counted(result.references, 'reference', ',')} to {blocks} in "
+            f"{counted(result.runs, 'range', ',')} of consecutive ids"
         )
     )
     console.print(Text(f"arrivals: {order}"))
@@ -102,12 +102,15 @@ def _print_facts(console: Console, result: Replayed) -> None:
             Text("the trace has ids only for whole blocks, not for the last tokens of a request")
         )
     if result.warmup_s is not None:
-        console.print(Text(f"the warm hit rate counts requests after {_time(result.warmup_s)}"))
+        console.print(
+            Text(f"the warm hit rate counts only requests after the first {_time(result.warmup_s)}")
+        )
     if result.block_bytes is not None:
         console.print(
             Text(
-                f"one block of {result.model} in {result.dtype} has"
-                f" {about_size(result.block_bytes)}, including windows and state"
+                f"one block of {result.model} in {result.dtype} has "
+                f"{about_size(result.block_bytes)} on average, including windows and recurrent "
+                "state"
             )
         )
 

@@ -155,7 +155,9 @@ def assumptions(
         if name not in known:
             raise AssumptionError(
                 f"{shown(override)}: unknown assumption '{one_line(name)}'",
-                did_you_mean(name, sorted(known), "docs/thesis.md names the files of assumptions"),
+                did_you_mean(
+                    name, sorted(known), "docs/thesis.md names the files that list the assumptions"
+                ),
             )
         wanted = UNITS[base[name].unit][0] if name in base else declared[name]
         if UNITS[entry.unit][0] != wanted:

@@ -131,11 +131,12 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
         known = sorted(base.keys() | further.keys())
         raise UsageError(
             f"--assume '{shown}': unknown assumption '{one_line(name)}'",
-            did_you_mean(name, known, "docs/thesis.md names the files of assumptions"),
+            did_you_mean(name, known, "docs/thesis.md names the files that list the assumptions"),
         )
     if unit is None and before is None:
         raise AssumptionError(
-            f"--assume '{shown}' has no unit, and '{name}' has no value yet",
+            f"--assume '{shown}' has no unit, but '{name}' needs one, because membench has no "
+            "value for it",
             f"give a unit: '{name}={match['low']} {units_of(further[name])}'",
         )
     unit = unit or (before.unit if before else "")

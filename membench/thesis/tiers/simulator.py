@@ -106,7 +106,8 @@ def simulate(
     """
     if not tiers or gpus < 1:
         raise UsageError(
-            "a simulation needs at least one tier and one GPU", "give tiers, and gpus of 1 or more"
+            "a simulation needs at least one tier and one GPU",
+            "give at least one tier, and 'gpus' of 1 or more",
         )
     if (np.diff(trace.arrival) < 0).any():
         raise UsageError(

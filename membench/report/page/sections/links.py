@@ -12,7 +12,7 @@ from membench.analysis.derive.links import (
     moved,
     policies,
 )
-from membench.analysis.derive.policy import Cell, crossover_map
+from membench.analysis.derive.policy import CLOSE, Cell, crossover_map
 from membench.core.messages import tr, tr_n
 from membench.core.units import about_size, format_size, significant
 from membench.report.page.document import (
@@ -106,9 +106,10 @@ def _maps(run: Run) -> list[Block]:
             ),
         )
         caption = tr(
-            "{bench}: best method, GB/s, and ratio to the second best method "
-            "(no ratio if the difference is unclear)",
+            "{bench}: best method, GB/s, and ratio to the second best method (left out if it is "
+            "at most {least})",
             bench=f"kv/{way}",
+            least=f"{1 + CLOSE:g}",
         )
         blocks.append(Table(caption, columns, tuple(rows)))
     return blocks

@@ -160,8 +160,8 @@ def straggler_lines(check: MachineCheck) -> Iterator[str]:
         yield tr_n(
             "{name} is an outlier: slower than its peers in {count} case ({case}), by a factor of "
             "{times}",
-            "{name} is an outlier: slower than its peers in {count} cases, most in {case} (by a "
-            "factor of {times})",
+            "{name} is an outlier: slower than its peers in {count} cases; the largest factor "
+            "is {times}, in {case}",
             len(one.slow),
             name=one.name,
             times=significant(worst.times, 3),

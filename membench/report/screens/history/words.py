@@ -228,7 +228,7 @@ def notes(history: History) -> Iterator[str]:
 
 def rule(history: History) -> str:
     return (
-        f"noise band: contains about {BAND:.0%} of the runs of a level, and needs {BANDED} runs; "
+        f"noise band (from {BANDED} runs on): contains about {BAND:.0%} of the runs of a level; "
         "change: a step of the level that is larger than the threshold "
         f"({history.thresholds.name}); at most {CHANCE:.0%} of histories have a false change "
         "(docs/history.md)"
