@@ -48,18 +48,24 @@ MAP_HUGE_1GB = 0x40000 | 30 << 26
 _HEAD, _TAIL = 15, 16  # bits of /proc/kpageflags, include/uapi/linux/kernel-page-flags.h
 
 STATES: dict[str, Mapping[str, str]] = {
-    "as it comes": {},
-    "`enabled` always": {"enabled": "always"},
-    "`enabled` never": {"enabled": "never"},
-    "2 MiB never": {"hugepages-2048kB/enabled": "never"},
-    "`enabled` never, 2 MiB always": {"enabled": "never", "hugepages-2048kB/enabled": "always"},
-    "64 KiB always": {"hugepages-64kB/enabled": "always"},
-    "2 MiB never, 64 KiB always": {
+    "no change": {},
+    "`enabled` is always": {"enabled": "always"},
+    "`enabled` is never": {"enabled": "never"},
+    "2 MiB is never": {"hugepages-2048kB/enabled": "never"},
+    "`enabled` is never, 2 MiB is always": {
+        "enabled": "never",
+        "hugepages-2048kB/enabled": "always",
+    },
+    "64 KiB is always": {"hugepages-64kB/enabled": "always"},
+    "2 MiB is never, 64 KiB is always": {
         "hugepages-2048kB/enabled": "never",
         "hugepages-64kB/enabled": "always",
     },
-    "`enabled` never, 64 KiB inherit": {"enabled": "never", "hugepages-64kB/enabled": "inherit"},
-    **{f"`defrag` {mode}": {"defrag": mode} for mode in ("always", "defer", "never")},
+    "`enabled` is never, 64 KiB is inherit": {
+        "enabled": "never",
+        "hugepages-64kB/enabled": "inherit",
+    },
+    **{f"`defrag` is {mode}": {"defrag": mode} for mode in ("always", "defer", "never")},
 }
 
 
