@@ -122,7 +122,7 @@ _LEAST_G = 1e-4
 
 
 def _most_g(digits: int) -> float:
-    """From 1 to this bound, the format ``#g`` gives no exponent and no final decimal point."""
+    """Below this number, and from `_LEAST_G` on, ``#g`` gives no exponent and no final point."""
     return 0.9 * 10.0 ** (digits - 1)
 
 

@@ -66,7 +66,7 @@ class Links(Protocol):
 
     @property
     def far(self) -> int | None:
-        """The host NUMA node farthest from `near`; None if unknown or if there is no other node."""
+        """The usable host NUMA node farthest from `near`; None if unknown, or without another node."""
         ...
 
     @property
@@ -123,7 +123,7 @@ class Links(Protocol):
         """``size`` bytes on every GPU that this process sees, with one common address.
 
         Raises:
-            Skip: there is no other GPU, or no NVLink switch with multicast.
+            Skip: there is no other GPU, or the GPUs cannot provide multicast memory.
         """
         ...
 

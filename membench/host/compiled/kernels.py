@@ -104,7 +104,7 @@ def _remove_unused(base: Path) -> None:
 
 @cache
 def _digest() -> str:
-    """16 hex digits: a digest of `membench.host`, of the compiler's versions and of the CPU."""
+    """16 hex digits: a digest of `membench.host`, the compilers, their settings, and the CPU."""
     import llvmlite.binding as llvm
 
     parts = [

@@ -122,7 +122,7 @@ def read_object(path: Path) -> ObjectCode | None:
 
 
 def discard_damaged(directory: Path) -> list[Path]:
-    """Remove damaged files of compiled kernels from ``directory``. Returns the removed files.
+    """Remove damaged files of compiled kernels from ``directory``. Returns the removed paths.
 
     A directory with the name of such a file is removed too, because no kernel can replace it.
     """
