@@ -131,7 +131,7 @@ def is_cited(row: Measurement) -> bool:
 
 
 def likeness_of(figure: Measurement, row: Measurement) -> Likeness | None:
-    """Compare the axes of a figure and a row, in either order; None for different benches."""
+    """Compare the axes of a figure and a row, given in either order; None for different benches."""
     if is_cited(row) and not is_cited(figure):
         figure, row = row, figure
     rules = read_rules(figure.detail.get("alike", ""))

@@ -83,9 +83,9 @@ class Comparison:
 
     @cached_property
     def means(self) -> tuple[Mean, ...]:
-        """The geometric means of the ratios, one for each tier, metric, statistic and label.
+        """The geometric mean of the ratios for each tier, metric, statistic and label.
 
-        Ratios with the verdict `n/a` are left out.
+        Ratios with the verdict `n/a` are left out. The reference has no mean.
         """
         groups: dict[tuple[Tier, Metric, Stat], dict[int, list[float | None]]] = {}
         for place, line in enumerate(self.matched):

@@ -107,7 +107,7 @@ def _differences_at(
 
 
 def positions(n: int, m: int, confidence: float = CONFIDENCE) -> list[int]:
-    """The sorted positions of the n * m differences on which an estimate depends.
+    """The positions, in the n * m sorted differences, on which an estimate depends.
 
     The estimate is the mean of the differences at the first two positions. The other two are the
     ends of the confidence interval; absent if there are too few values for an interval.

@@ -24,7 +24,7 @@ class FiniteRange(click.FloatRange):
 
 
 class Tokens(click.IntRange):
-    """A whole number of tokens in a range, such as 32768, 32K (32768) or 32k (32000)."""
+    """A limited whole number of tokens, written as 32768, 32K (32768) or 32k (32000)."""
 
     name = "tokens"
 

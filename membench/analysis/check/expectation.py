@@ -89,7 +89,11 @@ def expectations(reference: str, rows: Iterable[Measurement]) -> tuple[Expectati
 
 
 def _expectation(reference: str, row: Measurement) -> Expectation:
-    """The range of a measurement is its value plus or minus its spread."""
+    """Make an expected value from ``row``.
+
+    The range of a measurement is its value plus or minus its spread. The range of a published
+    figure is in its detail.
+    """
     assert row.value is not None
     cited, imported = row.common.cited, row.common.imported
     said = row.detail if cited else {}

@@ -70,7 +70,10 @@ def fleet_spread(apart: Floats) -> float:
 
 
 def share_beyond(machines: int) -> float:
-    """Probability that a machine of a normal fleet of ``machines`` has a score above `SLOW_Z`."""
+    """Probability that a machine has a score above `SLOW_Z` in a fleet of ``machines``.
+
+    The values of the fleet are assumed to have a normal distribution.
+    """
     sizes, shares = zip(*_BEYOND, strict=True)
     return float(np.exp(np.interp(math.log(machines), np.log(sizes), np.log(shares))))
 
