@@ -66,7 +66,7 @@ class Links(Protocol):
 
     @property
     def far(self) -> int | None:
-        """The usable host NUMA node farthest from `near`; None if unknown, or without another node."""
+        """The usable host NUMA node farthest from `near`; None if unknown or if there is none."""
         ...
 
     @property
