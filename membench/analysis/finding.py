@@ -307,7 +307,9 @@ def _settle(reason: Reason, first: CaseRuns, second: CaseRuns) -> str:
     if reason not in (Reason.FEW, Reason.WIDE):
         return ""
     if any(one.cited for one in (first, second)):
-        return "a published figure is a single value: only a run on that machine can give a verdict"
+        return (
+            "a published figure is a single value: for a verdict, measure the machine of the figure"
+        )
     if any(one.imported and len(one.values) < VALUES_NEEDED for one in (first, second)):
         return f"import at least {VALUES_NEEDED} runs of the other tool under one label"
     if Basis.RUNS in (first.basis, second.basis):

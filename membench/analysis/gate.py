@@ -31,7 +31,7 @@ def check_gate(
         what = "; ".join(f"{fact.name} {' | '.join(fact.values)}" for fact in differing)
         raise MembenchError(
             f"--fail-on: the results are from different machines or devices: {what}",
-            "compare runs of one machine, or add --cross-machine",
+            "compare runs of the same machine and devices, or add --cross-machine",
         )
     if Verdict.WORSE in classes or Verdict.UNCLEAR in classes:
         _refuse(

@@ -66,7 +66,7 @@ def _drive(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
     except (UsageError, ValueError):
         capacity, dwpd = 0.0, None
     if not capacity or (dwpd is not None and not 0 < dwpd < math.inf):
-        message = f"'{value}' is not SIZE or SIZE:DWPD with numbers above 0"
+        message = f"'{value}' is neither SIZE nor SIZE:DWPD with numbers above 0"
         hint = "write a size and drive writes per day, such as 6.4TB:3"
         raise BadValue(message, ctx, param, hint)
     return capacity, dwpd

@@ -45,7 +45,7 @@ def _with_options_of_run(made: click.Command) -> click.Command:
     "--local",
     type=click.IntRange(1, 64),
     metavar="N",
-    help="Trial without a cluster: N workers in this process, one at a time.",
+    help="Trial without a cluster: N workers in this process measure in turn.",
 )
 @click.option(
     "--insecure",

@@ -47,7 +47,7 @@ def _capacities(
             sizes.append(parse_amount(text))
         except UsageError:
             message = f"'{text:.40}' is not a number of blocks, a size or a percentage"
-            hint = f"write a number from 1 to {_MOST_BLOCKS}, a size such as 80GB, or 80%"
+            hint = f"write a number from 1 to {_MOST_BLOCKS}, a size (80GB) or a percentage (80%)"
             raise BadValue(message, ctx, param, hint) from None
     return tuple(blocks), tuple(sizes), tuple(shares)
 

@@ -54,7 +54,7 @@ def free_space(facts: Facts) -> Finding:
     fix = "free some space, or choose another directory: --scratch DIR"
     if not size:
         needed = f"disk cases need {about_size(LEAST_CUT / FREE_SHARE)}"
-        return fail("free-space", f"{seen}, {needed}: membench will skip all disk cases", fix)
+        return fail("free-space", f"{seen}, but {needed}: membench will skip all disk cases", fix)
     if size < wanted:
         sizes = f"from {about_size(wanted)} to {about_size(size)}, half of the free space"
         return warn("free-space", f"{seen}: membench reduces the scratch file {sizes}", fix)
@@ -72,11 +72,12 @@ def disk(facts: Facts) -> Finding:
     seen = []
     for one in disks:
         turns = {True: "rotational", False: "solid state", None: ""}[one.rotational]
-        seen.append(" ".join(filter(None, [one.name, one.model, turns, one.write_cache])))
+        cache = one.write_cache and f"{one.write_cache} cache"
+        seen.append(", ".join(filter(None, [one.name, one.model, turns, cache])))
     if not any(one.rotational for one in disks):
         return fine("disk", "; ".join(seen))
     if facts.machine.cpu.hypervisor:
-        return fine("disk", f"{'; '.join(seen)} (virtual disks may report this wrongly)")
+        return fine("disk", f"{'; '.join(seen)} (a virtual disk may report a wrong kind)")
     return warn(
         "disk",
         "; ".join(seen),

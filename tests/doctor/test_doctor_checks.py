@@ -151,7 +151,7 @@ RAISED: list[tuple[str, Severity, dict[str, Any], str]] = [
     ),
     ("free-space", Severity.FAIL, {"scratch.filesystem.free": 511 * MIB}, "disk cases need"),
     ("free-space", Severity.FAIL, {"scratch.filesystem.free": 0}, "0 B free"),
-    ("disk", Severity.WARN, {"scratch.disks": (QUEUED, TURNING)}, "sda Some HDD rotational"),
+    ("disk", Severity.WARN, {"scratch.disks": (QUEUED, TURNING)}, "sda, Some HDD, rotational"),
     ("io-scheduler", Severity.WARN, {"scratch.disks": (TURNING, QUEUED)}, "sdb: bfq"),
     (
         "io-scheduler",
