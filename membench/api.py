@@ -252,7 +252,8 @@ def history(
     Args:
         places: results files of one machine, or directories with them; at least one.
         select: a glob for case ids, or several globs.
-        every_case: return a line per case and statistic, instead of a line per tier and metric.
+        every_case: return a line per case, metric and statistic, instead of one per tier and
+            metric.
         preset: the smallest changes that are reported: ``strict``, ``default``, ``permissive``, or
             a TOML file of thresholds.
 

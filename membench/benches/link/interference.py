@@ -1,9 +1,9 @@
 """The slow-down of GPU work by transfers over the link.
 
-The work is the victim, and the transfers are the aggressor. Each first runs alone. Then both run
-together in two queues. Each queue reads the GPU's global timer between its pieces of work. The
-slow-down is the time of a piece of the victim while the aggressor is active, divided by the time of
-a piece of the victim alone.
+The work is the victim, and the transfers are the aggressor. First, each runs alone. Then both run
+together in two queues. Each queue reads the GPU's global timer between its pieces. The slow-down is
+the time of a victim's piece that runs entirely beside the aggressor, divided by the time of a
+victim's piece alone.
 """
 
 from __future__ import annotations
