@@ -223,7 +223,7 @@ QUIET: list[tuple[str, dict[str, Any], str]] = [
     ("swap", {"noise.swap_total": 8 * GIB, "noise.swap_used": 64 * MIB}, "64.0 MiB of 8"),
     ("locked-memory", {"settings.locked": 8 * MIB}, "8.00 MiB"),
     ("free-space", {"scratch.filesystem.free": 2 * GIB}, "2.00 GiB free"),
-    ("disk", {"scratch.disks": (VIRTUAL,), "machine.cpu.hypervisor": "kvm"}, "virtual disks"),
+    ("disk", {"scratch.disks": (VIRTUAL,), "machine.cpu.hypervisor": "kvm"}, "a virtual disk may"),
     ("io-scheduler", {"scratch.disks": (TURNING,)}, "sda: mq-deadline"),
     ("io-scheduler", {"scratch.disks": (replace(QUEUED, schedulers=("bfq",)),)}, "sdb: bfq"),
     ("load", {"machine.load": (0.79, 9.0, 9.0)}, "0.79 on 8"),
