@@ -59,6 +59,17 @@ def test_twice_the_requests_are_twice_the_bytes(begin: str) -> None:
     assert twice.hit_rate == once.hit_rate
 
 
+def test_a_rate_that_long_sessions_do_not_reach_is_noted(begin: str) -> None:
+    found = plan_of_trace("agent", LLAMA, KvDtype.FP16, [DDR], DRIVE, 1.0)
+    assert found.requests_per_s < 0.5
+    assert any(
+        f"the mean rate over the trace is only {found.requests_per_s:.3g} requests/s" in note
+        for note in found.notes
+    )
+    kept = plan_of_trace(begin, LLAMA, KvDtype.FP16, [DDR], DRIVE, 2.0)
+    assert not any("mean rate" in note for note in kept.notes)
+
+
 def test_the_second_sighting_spares_the_drives(begin: str) -> None:
     second = TierAsked(name="ssd", capacity_bytes=16e12, second=True)
     through, spared = (

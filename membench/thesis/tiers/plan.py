@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from membench.core.errors import UsageError
 from membench.core.record import record
+from membench.core.units import significant
 from membench.thesis.models.catalogue import Model
 from membench.thesis.models.economics import drive_writes_per_day
 from membench.thesis.models.kv_shape import KvDtype, mean_bytes_per_token
@@ -19,6 +20,9 @@ from membench.thesis.replay.answer import DAY, TierAsked, block_bytes, tier_spec
 from membench.thesis.replay.tier_names import kind_of
 from membench.thesis.replay.traces import read_trace
 from membench.thesis.tiers.simulator import at_request_rate, simulate
+
+_REACHED = 0.9
+"""Share of the requested rate below which a plan notes that the trace does not reach the rate."""
 
 
 @record(kw_only=True)
@@ -142,10 +146,16 @@ def plan_of_trace(
         )
         for asked, use in zip(tiers, outcome.tiers, strict=True)
     ]
+    rate = trace.requests / outcome.seconds
+    if requests_per_s is not None and rate < _REACHED * requests_per_s:
+        notes.append(
+            f"sessions start at the rate for --requests-per-second {requests_per_s:g}, but last "
+            f"so long that the mean rate over the trace is only {significant(rate, 3)} requests/s"
+        )
     notes.append("if the trace is only a sample of all requests, real caches need more capacity")
     return TierWork(
         source=trace.name,
-        requests_per_s=trace.requests / outcome.seconds,
+        requests_per_s=rate,
         tokens_per_request=float(trace.prompt.mean()),
         tiers=tuple(found),
         drive=drive,

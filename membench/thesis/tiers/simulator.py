@@ -32,9 +32,11 @@ from membench.thesis.tiers.sightings import Sightings
 
 
 def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
-    """``trace`` with ``per_s`` requests per second on average.
+    """``trace`` with a request rate of ``per_s`` requests per second.
 
-    Sessions start at random times. Without sessions, all times are multiplied by one factor.
+    Sessions start at random times, ``per_s`` divided by their mean number of requests per second.
+    Long sessions continue after the last start, so the mean rate over the trace can be lower.
+    Without sessions, all times are multiplied by one factor.
 
     Raises:
         UsageError: ``per_s`` is not above 0.
