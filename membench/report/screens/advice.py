@@ -90,8 +90,8 @@ def _print_drive(screen: Screen, drive: Drive) -> None:
     measured = f", {', '.join(rates)} (measured here)" if rates else ", with unknown rates"
     screen.print(
         Styled(
-            f"One drive has {show_amount(drive.capacity_bytes)} and is rated for {drive.dwpd:g} "
-            f"drive writes per day{measured}.",
+            f"One drive: {show_amount(drive.capacity_bytes)}, rated for {drive.dwpd:g} DWPD "
+            f"(drive writes per day){measured}.",
             "dim",
         )
     )

@@ -168,7 +168,7 @@ def _best(comparison: Comparison) -> list[str]:
         return []
     low, high = (f"{100 * end(within):.3g}%" for end in (min, max))
     limits = low if low == high else f"their thresholds ({low} to {high})"
-    text = "the best speeds are about equal, but the difference of the typical speeds is unclear"
+    text = "the best speeds are about equal, only the difference of the typical speeds is unclear"
     return [f"{within.total()} unclear, but the best samples differ by at most {limits}: {text}"]
 
 
