@@ -85,7 +85,7 @@ def models(_context: Context, _option: Parameter, incomplete: str) -> list[Compl
 
 
 def traces(_context: Context, _argument: Parameter, incomplete: str) -> list[CompletionItem]:
-    """The names of built-in traces; if none matches, file names."""
+    """The names of built-in traces; file names if there is no text or no match."""
     from membench.thesis.replay.traces import SHIPPED
 
     found = _beginning((one.name for one in SHIPPED), incomplete) if incomplete else []

@@ -27,9 +27,9 @@ _ELSEWHERE = "use a directory that only you can write to: export NUMBA_CACHE_DIR
 def cache_base(environ: Mapping[str, str]) -> Path | None:
     """The directory ``membench`` that contains all caches of membench.
 
-    The parent is ``NUMBA_CACHE_DIR``, else ``XDG_CACHE_HOME``, else ``~/.cache``. The result is
-    None if none of the variables ``NUMBA_CACHE_DIR``, ``XDG_CACHE_HOME`` and ``HOME`` is set.
-    A relative ``XDG_CACHE_HOME`` is ignored, as the XDG Base Directory Specification requires.
+    The parent is ``NUMBA_CACHE_DIR``, else ``XDG_CACHE_HOME``, else ``~/.cache``. A relative
+    ``XDG_CACHE_HOME`` is ignored, as the XDG Base Directory Specification requires. The result is
+    None if all three directories are unknown.
     """
     home, xdg = environ.get("HOME", ""), environ.get("XDG_CACHE_HOME", "")
     base = environ.get(NUMBA_CACHE_DIR) or (xdg if Path(xdg).is_absolute() else "")

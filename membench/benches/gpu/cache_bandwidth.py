@@ -34,8 +34,8 @@ _SALT = 29
 def _together(gpu: Gpu) -> int:
     """The largest odd number of thread blocks that are resident at once.
 
-    The number of chunks is a power of two. So with an odd number of blocks, each pass gives a chunk
-    to a different block.
+    The number of chunks is a power of two. So with an odd number of blocks, the block that accesses
+    a given chunk differs from pass to pass.
     """
     blocks = gpu.properties.threads_per_sm // BLOCK * gpu.properties.sms
     return blocks - 1 + blocks % 2
@@ -74,9 +74,9 @@ def own_sum(blocks: int, spread: int, visits: int, chunks: int, salt: int) -> in
 def l2_read(gpu: Gpu, size: int) -> Work:
     """Read bandwidth of the L2 cache: all SMs read one working set and bypass their L1 caches.
 
-    In every pass, a different thread block reads a given chunk of 16 KiB. So each SM reads lines
-    from both partitions of the L2 cache. If the working set exceeds the L2 capacity, the data come
-    from memory.
+    The thread block that reads a given chunk of 16 KiB differs from pass to pass. So each SM reads
+    lines from both partitions of the L2 cache. If the working set exceeds the L2 capacity, the data
+    come from memory.
     """
     import numpy as np
 
@@ -122,7 +122,7 @@ def l2_read(gpu: Gpu, size: int) -> Work:
 def l2_write(gpu: Gpu, size: int) -> Work:
     """Write bandwidth of the L2 cache: all SMs write one working set.
 
-    In every pass, a different thread block writes a given chunk of 16 KiB.
+    The thread block that writes a given chunk of 16 KiB differs from pass to pass.
     """
     import numpy as np
 
