@@ -87,7 +87,7 @@ def _best(rows: Sequence[Row], judged: AbstractSet[tuple[str, Metric]]) -> Mappi
 
 
 def represents_tier(case: str) -> bool:
-    """Whether ``case`` measures a single transfer over the tier; for a disk, only a read counts."""
+    """Whether ``case`` is neither a sum of transfers, nor a copy in a GPU, nor a disk write."""
     return split_case(case)[0] not in _BOTH_WAYS | _INSIDE | _NOT_READS.keys()
 
 

@@ -368,8 +368,7 @@ def _change(
     """The change between two levels.
 
     ``ends`` are the start of the old level, the start of the new level, and the (exclusive) end of
-    the new level.
-    ``log_ratio`` is log(new level / old level).
+    the new level. ``log_ratio`` is log(new level / old level).
     """
     start, place, end = ends
     sides = [
