@@ -163,7 +163,7 @@ def median(values: Sequence[float]) -> float:
 
 
 def half_range(values: Sequence[float]) -> float | None:
-    """Half of (maximum - minimum), as a fraction of the median; None for fewer than two values."""
+    """Half of (maximum - minimum), as a fraction of the median; None for one value or overflow."""
     if len(values) < 2:
         return None
     fraction = (max(values) - min(values)) / 2 / median(values)

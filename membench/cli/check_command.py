@@ -220,7 +220,7 @@ def _measured(prepared: Prepared, watch: Watcher) -> RunOutcome:
 
 
 def _suggest(file: Path, similar: tuple[str, ...]) -> None:
-    """Print how to give expected values."""
+    """Print commands that check ``file`` with other expected values."""
     from membench.report.screens.console import console, say_command
 
     remark = (

@@ -394,7 +394,8 @@ def _change(
 def pair_offset(logs: Floats) -> float:
     """The `PAIRS` quantile of the relative differences between two runs, as a fraction.
 
-    ``logs`` are the logarithms of the values, of shape (n,) with n > 1.
+    Only the last `_PAIRED` runs count. ``logs`` are the logarithms of the values, of shape (n,)
+    with n > 1.
     """
     few = logs[-_PAIRED:]
     first, second = np.triu_indices(len(few), 1)

@@ -195,7 +195,7 @@ class InterferenceRun:
         return self._read(1, pieces)
 
     def both(self, pieces: int, chunks: int) -> tuple[list[int], list[int]]:
-        """Run both concurrently. Returns the results of `victim_alone` and `aggressor_alone`."""
+        """Run both concurrently. Returns the GPU timer of each, as in `victim_alone`."""
         begun = self._queue_aggressor(chunks)
         self._gpu.links.follow(begun)
         self._queue_victim(pieces)
