@@ -260,7 +260,7 @@ def test_the_plots_of_the_models_are_the_same_bytes_and_tell_measured_from_assum
     assert "h100 bf16 peak, assumed" in breakeven.draw(bare).caption
     missing = restore.draw(bare)
     assert isinstance(missing, style.NotDrawn)
-    assert missing.reason == "no path from DDR or SSD was measured"
+    assert missing.reason == "no path from DDR or SSD was measured or cited"
 
 
 def test_series_and_runs_beyond_the_sixth_are_counted_in_the_caption(

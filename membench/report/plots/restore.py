@@ -37,7 +37,7 @@ _TIERS = ("ddr-read", "h2d", "kv-h2d", "ssd-hbm", "ssd-read")
 def draw(found: Verdicts) -> Figure | NotDrawn:
     shown = [one for one in supplies(found) if one.key in _TIERS]
     if not shown:
-        return NotDrawn(_TITLE, tr("no path from DDR or SSD was measured"))
+        return NotDrawn(_TITLE, tr("no path from DDR or SSD was measured or cited"))
     model = models()[MODEL]
     weights = model.parameters
     assert weights is not None

@@ -32,7 +32,7 @@ CONTEXT = 32768
 _ABOUT = tr(
     "The values are for one GPU, a context of {tokens} tokens, and a KV cache in fp16. "
     "{bounds}. A range goes from the lowest to the highest value of the rounds. For any other "
-    "model, context, layout or number of GPUs, use this command:",
+    "model, context, number of GPUs or layout of the KV cache, use this command:",
     tokens=CONTEXT,
     bounds=BOUNDS,
 )

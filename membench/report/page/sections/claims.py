@@ -79,8 +79,10 @@ _WHAT_A_VERDICT_IS = tr(
     "contradicted. Otherwise the verdict is inconclusive. membench also judges generations of "
     "models, classes of GPU, traces and baselines separately. If these groups disagree, the "
     "verdict is inconclusive. Vendor figures or forecasts alone decide no verdict. A "
-    "specification never replaces a missing measurement. A claim is contradicted if one of its "
-    "propositions is contradicted, and supported if all propositions are supported."
+    "specification replaces a missing measurement only in C13: without measured matrix "
+    "products, the peaks of two GPUs show whether their compute is equal. A claim is "
+    "contradicted if one of its propositions is contradicted, and supported if all propositions "
+    "are supported."
 )
 _NO_DATA = frozenset({"no data", "no record", "one machine"})
 """Values of `PartVerdict.why` for a proposition without data."""
