@@ -70,7 +70,7 @@ def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _sizes(value: object) -> str:
-    """Format a list of byte counts, such as ``64KiB 128KiB`` or ``none``; empty for no list."""
+    """Format byte counts as ``64KiB 128KiB``, or as ``none``; empty if ``value`` is no list."""
     if not isinstance(value, list | tuple):
         return ""
     known = [size for size in value if isinstance(size, int) and 0 < size < _LARGEST_MEMORY]

@@ -14,7 +14,7 @@ from membench.results.compact.row import Common, Measurement, commons_of
 
 
 class Basis(StrEnum):
-    """What the compared values are."""
+    """Where the compared values come from."""
 
     ROUNDS = "rounds"  # the rounds of one run, each a fresh process
     RUNS = "runs"  # the medians of several runs, because the rounds of one run share its offset

@@ -163,7 +163,10 @@ def median(values: Sequence[float]) -> float:
 
 
 def half_range(values: Sequence[float]) -> float | None:
-    """Half of (maximum - minimum), as a fraction of the median; None for one value or overflow."""
+    """Half of (maximum - minimum), as a fraction of the median.
+
+    The result is None for fewer than two values, or if the fraction is not finite.
+    """
     if len(values) < 2:
         return None
     fraction = (max(values) - min(values)) / 2 / median(values)

@@ -24,7 +24,7 @@ class FiniteRange(click.FloatRange):
 
 
 class Tokens(click.IntRange):
-    """A limited whole number of tokens, written as 32768, 32K (32768) or 32k (32000)."""
+    """A whole number of tokens within limits, written as 32768, 32K (32768) or 32k (32000)."""
 
     name = "tokens"
 

@@ -41,7 +41,7 @@ class Straggler:
 
 
 def stragglers(rows: Iterable[Row], run_gpus: Mapping[str, int]) -> tuple[Straggler, ...]:
-    """Find the slow GPUs, then the slow pairs, each only among five or more.
+    """Find the slow GPUs, then the slow pairs. Fewer than five GPUs or pairs are not judged.
 
     ``run_gpus``: see `membench.analysis.check.tiers.gpu_of`.
     """

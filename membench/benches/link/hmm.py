@@ -97,7 +97,7 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
     passes = ReadPasses(gpu, memory, size)
 
     def sample() -> tuple[float, float]:
-        """Nanoseconds of one kernel, and the cached share of the file before (1 unless cold)."""
+        """Nanoseconds of one kernel, and the share (0 to 1) of the data that was cached before."""
         gpu.synchronize()
         resident = 1.0
         if cache == "cold":
