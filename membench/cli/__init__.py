@@ -27,7 +27,7 @@ _COMMANDS = {
     "report": "Turn results files into a report (HTML, Markdown) or JSON verdicts.",
     "advise": "Recommend how to handle a model's KV cache on this machine.",
     "fleet": "Measure many hosts on a Dask cluster, and name the slow hosts.",
-    "list": "List the cases that can run here, and say why other cases cannot.",
+    "list": "List the cases that can run here, and say why the other cases cannot.",
     "info": "Show the properties of this machine.",
     "doctor": "Find settings that would spoil a measurement here, and name the fixes.",
     "import": "Turn another tool's results into a results file.",

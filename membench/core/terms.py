@@ -237,12 +237,12 @@ _FLAGS = (
     Flag(
         "transition",
         tr(
-            "the footprint is between two steps of the latency: one tier serves some of the loads, "
+            "the latency is between the latencies of two tiers: one tier serves some of the loads, "
             "and the next tier serves the other loads"
         ),
         tr(
-            "the number does not describe a single tier, so membench never shows it as the best of "
-            "a tier"
+            "the number does not describe a single tier, so membench never shows it as the best "
+            "result of a tier"
         ),
         tr("also measure the next smaller and larger sizes: membench run --select '*/chase'"),
     ),
@@ -338,7 +338,10 @@ _FLAGS = (
             "the memory is not ordinary host memory, but GPU memory, persistent memory, or memory "
             "of a node without processors"
         ),
-        tr("the number is valid for this memory, but membench never shows it as the best of DDR"),
+        tr(
+            "the number is valid for this memory, but membench never shows it as the best "
+            "result of DDR"
+        ),
         tr("compare only rows of the same memory node; membench info describes each node"),
     ),
     Flag(

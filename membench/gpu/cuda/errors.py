@@ -20,7 +20,8 @@ _UNUSABLE = {
     35: "the driver is older than CuPy's CUDA: update the driver, or {cuda12}",
     100: "no device is visible: check CUDA_VISIBLE_DEVICES and the container's devices",
     101: "the device number does not exist: check CUDA_VISIBLE_DEVICES",
-    46: "another process uses the GPU exclusively: end it, or run 'sudo nvidia-smi -c DEFAULT'",
+    46: "another process uses the GPU exclusively: end that process, or "
+    "run 'sudo nvidia-smi -c DEFAULT'",
     802: "the fabric manager is not ready yet: wait a minute, or read the fabric manager's log",
     803: "the driver's library and its kernel module have different versions: reboot the machine",
     804: "this GPU cannot run a CUDA version that is newer than its driver: {cuda12}",

@@ -180,7 +180,8 @@ class GpuReader:
         if uuid not in self._handles:
             raise NoAnswer(
                 f"NVML lists no GPU with the hashed UUID {uuid}",
-                "run 'nvidia-smi -L' to see whether a GPU is missing (its UUIDs are not hashed)",
+                "run 'nvidia-smi -L' to see whether a GPU is missing (it prints "
+                "UUIDs without a hash)",
             )
         index, handle = self._handles[uuid]
         try:

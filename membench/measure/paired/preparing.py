@@ -118,7 +118,7 @@ def _refuse_equal(change: Change, first: Plan, second: Plan) -> None:
         return
     raise UsageError(
         f"no selected case that can run here uses {unused}, so B would equal A",
-        f"select cases that use it, such as --select {globs}",
+        f"select cases that use {unused}, such as --select {globs}",
     )
 
 

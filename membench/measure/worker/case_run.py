@@ -219,8 +219,8 @@ def _bench(request: RoundRequest, benches: Mapping[str, Bench]) -> Bench:
     found = benches.get(request.case.bench)
     if found is None:  # a plug-in that only the parent could load
         raise MembenchError(
-            f"the worker has no bench '{request.case.bench}': 'membench list' names plug-ins that "
-            "cannot be loaded"
+            f"the worker has no bench '{request.case.bench}': it could not load the plug-in of "
+            "this bench"
         )
     return found
 
