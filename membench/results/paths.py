@@ -115,6 +115,7 @@ def _refuse_existing(csv: Path, path: Path) -> None:
     if journal_path(csv).is_file():
         raise OutputError(
             f"{name} exists: its run was interrupted, or is still going on",
-            f"continue that run with --resume {shell_word(csv)}, or give -o a new file name",
+            f"continue an interrupted run with --resume {shell_word(csv)}; otherwise, give -o a "
+            "new file name",
         )
     raise taken(path)

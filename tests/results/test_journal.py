@@ -106,10 +106,10 @@ def test_a_journal_torn_before_its_plan_was_written(path: Path, journal: Journal
 @pytest.mark.parametrize(
     ("number", "line", "message"),
     [
-        (1, b"{", "is damaged at line 1: the line is not a record of a journal"),
-        (2, b'{"unit":{"rou', "is damaged at line 2: the line is not a record of a journal"),
+        (1, b"{", "is damaged at line 1: the line is not a JSON object"),
+        (2, b'{"unit":{"rou', "is damaged at line 2: the line is not a JSON object"),
         (2, b'{"unit":{"round":1}}', "is damaged at line 2: CaseResult: 'case' is missing"),
-        (2, b"[]", "is damaged at line 2: the line is not a record of a journal"),
+        (2, b"[]", "is damaged at line 2: the line is not a JSON object"),
         (3, b'{"note":{}}', "is damaged at line 3: JournalEvent: 'kind' is missing"),
         (1, b'{"schema":"membench.journal/2"}', "is a membench.journal/2, which this version"),
         (1, b'{"schema":"other/1"}', "is not a journal of membench"),

@@ -227,7 +227,7 @@ def test_layers_and_heads_are_those_of_the_configuration_classes() -> None:
         else:
             pairs = [(theirs[0], theirs[1])] * len(kinds)
         if any(not count or text["num_attention_heads"] % count for count, _ in pairs):
-            with pytest.raises(ModelError, match="cannot be divided among"):
+            with pytest.raises(ModelError, match="cannot be divided evenly among"):
                 kv_heads(text)
             seen["refused"] += 1
             continue

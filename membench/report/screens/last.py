@@ -203,7 +203,7 @@ def _next(outcome: RunOutcome, found: Quality, check: MachineCheck | None) -> tu
     if noisy and outcome.plan.rounds < _MANY_ROUNDS:
         return (
             _with_more_rounds(outcome.plan.argv),
-            "some rows are noisy: membench explain noisy",
+            "some rows are noisy: see membench explain noisy",
         )
     if noisy:
         return "membench doctor", "some rows are noisy: doctor looks for causes"

@@ -66,11 +66,11 @@ def read_journal(path: Path) -> Contents:
         except ValueError:
             if number == len(lines) and records:
                 break
-            raise _damaged(path, number, "the line is not a record of a journal") from None
+            raise _damaged(path, number, "the line is not a JSON object") from None
         length += len(line) + 1
     if not records:
         raise JournalError(
-            f"{shown(path)} has no plan: the run ended before its first record",
+            f"{shown(path)} has no plan: the run ended before it wrote the plan",
             "delete the file and start a new run",
         )
     return _contents(path, records, length)

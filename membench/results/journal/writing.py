@@ -225,7 +225,7 @@ def _name(path: Path, descriptor: int) -> None:
 def _taken(path: Path) -> JournalError:
     return JournalError(
         f"{shown(path)} exists: its run was interrupted, or is still going on",
-        "continue that run with --resume, or give -o a new file name",
+        "continue an interrupted run with --resume; otherwise, give -o a new file name",
     )
 
 

@@ -78,7 +78,7 @@ def kv_heads(text: Text) -> int:
     found = number(text, "num_key_value_heads")
     if not found or heads % found:
         raise ModelError(
-            f"{heads} attention heads cannot be divided among {found} KV heads",
+            f"{heads} attention heads cannot be divided evenly among {found} KV heads",
             "see 'num_attention_heads' and 'num_key_value_heads' of the configuration",
         )
     return found

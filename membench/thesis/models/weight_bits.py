@@ -393,7 +393,9 @@ def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
     try:
         written = [re.compile(name.removeprefix("re:")) for name in own]
     except re.error:
-        raise ModelError("a pattern of 'ignore' or 'targets' is not a regular expression") from None
+        raise ModelError(
+            "a pattern of 'ignore' or 'targets' is not a valid regular expression"
+        ) from None
 
     def fits(name: str) -> bool:
         parts = name.split(".")

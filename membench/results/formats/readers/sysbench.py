@@ -42,7 +42,8 @@ def _run(text: str, origin: Origin) -> Iterator[Item]:
     value = number(rate[2]) if rate else None
     if rate is None or value is None:
         yield ReaderNote(
-            "a run without 'transferred' in its output: membench reads only the test 'memory'"
+            "a run without 'transferred' in its output, so it is incomplete or not "
+            "of the test 'memory'"
         )
         return
     size = int(block[1]) * _FACTOR[(block[2] or "").upper()] if block else None

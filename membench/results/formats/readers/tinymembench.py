@@ -62,7 +62,7 @@ def _rate(match: re.Match[str], origin: Origin) -> Record:
 def _latency(match: re.Match[str], advice: str, origin: Origin) -> Record:
     size = int(match[1]) if len(match[1]) < 16 else 0
     if not size:
-        return (Unplaced("a latency of a buffer without a size"),)
+        return (Unplaced("a latency without the size of the buffer"),)
     tier, detail = place(origin, size)
     items = []
     for reads, cell in (("single", match[2]), ("dual", match[3])):

@@ -57,7 +57,7 @@ def parse_lengths(text: str, name: str) -> RequestTable:
             output.append(int(made))
         except ValueError:
             raise TraceError(
-                f"{name}, line {number}: the line must be a time and two numbers"
+                f"{name}, line {number}: the line must contain a time and two numbers"
             ) from None
     times = np.array(arrival, np.float64)
     if (np.diff(times) < 0).any() or min(prompt + output, default=0) < 0:
