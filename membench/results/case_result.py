@@ -15,8 +15,8 @@ class Reading:
     Attributes:
         value: the statistic over all samples.
         n: number of samples taken.
-        samples: all samples; if ``quantiles`` is True, 129 evenly spaced quantiles of more than 512
-            samples.
+        samples: all samples, or 129 evenly spaced quantiles of the samples.
+        quantiles: whether ``samples`` are quantiles, as for more than 512 samples.
     """
 
     metric: Metric

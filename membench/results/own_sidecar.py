@@ -1,4 +1,4 @@
-"""The sidecar that describes the runs of a results file, and what is wrong with it.
+"""The sidecar of a results file, and the problems of the sidecar.
 
 Every command that reads results uses these functions, so all commands warn in the same words.
 """
@@ -51,9 +51,11 @@ class OwnSidecar:
 
 
 def plain_sidecar(csv: Path, runs: Collection[str], named: Path | None = None) -> PlainSidecar:
-    """The sidecar of ``csv``, a file with rows of ``runs`` (run ids); empty for a pipe.
+    """Read the sidecar of ``csv``; a pipe has no sidecar.
 
-    ``problem`` names the file ``named`` instead of ``csv``.
+    Args:
+        runs: the run ids of the rows in ``csv``.
+        named: the file that `problem` names; None for ``csv``.
     """
     named = named or csv
     if not csv.is_file():

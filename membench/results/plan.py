@@ -47,7 +47,7 @@ class PlannedCase:
 
     @property
     def device_backend(self) -> str:
-        """The `backend` of rows without measured values: ``cuda`` instead of ``cuda-storage``."""
+        """`backend`, but ``cuda`` instead of ``cuda-storage``; for rows without measured values."""
         return self.backend.partition("-")[0]
 
 

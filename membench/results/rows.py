@@ -148,7 +148,7 @@ def _outcome(case: PlannedCase, units: Sequence[CaseResult]) -> tuple[Status, st
 
 
 def _fault(unit: CaseResult) -> str:
-    """Why ``unit`` failed, or which of its numbers is impossible; empty otherwise."""
+    """Why ``unit`` failed, or the first impossible number in ``unit``; empty if neither occurs."""
     if unit.status is Status.FAILED:
         return _reason(unit)
     for one in unit.readings:

@@ -100,7 +100,7 @@ class Row:
         n: number of samples taken, stored or not.
         round_values: one value per round, in ``unit``.
         spread: 1.4826 * MAD / median of ``round_values``, a fraction; None for a single round.
-        min, max: over all samples.
+        min, max: minimum and maximum of all samples, in ``unit``.
         samples: stored samples of each round; at most 7 significant digits in a file.
         size_bytes: bytes of the working set.
         bytes_moved: bytes that one sample moves, counted by ``bytes_convention``.
@@ -373,7 +373,8 @@ class _Judgement(NamedTuple):
     Attributes:
         name, fault: the first column with an invalid value, and the reason; empty if all are valid.
         broken: the broken rules, if no value is invalid.
-        cells: the cells of a row, empty outside the group; no cells if a value is invalid.
+        cells: a cell for each column of the file, filled only for the columns of the group. The
+            list is empty if a value is invalid.
     """
 
     name: str

@@ -158,13 +158,13 @@ def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Ti
 def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
     """For each footprint, whether no cache serves its loads.
 
-    The footprint must be on the last step of the curve. In addition, one of two conditions must be
-    true:
+    ``cache`` is the bytes that the caches hold; None if unknown. The footprint must be on the last
+    step of the curve. In addition, one of two conditions must be true:
 
-    - The footprint is at least `BEYOND` times the cache size.
-    - The curve has several steps, and the footprint is large enough: at least `BEYOND` times the
-      first footprint of the last step, and larger than the cache. If the cache size is unknown, the
-      footprint must be at least `LEAST_MEMORY` instead of larger than the cache.
+    - The footprint is at least `BEYOND` times ``cache``.
+    - The curve has several steps. The footprint is at least `BEYOND` times the first footprint of
+      the last step. The footprint is larger than ``cache``, or at least `LEAST_MEMORY` if ``cache``
+      is unknown.
     """
     top = stairs[-1].latency
     flat = len(stairs) - 1

@@ -67,9 +67,10 @@ class AttentionShape:
 
 
 def splits_of(rows: int, pages: int, resident: int) -> int:
-    """The number of thread blocks per row that minimises the estimated time of all waves.
+    """The number of thread blocks per row with the shortest estimated time.
 
-    A last wave with few thread blocks counts as a full wave.
+    A wave is ``resident`` thread blocks that run at the same time. A last wave with fewer thread
+    blocks counts as a full wave.
 
     Args:
         rows: number of rows; a row is one KV head of one sequence.
@@ -174,7 +175,7 @@ class Attention:
                 )
 
     def _expected(self, row: int) -> npt.NDArray[np.float64]:
-        """Attention of one sequence and KV head by its definition, as an array [group, 128]."""
+        """[group, 128] attention of one sequence and KV head, by the definition of attention."""
         sequence, head = divmod(row, self._shape.heads)
         size = PAGE_TOKENS * HEAD_DIM
         keys, contents = (

@@ -1,4 +1,4 @@
-"""The decode step of a model as work: the attention, and the launch of the step's kernels."""
+"""`Timed` work of decode steps, and bytes and shape of their attention."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def attention_shape(model: ModelShard, context: int) -> AttentionShape:
 
 
 def attention_step(gpu: Gpu, model: ModelShard, context: int, kv: str, launch: str) -> Timed:
-    """The attention of one decode step as work.
+    """The attention of one decode step as `Timed` work.
 
     Args:
         context: tokens per sequence.
@@ -68,7 +68,7 @@ def attention_step(gpu: Gpu, model: ModelShard, context: int, kv: str, launch: s
 
 
 def usual_attention(gpu: Gpu) -> Timed:
-    """The default case of ``decode/attn`` as work, to run concurrently with other work."""
+    """The default case of ``decode/attn`` as `Timed` work, to run beside other work."""
     return attention_step(gpu, MODELS[MODEL], CONTEXT, "fp16", "graph")
 
 
@@ -81,11 +81,11 @@ def timed_step(
     tokens: int,
     detail: Detail,
 ) -> Timed:
-    """A decode step as work, launched as a graph or kernel by kernel.
+    """A decode step as `Timed` work, launched as a graph or kernel by kernel.
 
     Args:
-        work: a pair of functions. The first function queues one step. The second function verifies
-            the result after a number of steps.
+        work: a pair of functions. The first function queues one step. The second function gets the
+            number of steps that ran, and verifies the result.
         launch: `graph` launches the whole step at once. `stream` launches each kernel from the
             host.
         launches: number of kernel launches per step.

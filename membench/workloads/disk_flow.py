@@ -1,4 +1,4 @@
-"""Constants and functions of the disk benches: estimates, metrics, and the work of an I/O pattern.
+"""Constants and functions that the disk benches share.
 
 A latency is the time from submission to completion (`lat` in fio).
 """
@@ -50,12 +50,13 @@ def write_facts(storage: StorageBackend) -> dict[str, str]:
 def disk_work(
     storage: StorageBackend, flow: Flow, observe: Any, block: int, pages: str, **detail: Any
 ) -> Observed:
-    """The work that runs the I/O pattern ``flow``; ``detail`` adds pairs to the `detail` of a row.
+    """`Observed` work that runs the I/O pattern ``flow``.
 
     Args:
         observe: function that runs the pattern and returns the samples.
         block: bytes per I/O.
         pages: kind of page of the buffers, ``thp`` or ``4k``.
+        detail: further pairs for the `detail` of a row.
     """
     return Observed(
         observe=observe,
@@ -80,7 +81,7 @@ def bandwidth(trace: TrafficRecord, block: int) -> dict[tuple[Metric, Stat], lis
 def latencies(
     trace: TrafficRecord, stats: tuple[tuple[Metric, Stat], ...] = (P50, P95, P99, P999)
 ) -> dict[tuple[Metric, Stat], Any]:
-    """For each (metric, statistic) in ``stats``, the latencies of all I/Os in ns."""
+    """The latencies of all I/Os in ns, as the samples of each (metric, statistic) in ``stats``."""
     return dict.fromkeys(stats, trace.latency)
 
 

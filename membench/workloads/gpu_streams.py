@@ -1,4 +1,4 @@
-"""The STREAM kernels (copy, scale, add, triad) and similar kernels on a GPU, as work."""
+"""The STREAM kernels (copy, scale, add, triad) and similar kernels on a GPU."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class ReadPasses:
 
 
 def stream_work(gpu: Gpu, operation: str, size: int, config: Config) -> Timed:
-    """The work of one kernel over arrays of ``size`` bytes.
+    """`Timed` work that runs one kernel over arrays of ``size`` bytes each.
 
     Args:
         operation: a key of `ARRAYS`.

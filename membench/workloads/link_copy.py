@@ -58,7 +58,10 @@ def copies(
 
 
 def host_fill(gpu: Gpu, device: Buffer, host: Buffer, fill: Callable[[Buffer], None]) -> None:
-    """Call ``fill(device)``, copy ``host.size`` bytes from ``device`` to ``host``, and wait."""
+    """Call ``fill(device)``, then copy ``host.size`` bytes from ``device`` to ``host``.
+
+    The function returns when the copy is complete.
+    """
     fill(device)
     gpu.copy(host.address, device.address, host.size)
     gpu.synchronize()

@@ -42,7 +42,7 @@ class ModelShard:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of `products` of all layers and of `head`, with 16 bits per element."""
+        """Bytes of the matrices of all layers plus the output head, with 16 bits per element."""
         return 2 * (self.layers * sum(m * k for m, k in self.products) + math.prod(self.head))
 
     @property

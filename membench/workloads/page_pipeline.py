@@ -29,7 +29,8 @@ class Pipeline:
     """A prepared path from the disk to the GPU.
 
     Attributes:
-        read: the first stage, a function of the slot and the file offset that reads a page.
+        read: the first stage: a function that reads a page. The arguments are the slot, and the
+            file offset of the page.
         sink: the second stage, which copies a page to the GPU. None if the first stage reads
             directly into GPU memory.
         memory: GPU memory that receives the pages.

@@ -1,4 +1,4 @@
-"""Matrix products with the GPU vendor's library, as work with verification."""
+"""Matrix products with the GPU vendor's library, and the check of their results."""
 
 from __future__ import annotations
 

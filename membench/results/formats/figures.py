@@ -40,7 +40,7 @@ class Origin:
 
     @cached_property
     def facts(self) -> Mapping[str, str]:
-        """The columns run_id, machine and started: name -> cell; empty if a cell is invalid."""
+        """Column -> cell, for run_id, machine and started; empty if one of the cells is invalid."""
         facts = {"run_id": self.run_id, "machine": self.machine, "started": self.started}
         return facts if all(is_cell(name, text) for name, text in facts.items()) else {}
 
@@ -48,7 +48,7 @@ class Origin:
         """Return the tier that the user gave, otherwise ``default``.
 
         Raises:
-            UsageError: there is no tier, or the tier is not in ``of``.
+            UsageError: neither the user nor ``default`` gives a tier, or the tier is not in ``of``.
         """
         name = self.given.get("tier", default or "")
         if name not in of:

@@ -59,7 +59,7 @@ def origin_of(tool: str, path: Path, data: bytes, given: Mapping[str, str]) -> O
 def take(
     tool: str, read: Importer, paths: Iterable[Path], given: Mapping[str, str], intake: Intake
 ) -> None:
-    """Add the results that ``read`` finds in ``paths``, files or folders, to ``intake``.
+    """Read the files and folders ``paths`` with ``read``, and add the results to ``intake``.
 
     An unreadable file in a folder does not end the import. A file with the content of an earlier
     file is ignored.

@@ -92,7 +92,7 @@ def collected(records: Iterable[Record], tool: str) -> Imported:
 
 
 def _all_but_the_broken(records: Iterable[Record]) -> Iterator[Record]:
-    """Yield ``records``; an error after the first record ends them, and becomes the last record.
+    """Yield ``records``. An error after the first record becomes the last record.
 
     Raises:
         SchemaError: reading the first record fails.

@@ -201,8 +201,9 @@ def kv_path(rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input]) -> 
 
     The result is the rate of one large copy in two cases:
 
-    - No block was measured.
-    - ``piece`` counts as one large copy (`_LARGE`), which is at least as fast as the blocks.
+    - No copy of blocks was measured.
+    - The pieces are large compared with the measured blocks (`_LARGE`), and one large copy is at
+      least as fast as the copies of blocks.
     """
     blocks = fastest_near(rows, "kv/h2d", piece)
     largest = max((one.block for one in _copies(rows, "kv/h2d")), default=0)

@@ -104,7 +104,7 @@ class Advice:
         fits: whether the weights fit on the ``tp`` GPUs of the question; None if unknown.
         piece: the pieces in which an engine moves one block on one rank.
         choices: the choices with a known rate, fastest first.
-        method: None if no copy was measured.
+        method: the fastest copy method; None if no copy was measured.
         staging: seconds to copy the context from SSD to DDR; None if not measured.
         missing: unknown inputs, one line each.
         notes: caveats, one sentence each.
@@ -136,7 +136,10 @@ class Advice:
 
     @property
     def clear(self) -> bool:
-        """Whether the slowest time of the best choice is below the fastest time of the second."""
+        """Whether the longest time of the best choice is below the second choice's shortest time.
+
+        The result is False with fewer than two choices.
+        """
         if len(self.choices) < 2:
             return False
         return self.choices[0].ttft.high < self.choices[1].ttft.low
@@ -145,12 +148,12 @@ class Advice:
 def advise(
     question: Question, rows: Sequence[Row], machine: Machine | None, entries: Assumptions
 ) -> Advice:
-    """Answer ``question`` from the rows of one machine.
+    """Answer ``question`` for one machine: the first machine in ``rows`` with results of a GPU.
 
-    This is the first machine in ``rows`` with results of a GPU, or else the first machine.
+    If no machine has results of a GPU, the answer is for the first machine.
 
     Args:
-        machine: the snapshot of this machine; None if unknown.
+        machine: the snapshot of the chosen machine; None if unknown.
 
     Raises:
         UsageError: the context, the block size, the number of ranks or the KV type is impossible

@@ -111,7 +111,7 @@ def combine(words: Iterable[ClaimVerdict]) -> ClaimVerdict:
     """The verdict on a claim, from the verdicts ``words`` on its parts.
 
     - `contradicted`: a part is contradicted
-    - `supported`: all testable parts are supported, and there is at least one
+    - `supported`: there are testable parts, and all of them are supported
     - `not testable`: no part is testable
     - `inconclusive`: otherwise
     """

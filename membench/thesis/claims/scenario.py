@@ -210,8 +210,8 @@ def subjects(
 def _lent(name: str, scenarios: Mapping[str, Scenario], ledger: Ledger) -> dict[str, Loan]:
     """Measurements of other machines that replace missing measurements of the machine ``name``.
 
-    If ``name`` measured its GPU, GPU measurements come only from machines with the same GPU.
-    Otherwise, all GPU measurements come from the first machine that has any.
+    If the GPU of ``name`` was measured, GPU measurements come only from machines with the same GPU.
+    Otherwise, they all come from the first other machine with GPU measurements.
     """
     own = scenarios[name]
     others = [scenario for other, scenario in scenarios.items() if other != name]

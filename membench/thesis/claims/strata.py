@@ -56,7 +56,11 @@ _AXIS_OF_PARAMETER = {
 
 @record
 class Stratum:
-    """A group of ``variants`` variants, such as "models of 2025", and the verdict on the group."""
+    """A group of variants, such as "models of 2025", and the verdict on the group.
+
+    Attributes:
+        variants: number of variants in the group.
+    """
 
     axis: StratumAxis
     name: str
@@ -113,7 +117,12 @@ def words_of(
 
 @record
 class _Counted:
-    """[variant] how many of the ``draws`` draws of a variant support or contradict the claim."""
+    """The numbers of supporting and contradicting draws of each variant.
+
+    Attributes:
+        supporting, contradicting: [variant] numbers of draws.
+        draws: number of draws per variant.
+    """
 
     variants: tuple[str, ...]
     supporting: Counts
@@ -164,10 +173,10 @@ def disagreeing(strata: Iterable[Stratum]) -> tuple[StratumAxis, ...]:
 
 
 def labels(variant: str) -> dict[StratumAxis, str]:
-    """Axis -> stratum of the variant, for each axis that its name or parameters give.
+    """Axis -> stratum of ``variant``.
 
-    If they give no axis, the axis is `CASE`, and the stratum is the variant's name without the
-    parts ``name=value`` of a case id.
+    If ``variant`` has neither a known model nor a parameter that gives an axis, the axis is `CASE`,
+    and the stratum is the name of ``variant`` without the parts ``name=value`` of a case id.
     """
     params = variant.params if isinstance(variant, Message) else {}
     found: dict[StratumAxis, str] = {}

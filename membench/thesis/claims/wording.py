@@ -51,7 +51,7 @@ def worn_text(badges: Sequence[Badge]) -> str:
 
 
 def claim_reason(result: ClaimResult) -> str:
-    """The reason for the verdict on a claim; the verdicts on its parts if there are several."""
+    """The reason for the verdict on a claim; for a claim with several parts, their verdicts."""
     if len(result.parts) == 1:
         return result.parts[0].reason
     return listed(

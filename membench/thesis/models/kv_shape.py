@@ -109,7 +109,7 @@ class LayerGroup:
         return self.heads * sum(self.part_bytes(dtype))
 
     def part_bytes(self, dtype: KvDtype) -> tuple[int, ...]:
-        """Bytes of one entry per head: (K, V), (latent,) or (index,).
+        """Bytes that one entry has in one head: (K, V), (latent,) or (index,).
 
         Raises:
             UsageError: ``dtype`` is `fp8_ds_mla`, but the group stores K and V, or a latent without

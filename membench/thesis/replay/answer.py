@@ -352,7 +352,10 @@ def _points(
 
 
 def _full_after(trace: Trace, found: Replay, ends: Ints) -> list[float | None]:
-    """Seconds until a cache of each capacity in ``ends`` is full; None if never or unknown."""
+    """Seconds until a cache is full, for each capacity (blocks) in ``ends``.
+
+    None if the cache is never full, if the trace has no common clock, or if no time passes.
+    """
     if _days(trace, 0) is None:
         return [None] * ends.size
     known = np.zeros(trace.requests, np.int64)

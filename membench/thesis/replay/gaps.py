@@ -31,7 +31,7 @@ class Gaps:
     weights: NDArray[np.float64]
 
     def bands(self, edges_s: tuple[float, ...] = EDGES_S) -> tuple[Shares, ...]:
-        """The shares in each band of gaps; ``edges_s`` are the upper edges in seconds."""
+        """The shares of traffic and residency in each band of gaps (see `shares`)."""
         return shares(self.seconds, self.weights, edges_s)
 
     @property

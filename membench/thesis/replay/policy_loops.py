@@ -1,4 +1,4 @@
-"""The loops of `policy_kernels` as kernels that Numba can compile."""
+"""The functions of `policy_kernels`, compiled with Numba."""
 
 from __future__ import annotations
 

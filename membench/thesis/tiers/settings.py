@@ -96,10 +96,10 @@ class TierUse:
         mean_blocks: resident blocks, averaged over time.
         most_blocks: maximum of the resident blocks; with one tier per GPU, the sum of the maxima.
         read_bytes: bytes loaded to the GPU; 0 for the first tier.
-        read_busy, write_busy: share of the time in which the tier moves data. Above 1, the
-            bandwidth is not enough.
+        read_busy, write_busy: time that the reads (or writes) need, divided by ``seconds``. Above
+            1, the bandwidth is not enough.
         gaps_s: [n] seconds since the last use of the blocks that hit.
-        gap_blocks: [n] for each gap in ``gaps_s``, the number of blocks.
+        gap_blocks: [n] number of blocks with each gap in ``gaps_s``.
         seconds: time from the first arrival to the last.
     """
 
@@ -123,7 +123,11 @@ class TierUse:
 
     @property
     def dwpd(self) -> float:
-        """Drive writes per day; 0 without writes or duration, else infinite without capacity."""
+        """Drive writes per day.
+
+        The result is 0 if nothing was written, or if all requests have the same time. Otherwise,
+        the result is infinite if the capacity is 0.
+        """
         if not self.seconds or not self.written_bytes:
             return 0.0
         if not self.capacity_bytes:
@@ -139,7 +143,8 @@ class TierOutcome:
         references: number of requested blocks.
         tiers: fastest first.
         ttft_s: [n] seconds to the first token of each request, in the order of arrival.
-        gpu_busy: share of the time in which the GPUs compute. Above 1, the GPUs are too slow.
+        gpu_busy: mean prefill time per GPU, divided by ``seconds``. Above 1, the GPUs are too slow
+            for the request rate.
         seconds: time from the first arrival to the last.
     """
 
@@ -154,5 +159,5 @@ class TierOutcome:
         return sum(tier.hits for tier in self.tiers)
 
     def ttft(self, *percents: float) -> list[float]:
-        """Percentiles (0 to 100) of the time to the first token, in seconds."""
+        """Seconds to the first token: the percentile for each of ``percents`` (0 to 100)."""
         return [float(value) for value in np.percentile(self.ttft_s, percents)]

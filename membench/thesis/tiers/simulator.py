@@ -205,9 +205,9 @@ class _EventModel:
         return served, sum(served)
 
     def _next_above(self, faster: list[_Store], scope: int, begin: int, last: int) -> int:
-        """The id before the first block from ``begin`` to ``last`` that a tier in ``faster`` has.
+        """Cut the ids ``begin`` to ``last`` before the first id that a tier in ``faster`` contains.
 
-        The result is ``last`` if there is no such block.
+        Return the last id that remains.
         """
         for store in faster:
             found = store.cache.find(scope, begin, last)
@@ -260,9 +260,10 @@ class _EventModel:
         return [part for run in runs for part in self.sightings.again(scope, run)]
 
     def _sink(self, stores: list[_Store], depth: int, dropped: list[Dropped]) -> None:
-        """Insert evicted blocks into tier number ``depth`` (from 0).
+        """Insert ``dropped``, blocks that left the faster tiers, into tier number ``depth``.
 
-        The blocks that this evicts go to the next tier, and so on.
+        Tiers are numbered from 0. The blocks that tier ``depth`` then evicts go to the next tier,
+        and so on.
         """
         while dropped and depth < len(stores):
             store = stores[depth]

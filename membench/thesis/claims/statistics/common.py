@@ -112,7 +112,7 @@ def all_models() -> AllModels:
 
 @lru_cache(maxsize=32)
 def _kv(dtype: KvDtype, contexts: bytes) -> Floats:
-    """The result of `AllModels.kv`, cached. ``contexts`` is the array ``tokens`` as bytes."""
+    """The result of `AllModels.kv`, cached. ``contexts`` is ``tokens.tobytes()``."""
     models, tokens = all_models(), np.frombuffer(contexts)
     held: Floats = np.broadcast_to(models.state, (len(models.names), tokens.size))
     for every, window, entry in zip(models.every, models.window, models.entry[dtype], strict=True):
@@ -205,8 +205,8 @@ def touched(model: Known, batch: Floats, element: float | None = None) -> Floats
 def _touched(weights: Parameters, shared: float, expert: float, batches: bytes) -> Floats:
     """[n] weights that a step reads, for each of n numbers of tokens per step.
 
-    The result is in the unit of ``shared`` and ``expert``. ``batches`` is the array [n] of the
-    numbers of tokens, as bytes.
+    The result is in the unit of ``shared`` and ``expert``. ``batches`` is ``tobytes()`` of the
+    array of the n numbers.
     """
     return np.array(
         [

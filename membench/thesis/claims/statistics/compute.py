@@ -145,9 +145,9 @@ def decode_memory_bound(scenario: Scenario) -> Values:
 
 
 def prefill_memory_bound(scenario: Scenario) -> Values:
-    """0, 0.5 or 1: share of two contexts after which the next prefill chunk is memory-bound.
+    """Whether a prefill chunk after a long context is memory-bound: the mean over two contexts.
 
-    The GPU is Rubin, with weights in FP4 and KV in FP8.
+    The result is 0, 0.5 or 1. The GPU is Rubin, with weights in FP4 and KV in FP8.
     """
     rate, flops = _device(scenario, "rubin")
     chunk = scenario["workload.prefill.chunk"]

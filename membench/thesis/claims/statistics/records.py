@@ -157,7 +157,10 @@ def n2_revenue(scenario: Scenario) -> Values:
 
 
 def rubin_volume(scenario: Scenario) -> Values:
-    """Years between the start of volume shipments and the second half of 2026; 0 within it."""
+    """Years between the start of volume shipments and the second half of 2026.
+
+    The result is 0 if the start is in this half-year.
+    """
     start = scenario["record.rubin.volume_start"]
     outside: Floats = np.maximum(0, np.maximum(2026.5 - start, start - 2027.0))
     return {"Vera Rubin NVL72": outside}

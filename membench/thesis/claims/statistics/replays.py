@@ -141,7 +141,10 @@ def _variants() -> tuple[str, ...]:
 
 
 def _each_class(value: Callable[[str], Floats]) -> Values:
-    """Variant -> [draws]. ``value`` returns [trace, model, draws] for a class of GPU."""
+    """Variant (class of GPU, model and trace) -> [draws].
+
+    ``value`` computes [trace, model, draws] for one class of GPU.
+    """
     rows = (own for gpu in CLASSES for own in _rows(value(gpu)))
     return dict(zip(_class_variants(), rows, strict=True))
 
@@ -152,14 +155,14 @@ def _rows(values: Floats) -> Floats:
 
 
 def capacity_gain(scenario: Scenario) -> Values:
-    """Hit rate with 1 TB and `system.extra_capacity` per GPU, minus hit rate with 1 TB alone."""
+    """Hit rate that `system.extra_capacity` of flash adds to 1 TB per GPU."""
     like = scenario["system.extra_capacity"]
     near = remembered(("near",), (like,), lambda: np.full_like(like, 1e12))
     return _each_class(lambda gpu: _gain(scenario, gpu, near, "capacity"))
 
 
 def ssd_adds_hits(scenario: Scenario) -> Values:
-    """Hit rate with DDR and SSD minus hit rate with DDR alone."""
+    """Hit rate that `system.extra_capacity` of flash adds to the DDR of a GPU."""
     ddr = scenario["system.ddr_capacity"]
     return _each_class(lambda gpu: _gain(scenario, gpu, ddr, "ssd"))
 

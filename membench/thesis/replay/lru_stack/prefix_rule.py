@@ -48,8 +48,8 @@ class _Warm(NamedTuple):
         atom: [n] index in `StackDistances`, ascending.
         turn: [n] index of the atom's request.
         begin, end: [n] stack positions of the atom's first and last block.
-        before: [n] the largest stack position in the request before the atom.
-        worst: [n] the largest stack position in the request up to the end of the atom.
+        before: [n] the largest stack position of the blocks that precede the atom in its request.
+        worst: [n] the largest stack position of these blocks and of the atom's blocks.
     """
 
     atom: Ints

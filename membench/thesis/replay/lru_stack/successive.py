@@ -69,7 +69,7 @@ def succession(first: Ints, last: Ints, begins: Ints) -> Succession:
 
 
 def _equal_runs(first: Ints, last: Ints, begins: Ints) -> Ints:
-    """[n] for each request, the number of runs at the start that equal the previous request's."""
+    """[n] for each request, the number of first runs that the previous request begins with too."""
     lengths, starts = np.diff(begins), begins[1:-1]
     turn = rows(begins[1:])
     run = np.arange(begins[1], first.size)

@@ -30,7 +30,11 @@ _MOST_ID = 2**62
 
 
 def is_form_of(lines: Lines) -> bool:
-    """Whether the first line is a session. `TraceError` if it is not a JSON object."""
+    """Whether the first line that is not blank is a session.
+
+    Raises:
+        TraceError: this line is not a JSON object.
+    """
     first = lines.first
     return bool(first) and "requests" in lines.parse(first, lines.lines[first - 1])
 

@@ -114,7 +114,8 @@ def read_trace_bytes(path: Path) -> bytes:
     """The content of ``path``, decompressed if it is compressed with xz or gzip.
 
     Raises:
-        TraceError: the file cannot be read, is damaged, is too large, or is certainly not a trace.
+        TraceError: the file cannot be read, is damaged or too large, or has content that cannot be
+            a trace, such as a web page.
     """
     name = shown(path)
     try:
