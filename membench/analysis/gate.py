@@ -61,7 +61,7 @@ def _refuse(comparison: Comparison, lines: Sequence[Line], why: str, hint: str) 
     if lines:
         raise MembenchError(
             f"--fail-on: {len(lines)} of {len(comparison.matched)} matched rows {why}, "
-            f"such as {lines[0].row.case}",
+            f"for example {lines[0].row.case}",
             hint,
         )
 

@@ -63,7 +63,7 @@ FARTHEST = 10
     type=click.Choice(["case", "ratio", "value", "peak"]),
     default="case",
     show_default=True,
-    help="Sort order within a table: case ids ascending, all others descending.",
+    help="Sort order within a table: case ascending; ratio, value and peak descending.",
 )
 @click.option(
     "--normalize",

@@ -35,7 +35,7 @@ def parse_size(text: str) -> int:
     if match is None:
         raise UsageError(
             f"'{text}' is not a size",
-            "write a number with a unit B, KiB, MiB, GiB or TiB, such as 256MiB",
+            "write a number with the unit B, KiB, MiB, GiB or TiB, such as 256MiB",
         )
     whole, _, fraction = match[1].partition(".")
     if len(whole) + len(fraction) > _MAX_DIGITS:
