@@ -187,7 +187,7 @@ COUNT = Axis("count", 8, (8, 2), least=4, most=100, step=2)
         (COUNT, "5", "count cannot be 5", "count must be a multiple of 2"),
         (Axis("n", 1, 1), "0", "n cannot be 0", "n can be 1 or more"),
         (Axis("n", 3, (3, 1), closed=True), "2", "n cannot be '2'", "n can be 3, 1"),
-        (Axis("block", "4KiB", "4KiB"), "auto", "'auto' is not a size", "write a number with a"),
+        (Axis("block", "4KiB", "4KiB"), "auto", "'auto' is not a size", "write a number with"),
     ],
 )
 def test_a_refusal_names_the_value_and_what_is_possible(
