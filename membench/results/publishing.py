@@ -42,7 +42,7 @@ def publish(csv: Path, rows: Sequence[Row], sidecar: Sidecar) -> Path:
         except FileExistsError:
             continue
         return place
-    raise AssertionError("the list of file names never ends")
+    raise AssertionError("unreachable, because the file names never run out")
 
 
 def _places(csv: Path) -> Iterator[Path]:

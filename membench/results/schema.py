@@ -309,7 +309,7 @@ _OWN_RULES = (
     _Rule(
         "min",
         lambda row: row.min is None or row.max is None or row.min <= row.max,
-        "the value is larger than max",
+        "the value is larger than in the column 'max'",
     ),
 )
 

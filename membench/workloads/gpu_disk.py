@@ -79,7 +79,7 @@ class CudaStorage:
         address = ctypes.c_void_p(int(mapped.ctypes.data))
         if libc.madvise(address, ctypes.c_size_t(mapped.size), mmap.MADV_DONTNEED):
             raise MembenchError(
-                f"the kernel cannot unmap pages of the file: {os.strerror(ctypes.get_errno())}"
+                f"Linux cannot unmap pages of the file: {os.strerror(ctypes.get_errno())}"
             )
         return self.storage.evict(mapped.size)
 

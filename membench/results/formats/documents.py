@@ -54,7 +54,7 @@ def documents(data: bytes, tool: str) -> Iterator[dict[str, Any] | SchemaError]:
         return
     del text  # free memory: the text is as large as the file, and no longer needed
     if not isinstance(whole, dict):
-        raise SchemaError(f"the file is not the JSON of {tool}: the file contains no object")
+        raise SchemaError(f"the file is not the JSON of {tool}: the file contains no JSON object")
     yield whole
 
 

@@ -194,7 +194,8 @@ def advise(
     if weights is not None and held is None:
         missing.append(
             tr(
-                "the precision of the weights of {model}: give the precision, as in --weights fp8",
+                "the precision of the weights of {model}: give the precision with --weights, "
+                "such as --weights fp8",
                 model=question.model.name,
             )
         )

@@ -231,8 +231,9 @@ _KINDS = (
         tr("Latency under load"),
         tr(
             "The unloaded latency is the latency at the least traffic. Beyond the knee, latency "
-            "grows faster than bandwidth. The knee is the point farthest below the line from the "
-            "least to the most traffic, with both axes scaled to 1 (Kneedle, Satopaa et al., 2011)."
+            "grows faster than bandwidth. The knee is the point farthest below the straight "
+            "line between the points with the least and the most traffic, with both axes scaled "
+            "to 1 (Kneedle, Satopaa et al., 2011)."
         ),
         tr("latency under load was measured at fewer than three levels of traffic"),
         _loads,
@@ -244,16 +245,16 @@ _KINDS = (
             "Each share is a bandwidth divided by the bandwidth of the best hbm/read of the same "
             "run. Reads from a cache are left out."
         ),
-        tr("no gather, asynchronous copy or decode step was measured together with hbm/read"),
+        tr("no run measured both hbm/read and a gather, an asynchronous copy or a decode step"),
         _shares,
     ),
     _Kind(
         "conflicts",
         tr("Bank conflicts"),
         tr(
-            "The slow-down factor is the bandwidth at a stride of 1 divided by the bandwidth at "
-            "this stride, both with the same width. The predicted factor follows from 32 banks of "
-            "4 bytes."
+            "Each slow-down factor is the bandwidth at a stride of 1 divided by the bandwidth "
+            "at the stride of the line, with the same width. The predicted factor follows from "
+            "32 banks of 4 bytes."
         ),
         tr(
             "shared memory was not measured at a stride of 1 and another stride with the same width"

@@ -190,8 +190,8 @@ def _held(one: JudgedRun) -> Line:
         return ()
     judged = len(check.judged)
     text = tr(
-        "The check compares this run with {references}. The check could judge {judged} of {lines} "
-        "lines. The table shows the worst line of each tier.",
+        "The check compares this run with {references}, and could judge {judged} of {lines} "
+        "values. The table shows the worst value of each tier.",
         references=listed(check.references),
         judged=judged,
         lines=len(check.lines),

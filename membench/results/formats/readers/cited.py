@@ -188,18 +188,18 @@ def _trust(figure: dict[str, Any], case: str, value: float) -> dict[str, str]:
     said = {name: text_of(figure.get(name)) for name in _WORDS}
     depth = figure.get("depth", 1)
     if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:
-        raise SchemaError(f"{case}: depth is not a whole number above 0")
+        raise SchemaError(f"{case}: 'depth' is not a whole number above 0")
     if not isinstance(figure.get("best", False), bool):
-        raise SchemaError(f"{case}: best is neither true nor false")
+        raise SchemaError(f"{case}: 'best' is neither true nor false")
     said["depth"] = str(depth) if "depth" in figure else ""
     for name, words in (("kind", KINDS), ("trust", ("a", "b", "c"))):
         if name in figure and said[name] not in words:
-            raise SchemaError(f"{case}: {name} is not one of {', '.join(words)}")
+            raise SchemaError(f"{case}: '{name}' is not one of {', '.join(words)}")
     low, high = (number(figure.get(name)) for name in ("low", "high"))
     if ("low" in figure) != (low is not None) or ("high" in figure) != (high is not None):
-        raise SchemaError(f"{case}: low or high is not a number above 0")
+        raise SchemaError(f"{case}: 'low' or 'high' is not a number above 0")
     if not (low or value) <= value <= (high or value):
-        raise SchemaError(f"{case}: the value is not between low and high")
+        raise SchemaError(f"{case}: the value is not between 'low' and 'high'")
     scale = _scale(figure, case)
     said |= {name: number_text(end * scale) for name, end in (("low", low), ("high", high)) if end}
     return {**said, "alike": _alike(figure.get("alike", {}), case)}
@@ -237,14 +237,16 @@ def _check_share(figure: dict[str, Any], case: str, value: float) -> None:
 def _check_names(content: Mapping[str, Any]) -> None:
     names, sockets = content.get("names", []), content.get("sockets", 1)
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise SchemaError("names is not a list of strings")
+        raise SchemaError("'names' is not a list of strings")
     if not isinstance(sockets, int) or isinstance(sockets, bool) or sockets < 1:
-        raise SchemaError("sockets is not a whole number above 0")
+        raise SchemaError("'sockets' is not a whole number above 0")
 
 
 def _alike(axes: object, case: str) -> str:
     if not isinstance(axes, dict) or not all(isinstance(rule, str) for rule in axes.values()):
-        raise SchemaError(f'{case}: alike is not a table such as {{size = ">=1GiB", vec = "any"}}')
+        raise SchemaError(
+            f'{case}: \'alike\' is not a table such as {{size = ">=1GiB", vec = "any"}}'
+        )
     return ", ".join(f"{axis} {_in_words(rule, case)}" for axis, rule in axes.items())
 
 
