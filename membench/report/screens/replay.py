@@ -29,7 +29,7 @@ def print_replay(console: Console, results: Sequence[Replayed]) -> None:
             console.print(_policies(result))
         if result.tiers:
             console.print()
-            console.print(Text("Tiers; every tier gets every request", "bold"))
+            console.print(Text("Tiers; every request uses its blocks in each tier", "bold"))
             console.print(_tiers(result))
         if result.reread:
             console.print()

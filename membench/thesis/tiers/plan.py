@@ -190,8 +190,8 @@ def plan_of_lengths(
     for asked in tiers:
         if asked.capacity_bytes < per_token:
             raise UsageError(
-                f"tier {asked.name}: {show_amount(asked.capacity_bytes)} is less than one token "
-                f"({show_amount(per_token)})",
+                f"tier {asked.name}: {show_amount(asked.capacity_bytes)} is less than the KV "
+                f"cache of one token ({show_amount(per_token)})",
                 "use a larger tier in --tiers",
             )
     found = []

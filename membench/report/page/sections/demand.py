@@ -42,8 +42,8 @@ SHOWN = (
 _PREFIXES = (1024, 8192, 32768, 131072)
 _KEEP_PREFIX = 32768
 _BOUNDS = tr(
-    "Times depend on this rate. An engine with 16-bit arithmetic takes longer to recompute. An "
-    "engine with FP8 or FP4 arithmetic may take less time. {served}",
+    "The times depend on this rate. Engines with 16-bit arithmetic take longer than these times "
+    "to recompute. Engines with FP8 or FP4 arithmetic may take less time. {served}",
     served=SERVED_DECODE.sentences(),
 )
 

@@ -126,7 +126,7 @@ def _line(line: str, run: _Header) -> Iterator[Record]:
         value = (number(triad[2]) or 0) * _UNITS[triad[1].lower()]
         yield _figure(_Line("Triad", value, run.repetitions, run.size, mean=True), run)
     elif phase := _PHASE.match(line):
-        yield (Unplaced(f"the phase {phase[1]}, which is not a function"),)
+        yield (Unplaced(f"the phase {phase[1]}, not a function such as Copy"),)
     elif run.header and len(cells) > 2:
         yield (Unplaced("a line that is truncated or does not match its header"),)
     else:
@@ -167,7 +167,7 @@ def _power_of_2(shown: str, unit: int) -> int | None:
 def _csv(cells: Mapping[str, str], run: _Header) -> Record:
     rate = next((match for name in cells if (match := _RATE.fullmatch(name))), None)
     if "phase" in cells:
-        return (Unplaced(f"the phase {cells['phase']}, which is not a function"),)
+        return (Unplaced(f"the phase {cells['phase']}, not a function such as Copy"),)
     if rate is None:
         return (Unplaced("a line under a header without a unit"),)
     elements, width = number(cells.get("n_elements")), number(cells.get("sizeof"))
