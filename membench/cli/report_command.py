@@ -48,7 +48,7 @@ from membench.cli.page_language import page_language
 @click.option(
     "--scheduler",
     metavar="ADDR",
-    help="Compute the verdicts on the workers of this Dask cluster. The report does not change.",
+    help="Let the workers of this Dask cluster compute the verdicts. This changes no verdict.",
 )
 @click.option(
     "--insecure", is_flag=True, help="Allow a scheduler without TLS that other hosts can reach."
