@@ -269,8 +269,8 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
     if judged:
         within = sum(one.within_offset for one in judged)
         yield (
-            f"in {within} of {counted(len(judged), 'row')} that are better or worse, the "
-            f"difference is no larger than that; to be sure, {SEVERAL_RUNS}"
+            f"in {within} of {len(judged)} rows with the verdict better or worse, the difference "
+            f"is no larger than that; to be sure, {SEVERAL_RUNS}"
         )
 
 
