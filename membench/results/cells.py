@@ -146,7 +146,7 @@ def _read_numbers(cell: str) -> tuple[float, ...]:
 
 
 def _are_finite(values: Sequence[Any], least: Callable[[float], bool]) -> bool:
-    """Whether all ``values`` are finite and the smallest passes the test ``least``; a fast check.
+    """Whether all ``values`` are finite, and ``least`` accepts the smallest value; a fast check.
 
     If the result is False, the caller must check each value.
     """

@@ -35,11 +35,12 @@ class Host:
     """A host of a fleet run, with the state of its measurement.
 
     Attributes:
-        name: name of the host, of its results directory, and in the column `machine`.
+        name: name of the host and of its results directory, and value of the column `machine`.
         detail: the last event or message; one line of ASCII.
         csv: results file, relative to the ledger's directory; empty until the file was copied.
         failed_cases: number of `failed` rows.
-        attempts: number of attempts since the start or the last resumption of the fleet run.
+        attempts: number of attempts to measure the host since the start or the last resumption of
+            the fleet run.
     """
 
     name: str
@@ -55,7 +56,7 @@ class FleetLedger:
     """The hosts and the arguments of a fleet run.
 
     Attributes:
-        fleet_id: ``<UTC>-<4 hex>``.
+        fleet_id: ``<UTC>-<4 hexadecimal digits>``.
         arguments: arguments of ``membench run`` on each host.
         per: ``host``, or ``worker`` if each worker counts as a host.
         directory: directory on each host for its journal and results; empty for the default.
@@ -93,7 +94,7 @@ def latest_ledger(directory: Path) -> FleetLedger | None:
     """Read the ledger of the newest fleet run in ``directory``; None if no ledger exists.
 
     Raises:
-        SchemaError: the ledger cannot be read.
+        SchemaError: the ledger cannot be read or is invalid.
     """
     names = sorted(path.name for path in directory.glob(f"*{SUFFIX}"))
     return read_ledger(directory / names[-1]) if names else None

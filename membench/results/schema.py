@@ -90,7 +90,7 @@ COLUMNS: tuple[str, ...] = tuple(_KINDS)
 
 @record(kw_only=True)
 class Row:
-    """One (case, metric, stat) of one run; each field is the column of the same name.
+    """The row of one case, metric and statistic in one run; each field is the column of that name.
 
     An empty cell means that a value is absent: ``None``, ``""``, ``()``, ``{}`` or the count 0.
 

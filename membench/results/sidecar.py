@@ -66,7 +66,7 @@ def read_sidecar(csv: Path) -> Sidecar | None:
     """Read the sidecar of ``csv``; None if there is no sidecar.
 
     Raises:
-        SchemaError: the sidecar cannot be read.
+        SchemaError: the sidecar cannot be read or is invalid.
     """
     data = read_plain(csv)
     try:
@@ -122,7 +122,7 @@ def is_original(csv: Path) -> bool | None:
 
     Raises:
         OutputError: ``csv`` cannot be read.
-        SchemaError: the sidecar cannot be read.
+        SchemaError: the sidecar cannot be read, or has another schema.
     """
     path = sidecar_path(csv)
     if not path.exists():

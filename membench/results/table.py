@@ -77,7 +77,8 @@ def read_rows(path: Path, *, pipe: bool = True) -> list[Row]:
         pipe: whether ``path`` may be a pipe; True only for paths that a user gave.
 
     Raises:
-        SchemaError: the file is invalid; the message names the file and, if known, the line.
+        SchemaError: the file cannot be read or is invalid. The message names the file and, if
+            known, the line.
     """
     try:
         return parse_rows(read_text(path, pipe=pipe))
@@ -118,7 +119,7 @@ def read_text(path: Path, *, pipe: bool) -> str:
     """Read ``path`` as text; ``pipe`` is as in `read_rows`.
 
     Raises:
-        SchemaError: the file cannot be read, is not text, or has too many lines.
+        SchemaError: the file cannot be read, is not text, or has too many bytes or lines.
     """
     try:
         text = read_bytes(path, MAX_BYTES, pipe=pipe, text=True).decode("utf-8")

@@ -49,7 +49,7 @@ class Common(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """One (case, metric, stat) of one run, with the columns that comparisons need.
+    """The row of one case, metric and statistic in one run, with the columns for comparisons.
 
     `best` is the column `max` if a higher value is better, otherwise `min`. Fields whose name ends
     in ``_cell`` contain unparsed cells.

@@ -68,8 +68,9 @@ def collected(records: Iterable[Record], tool: str) -> Imported:
     """Collect the rows and notes of all ``records`` of one file of ``tool``.
 
     Raises:
-        SchemaError: no record has a row. The message ends with the first note or, without notes,
-            with the first description of content that gave no row.
+        SchemaError: reading the first record fails, or no record has a row. If no record has a row,
+            the message ends with the first note or, without notes, with the first description of
+            content that gave no row.
     """
     found: list[list[Row]] = []
     unplaced: Counter[str] = Counter()

@@ -32,7 +32,8 @@ class Contents:
     """The content of a journal.
 
     Attributes:
-        units: the case results in order; for each case and round, only the last result.
+        units: the case results in the order of the journal; for each case and round, only the last
+            result.
         machine: the machine snapshot, as plain data.
         length: number of bytes of the complete records.
     """
@@ -48,7 +49,7 @@ def read_journal(path: Path) -> Contents:
     """Read the journal at ``path``, without an incomplete last record.
 
     Raises:
-        JournalError: the journal cannot be read or is damaged.
+        JournalError: the journal cannot be read, has no plan or is damaged.
     """
     refuse_link(path)
     if not path.exists():

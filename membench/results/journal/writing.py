@@ -81,7 +81,8 @@ class Journal:
         """Open the journal at ``path`` to continue its run; an incomplete last record is removed.
 
         Raises:
-            JournalError: the journal cannot be read, is open in another process, or is damaged.
+            JournalError: the journal cannot be read, is open in another process, has no plan, or is
+                damaged.
             OutputError: the journal cannot be locked, or the incomplete record cannot be removed.
         """
         try:

@@ -76,10 +76,10 @@ def assuming(
     waited: Mapping[str, str],
     known: dict[tuple[str, tuple[str, ...]], ClaimVerdict],
 ) -> Assumed | None:
-    """The first of `_candidates` that changes the verdict on the claim.
+    """Find the first of `_candidates` that changes the verdict on the claim.
 
-    If no candidate does, the first candidate that changes the verdict on a part. None if no
-    candidate changes a verdict.
+    If the verdict on the claim never changes, the result is the first candidate that changes the
+    verdict on a part. The result is None if no candidate changes a verdict.
 
     Args:
         parts: all parts of one claim.

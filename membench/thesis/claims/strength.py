@@ -48,7 +48,7 @@ def kinds_read(
 
 
 def weak(part: Part, rows: Mapping[str, Sequence[Row]], entries: Assumptions) -> Message | None:
-    """The reason why the evidence is too weak for a verdict on ``part``; None if it is enough."""
+    """Why the evidence is too weak for a verdict on ``part``; None if it is strong enough."""
     names = part.rests_on or (*part.measurements, *part.assumptions)
     kinds = kinds_read(part, names, rows, entries)
     if not kinds or DECIDING & set(kinds):

@@ -167,7 +167,7 @@ def _window(text: Text, kind: LayerKind) -> int:
 
 
 def _sparse_index(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
-    """The layer group for the index keys of block-sparse attention (MiniMax M3), if any."""
+    """The layer group for the index keys of block-sparse attention (MiniMax M3), or no group."""
     width = number(text, "index_head_dim", default=0)
     frequency = text.get("sparse_attention_freq")
     if not width or text.get("use_sparse_attention") is False:

@@ -67,7 +67,7 @@ def mooncake_bandwidth(
 def load_seconds(
     kv_bytes: float, source_bytes_per_s: float, link_bytes_per_s: float, latency_s: float = 0.0
 ) -> float:
-    """Seconds to load ``kv_bytes`` to the GPU: the latency, plus the time at the lower rate."""
+    """Seconds to load ``kv_bytes`` to the GPU: latency plus transfer at the lower of two rates."""
     return latency_s + kv_bytes / min(source_bytes_per_s, link_bytes_per_s)
 
 

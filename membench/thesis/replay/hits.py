@@ -101,7 +101,8 @@ def replay(trace: Trace) -> Replay:
     """Replay the requests in the order of ``trace``, and find the hits at all capacities.
 
     Raises:
-        TraceError: ``trace`` has more than `MOST_REFERENCES` references to blocks.
+        TraceError: ``trace`` has more than `MOST_REFERENCES` references to blocks, or its ids are
+            too large.
     """
     references = trace.references
     if not 0 <= references <= MOST_REFERENCES:

@@ -54,7 +54,7 @@ def parse_policy(word: str) -> CachePolicy:
     ``belady`` is another name for ``optimal``.
 
     Raises:
-        UsageError: ``word`` is not a policy.
+        UsageError: ``word`` is not a policy, or SECONDS is not a finite number above 0.
     """
     name, _, rest = word.strip().partition(":")
     untimed = (rule for rule in EvictionRule if rule is not EvictionRule.TTL)

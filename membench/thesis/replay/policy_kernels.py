@@ -119,9 +119,9 @@ def s3fifo(  # noqa: C901, PLR0912, PLR0915 - one loop, compiled whole
 
     The small queue has a tenth of the capacity, and at least one block. The ghost queue has as many
     entries as the main queue. A missing block enters the main queue if it is in the ghost queue,
-    otherwise the small queue. A block that leaves the small queue enters the main queue if it was
-    used at least twice more, otherwise the ghost queue. In the main queue, each use (up to three)
-    keeps a block for one more round.
+    otherwise the small queue. A block that leaves the small queue enters the main queue if at least
+    two uses followed its insertion, otherwise the ghost queue. In the main queue, each use (up to
+    three) keeps a block for one more round.
 
     Args:
         ids, bounds, hits, written: as in `lru`.

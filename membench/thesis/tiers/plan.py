@@ -112,8 +112,9 @@ def plan_of_trace(
         requests_per_s: request rate; None for the rate of the trace.
 
     Raises:
-        UsageError: the tiers or the request rate are invalid; or the trace has no common clock, no
-            tokens, or the same time for all requests.
+        UsageError: no built-in trace or file has the name ``source``; the tiers or the request rate
+            are invalid; the trace has no tokens, or the same time for all requests; or the trace
+            has no common clock and ``requests_per_s`` is None.
         TraceError: the trace cannot be read.
     """
     trace = read_trace(source)
@@ -178,7 +179,8 @@ def plan_of_lengths(
     B/s read again.
 
     Raises:
-        UsageError: ``tiers`` is empty, or a tier is too small for one token or has an unknown name.
+        UsageError: ``tiers`` is empty; a tier is too small for one token, or has an unknown name;
+            or the model cannot have the KV type ``dtype``.
     """
     if not tiers:
         raise UsageError("a plan needs tiers", "give the tiers: --tiers ddr=1TB,ssd=16TB")

@@ -34,8 +34,9 @@ from membench.thesis.tiers.sightings import Sightings
 def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
     """``trace`` with a request rate of ``per_s`` requests per second.
 
-    Sessions start at random times, ``per_s`` divided by their mean number of requests per second.
-    Long sessions continue after the last start, so the mean rate over the trace can be lower.
+    Sessions start at random times. Their mean rate (sessions per second) is ``per_s`` divided by
+    the mean number of requests of a session. Long sessions continue after the last start, so the
+    mean request rate over the trace can be lower than ``per_s``.
     Without sessions, all times are multiplied by one factor.
 
     Raises:

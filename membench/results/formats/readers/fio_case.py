@@ -74,7 +74,7 @@ def memory_of(options: Mapping[str, Any]) -> str:
 
 
 def size_of(text: str) -> int | None:
-    """Convert ``4k``, ``1m`` or ``16384`` to bytes; None if invalid.
+    """Convert ``4k``, ``1m`` or ``16384`` to bytes; None if ``text`` is invalid or 0.
 
     Units are powers of 1024, which is the default of fio's option kb_base.
     """

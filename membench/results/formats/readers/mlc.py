@@ -1,7 +1,7 @@
 """Intel Memory Latency Checker, versions 3.1 to 3.12: text; 1 MB is 1e6 bytes.
 
 Latencies are means in ns. MLC does not document which bytes it counts for mixed reads and writes.
-So `bytes_convention` is set for reads only.
+So only rows without writes have a `bytes_convention`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Section:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each latency, each bandwidth, and each pair of both (under load)."""
+    """Yield a record for each latency, each bandwidth, and each pair of both under load."""
     section = _Section()
     for raw in text_in(data, _TOOL).splitlines():
         line = raw.strip()

@@ -181,7 +181,8 @@ def _described(text: str) -> tuple[Metric, float, str] | None:
 def _unusable(test: Test, matrix: ResultMatrix) -> Iterator[Item]:
     """Report the cells that are not numbers above 0.
 
-    Cells with ``N/A`` are reported, as one item, only if every cell of the matrix has ``N/A``.
+    If every cell of the matrix is ``N/A``, the cells are reported as one item. Otherwise, cells
+    with ``N/A`` are not reported.
     """
     cells = [cell for cells in matrix.cells for cell in cells if number(cell) is None]
     if not cells:

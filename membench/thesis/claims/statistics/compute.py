@@ -40,7 +40,7 @@ def reasoning_request(scenario: Scenario) -> Values:
 
 
 def reasoning_session(scenario: Scenario) -> Values:
-    """FLOPs of an agent divided by FLOPs of a chat, per session and per request, by model.
+    """FLOPs of an agent divided by FLOPs of a chat, for each model: per session and per request.
 
     Shared prefixes are assumed to be restored instead of recomputed.
     """

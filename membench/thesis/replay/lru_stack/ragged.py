@@ -50,7 +50,7 @@ def running_max(row: Ints, values: Ints) -> Ints:
     """[n] running maximum of ``values`` within each row.
 
     Args:
-        row: [n] ascending, from 0.
+        row: [n] index of the row of each value; ascending, from 0.
         values: [n] not negative. The last row index times the largest value must fit into 63 bits.
     """
     step = int(values.max(initial=0)) + 1

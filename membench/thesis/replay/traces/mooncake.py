@@ -157,7 +157,7 @@ def _check_size(lines: Lines, number: int, entry: Mapping[str, Any], columns: _C
 
 
 def _ids(lines: Lines, named: list[list[Any]]) -> Ints:
-    """[n] block ids of all requests. Strings and sparse ids are renumbered by first use."""
+    """[n] block ids of all requests. Strings and sparse ids are numbered in order of first use."""
     flat = list(chain.from_iterable(named))
     if not flat:
         raise TraceError(f"{lines.name}: no request has a block id")
