@@ -113,7 +113,7 @@ def slo(found: Advice) -> str:
     if not found.choices:
         return f"{seconds(limit)}: unknown, because no rate was measured"
     if not meets:
-        return f"{seconds(limit)}: no choice is fast enough"
+        return f"{seconds(limit)}: no choice with a known rate is fast enough"
     return f"{seconds(limit)}: met by {', '.join(meets)} (engines take longer)"
 
 

@@ -122,7 +122,12 @@ def _print_change(console: Console, line: HistoryLine, number: int) -> None:
         )
     )
     console.print(Text(f"  since {place_text(line, change)}, {chance_text(change)}"))
-    console.print(Text(f"  last before {change.last.run_id}, first after {change.first.run_id}"))
+    console.print(
+        Text(
+            f"  last run before the change: {change.last.run_id}; first run after it: "
+            f"{change.first.run_id}"
+        )
+    )
     facts = surroundings_texts(change)
     if not facts:
         console.print(
