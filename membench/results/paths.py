@@ -56,8 +56,16 @@ def _stem(csv: Path) -> str:
 
 @contextmanager
 def new_directory(csv: Path) -> Iterator[None]:
-    """Remove parent directories of ``csv`` that the ``with`` block created but left empty."""
-    missing = [place for place in csv.absolute().parents if not place.exists()]
+    """Remove parent directories of ``csv`` that the ``with`` block created but left empty.
+
+    Raises:
+        OutputError: ``csv`` is a relative path, and the working directory has been deleted.
+    """
+    try:
+        parents = csv.absolute().parents
+    except OSError as error:
+        raise output_error(csv, error) from None
+    missing = [place for place in parents if not place.exists()]
     try:
         yield
     finally:

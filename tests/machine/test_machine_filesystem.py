@@ -25,6 +25,16 @@ def _root(
     return plant({"proc/self/mountinfo": ROOT + line, "scratch/here": ""})
 
 
+def test_in_a_deleted_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    found = read_filesystem(Path("results"))
+    assert (found.path, found.mount, found.free) == ("results", "", 0)
+    assert found.direct_io == "the working directory has been deleted"
+
+
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "f2fs"])
 def test_on_a_disk(plant: Plant, kind: str) -> None:
     found = read_filesystem(Path("/scratch/not/yet"), _root(plant, kind, "/dev/nvme0n1p2"))

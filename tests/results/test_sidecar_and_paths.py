@@ -15,6 +15,7 @@ from membench.results.paths import (
     check_output,
     default_path,
     journal_path,
+    new_directory,
     sidecar_path,
     unused_path,
     with_mark,
@@ -194,3 +195,15 @@ def test_a_name_that_a_run_has_is_not_given_again(tmp_path: Path, taken: str) ->
 def test_a_mark_comes_before_csv_and_after_every_other_suffix() -> None:
     names = {"r.csv": "r_2.csv", "r.CSV": "r_2.CSV", "run.v1": "run.v1_2", "r": "r_2"}
     assert {name: with_mark(Path(name), "_2").name for name in names} == names
+
+
+def test_in_a_deleted_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with (
+        pytest.raises(OutputError, match=r"cannot write results/r\.csv"),
+        new_directory(Path("results/r.csv")),
+    ):
+        pass

@@ -55,7 +55,11 @@ _PRIVATE = frozenset(
 def read_filesystem(path: Path, root: Path = Path("/")) -> Filesystem:
     """The filesystem of ``path``, or of the nearest existing parent if ``path`` is missing."""
     top = Path(os.path.realpath(root))
-    real = top / str(path.absolute()).lstrip("/")
+    try:
+        real = top / str(path.absolute()).lstrip("/")
+    except OSError:
+        reason = "the working directory has been deleted"
+        return Filesystem(str(path), "", "", "", "", 0, reason)
     while not present(real) and real != top:
         real = real.parent
     real = Path(os.path.realpath(real))
