@@ -11,7 +11,7 @@ from membench.core.snapshot import Machine
 def snapshot(paths: Sequence[Path] = ()) -> Machine:
     """Read the present state of the machine, and the filesystem of each path in ``paths``.
 
-    The function never raises. A fact that it cannot read stays empty.
+    A fact that cannot be read stays empty.
     """
     from membench.machine.collect import collect
 

@@ -20,10 +20,10 @@ _UNLIMITED = 1 << 62
 
 @record
 class Limits:
-    """The limits of the control groups. A field is None if no group sets the limit.
+    """The limits of the control groups. A field is None if no group has this limit.
 
     Attributes:
-        quota: maximum CPU time per unit of wall-clock time, as a number of CPUs.
+        quota: maximum number of CPUs that the processes may use on average, such as 1.5.
         memory: memory limit in bytes. If several groups have a limit, it is the limit that leaves
             the least free memory.
         memory_used: bytes in use under the limit ``memory``, without the page cache that the kernel
@@ -66,9 +66,9 @@ def cpu_groups(root: Path = Path("/")) -> tuple[Path, ...]:
 
 
 def throttled_count(groups: Iterable[Path]) -> int:
-    """Number of times that a CPU quota made the kernel throttle ``groups`` (see `cpu_groups`).
+    """Number of times that a CPU quota made the kernel throttle one of ``groups``.
 
-    Each group has its own quota and counter; this is the sum over all levels.
+    ``groups`` is the result of `cpu_groups`. The number is the sum of the groups' counters.
     """
     total = 0
     for group in groups:
@@ -80,9 +80,9 @@ def throttled_count(groups: Iterable[Path]) -> int:
 
 
 def _hierarchy(root: Path, controller: str) -> _Hierarchy:
-    """The groups of ``controller`` in the version, 1 or 2, that manages the controller.
+    """The groups of ``controller``.
 
-    The result has no groups if this version is not mounted.
+    Version 1 or version 2 manages the controller. If that version is not mounted, there are none.
     """
     own: dict[str, str] = {}
     for line in read(root / "proc/self/cgroup").splitlines():

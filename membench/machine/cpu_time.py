@@ -42,7 +42,7 @@ class CpuTicks:
         total: time of all CPUs in all states.
         steal: time that the hypervisor took.
         processes: time of all processes, without interrupts.
-        own: time of the processes that the caller requested.
+        own: time of the processes whose ids were given to `cpu_ticks`.
     """
 
     total: int = 0

@@ -39,7 +39,7 @@ def slugify(text: str) -> str:
 
 
 def device_name(model: str) -> str:
-    """The distinctive words of a CPU's or GPU's name, in lower case: ``xeon-platinum-8480c``."""
+    """The distinctive words of a CPU's or GPU's name, such as ``intel-xeon-platinum-8480c``."""
     return slugify(_NOISE.sub(" ", model.lower()))
 
 
@@ -58,7 +58,7 @@ def machine_slug(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> str:
 
 
 def former_slugs(cpu: Cpu, gpus: Gpus, root: Path = Path("/")) -> tuple[str, ...]:
-    """The names that only earlier versions of membench gave to this machine."""
+    """The names from earlier versions of membench that differ from this machine's present name."""
     former = _slug(cpu, gpus, _system(cpu, gpus, root))
     return () if former == machine_slug(cpu, gpus, root) else (former,)
 
@@ -92,7 +92,7 @@ def check_label(text: str) -> str:
 
 
 def _hardware(root: Path) -> str:
-    """An identity of the hardware; differs between clones of one image; empty if unreadable.
+    """An identity of the hardware that differs between clones of one image; empty if unknown.
 
     The result is the first of these that is known:
 

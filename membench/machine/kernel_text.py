@@ -61,10 +61,10 @@ def cpu_mask(text: str) -> tuple[int, ...]:
 
 
 def cpu_set(folder: Path, *names: str) -> tuple[int, ...]:
-    """The CPUs in the first file of ``names`` in ``folder`` that lists a CPU.
+    """The CPUs that a file in ``folder`` lists: the first of ``names`` that lists a CPU.
 
-    Files with a name ending in ``list`` have the list format, and other files the mask format. Old
-    kernels have only masks.
+    The result is empty if no file lists a CPU. Files with a name ending in ``list`` have the list
+    format, and other files the mask format. Old kernels have only masks.
     """
     for name in names:
         text = read(folder / name)
@@ -96,7 +96,7 @@ def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
 
 
 def fields(text: str) -> dict[str, str]:
-    """Parse ``key : value`` lines into key -> value; the first value if a key occurs twice."""
+    """Parse ``key : value`` lines into key -> value; of a repeated key, the first value is kept."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         key, colon, value = line.partition(":")

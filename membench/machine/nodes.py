@@ -107,7 +107,7 @@ def _bytes(info: str, key: str) -> int | None:
 
 
 def _side_cache(folder: Path) -> int | None:
-    """Bytes of the largest cache between the node's memory and the processors, or None."""
+    """Bytes of the largest cache between a node's memory and the processors; None without one."""
     sizes = [integer(read(index / "size")) for _, index in numbered(folder, "index")]
     return max((size for size in sizes if size), default=None)
 

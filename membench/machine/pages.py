@@ -29,9 +29,9 @@ def huge_page_size(root: Path = Path("/")) -> int:
 def huge_page_bytes(address: int, length: int, root: Path = Path("/")) -> int:
     """Bytes of ``[address, address + length)`` that are certainly on transparent huge pages.
 
-    0 if smaps cannot be read. Source: ``AnonHugePages`` of /proc/self/smaps, which covers whole
-    mappings. The kernel may have merged the range with a neighbouring range. Then huge pages that
-    may belong to the neighbour do not count.
+    The result is 0 if smaps cannot be read. Source: ``AnonHugePages`` of /proc/self/smaps, which
+    covers whole mappings. The kernel may have merged the range with a neighbouring range. Then huge
+    pages that may belong to the neighbour do not count.
     """
     end = address + length
     proven = outside = 0

@@ -66,7 +66,7 @@ def _may_pin() -> bool:
 
 
 def _boost(cpu: Path) -> bool | None:
-    """Whether boost is on. Intel's driver writes the inverse to another file."""
+    """Whether boost is on; None if unknown. Intel's driver reports the inverse, ``no_turbo``."""
     if (off := read(cpu / "intel_pstate/no_turbo")) in ("0", "1"):
         return off == "0"
     on = read(cpu / "cpufreq/boost")

@@ -41,7 +41,7 @@ def installed(paths: Iterable[str] | None = None) -> dict[str, str]:
 
 
 def packages() -> dict[str, str]:
-    """Versions by name of the installed distributions that affect results, sorted by name."""
+    """Name -> version of the installed distributions that affect results, sorted by name."""
     return {
         name: version for name, version in sorted(installed().items()) if _RELEVANT.fullmatch(name)
     }
@@ -62,7 +62,7 @@ def read_kernel(root: Path = Path("/")) -> str:
 
 
 def libc() -> str:
-    """Name and version of the C library, such as ``glibc 2.36``; empty if unknown."""
+    """The C library, such as ``glibc 2.36`` or ``musl``; empty if unknown."""
     try:
         return os.confstr("CS_GNU_LIBC_VERSION") or ""
     except (ValueError, OSError):

@@ -15,7 +15,7 @@ MOST_FALL = 0.05
 
 
 def clock_fell(clocks: Sequence[float], highest: float) -> bool:
-    """Whether the lowest of ``clocks`` is too far below the highest of them, or below ``highest``.
+    """Whether the lowest clock is too far below the highest clock or the device's maximum.
 
     Args:
         clocks: measured SM clocks in MHz, one per set of samples or per round; empty if unknown.

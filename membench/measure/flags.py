@@ -31,7 +31,7 @@ Clocks are reported in whole MHz and drift by about 1e-4.
 
 
 def results(plan: Plan, units: Iterable[CaseResult], machine: Machine) -> list[Row]:
-    """The rows of all measurements so far, with their flags.
+    """The rows of all case results so far, with their flags.
 
     The measured latencies determine the tier of each pointer chase.
     """

@@ -71,7 +71,7 @@ def _round_seconds(runnable: Sequence[PlannedCase]) -> float:
 
 
 def family_seconds(plan: Plan, family: Callable[[PlannedCase], str]) -> dict[str, float]:
-    """Family -> estimated seconds of its runnable cases in all rounds, largest first."""
+    """Family -> estimated seconds of its runnable cases in all rounds, in descending order."""
     found: dict[str, float] = {}
     for case in plan.cases:
         if not case.skipped:

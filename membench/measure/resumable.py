@@ -18,7 +18,7 @@ def resumable(path: Path) -> Path:
     - the journal or the sidecar of the run
     - the argument of ``-o`` of a paired run; the files of its sides have longer names
 
-    If no such file has a journal, the result is the results file that ``path`` would belong to.
+    If no journal is found, the result is the results file to which ``path`` would belong.
     """
     named = [path, *_of_own_file(path)]
     sides = [beside(one, side) for one in named for side in SIDES]

@@ -72,7 +72,7 @@ def _package(cpu: int, topology: Path) -> Hashable:
 
 
 def _counted(groups: Mapping[int, Hashable]) -> dict[int, int]:
-    """CPU -> number of its group, from 0 on, in the order of the first CPU of each group.
+    """CPU -> number of its group. The group of the first CPU has the number 0.
 
     ``groups`` maps each CPU to a value that identifies its group.
     """

@@ -12,7 +12,7 @@ _GRACE_SOC = "jep106:036b:0241"
 
 
 def cpu_name(cpuinfo: str, architecture: str, root: Path = Path("/")) -> str:
-    """The processor's name; if unknown, the name of the machine or the architecture. Never empty.
+    """The processor's name; if unknown, a substitute such as the architecture. Never empty.
 
     Args:
         cpuinfo: text of /proc/cpuinfo.

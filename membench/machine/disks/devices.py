@@ -23,7 +23,7 @@ class Disk:
         schedulers: the available I/O schedulers.
         write_cache: ``write back`` or ``write through``. With ``write back``, a power failure can
             lose a finished write.
-        requests: capacity of the disk's request queue; None if unknown.
+        requests: maximum number of requests in the disk's queue; None if unknown.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Disk:
 
 
 def read_disks(device: str, root: Path = Path("/")) -> tuple[Disk, ...]:
-    """The disks under ``device`` (``/dev/<name>``), sorted by name; empty if sysfs has no device.
+    """The disks under ``device`` (``/dev/<name>``), by name; empty if sysfs lacks ``device``.
 
     - For a partition: its disk.
     - For a logical volume or an array: the disks of all members.

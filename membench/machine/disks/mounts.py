@@ -18,7 +18,7 @@ class Mount:
     """One mount from /proc/self/mountinfo.
 
     Attributes:
-        number: ``major:minor``, as in st_dev of the mount's files.
+        number: ``major:minor``, the filesystem's device number.
         root: the path, inside the filesystem, of the directory that is mounted at ``point``.
         options: options of this mount.
         super_options: options of the filesystem.

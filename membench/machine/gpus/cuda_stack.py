@@ -49,8 +49,8 @@ class CudaStack:
 def read_stack(root: Path, environ: Mapping[str, str]) -> CudaStack:
     """The CUDA packages that are installed for this interpreter.
 
-    NVRTC may also be in a CUDA toolkit or in a folder of the loader; both are searched under
-    ``root``. Variables in ``environ``, the environment, may name further folders.
+    Under ``root``, the function also searches CUDA toolkits and the loader's folders for NVRTC. The
+    environment variables in ``environ`` may name some of these folders.
     """
     names = installed()
     try:
@@ -68,7 +68,7 @@ def read_stack(root: Path, environ: Mapping[str, str]) -> CudaStack:
 def complaint(
     stack: CudaStack, driver: str, cuda: Version | None, capabilities: Sequence[Version]
 ) -> tuple[str, str]:
-    """The problem that prevents CUDA kernels, and its remedy; both are empty if kernels can run.
+    """The first problem found that prevents CUDA kernels, and its remedy; both empty if none.
 
     Args:
         stack: the installed CUDA packages.
@@ -124,7 +124,7 @@ def wanted_extra(driver: str, cuda: Version | None, capabilities: Sequence[Versi
 
 
 def _major(supported: Version | None, capabilities: Sequence[Version]) -> int:
-    """The CUDA major version to install; 12 if the driver's support is unknown."""
+    """The CUDA major version to install: 13 if the driver and all GPUs support it, otherwise 12."""
     cuda = supported or (_OLDEST_MAJOR, 0)
     return _OLDEST_MAJOR if _has_old(capabilities) or cuda[0] == _OLDEST_MAJOR else 13
 

@@ -164,7 +164,7 @@ def _on_the_bus(root: Path) -> bool:
 
 
 def _no_nvml(error: Any, version: str, root: Path) -> Gpus:
-    """The result if NVML cannot be initialised; `Gpus()` if there is no GPU or no driver."""
+    """The result of `read_gpus` if NVML cannot be initialised because of ``error``."""
     code = error.value
     nodes = present(root / "dev/nvidiactl")
     if code == _NO_LIBRARY and not nodes:
@@ -239,7 +239,7 @@ def _module_version(root: Path) -> str:
 
 
 def _shown(found: list[_Found], setting: str | None) -> tuple[list[_Found], str, str]:
-    """The GPUs that CUDA will show (also unusable GPUs), a problem, and a remedy.
+    """The GPUs that CUDA will show, including unusable GPUs; a problem; and a remedy.
 
     Problem and remedy are empty if CUDA shows a GPU, or if the user hides all GPUs on purpose.
     """
@@ -328,7 +328,7 @@ def _describe(nvml: Any, handle: Any, uuid: str, index: int, capability: Version
 
 
 def with_host_memory(gpus: Gpus, total: int) -> Gpus:
-    """A copy of ``gpus``; integrated GPUs of unknown memory size get ``total`` bytes."""
+    """A copy of ``gpus`` in which integrated GPUs of unknown memory size have ``total`` bytes."""
     return replace(
         gpus,
         devices=tuple(

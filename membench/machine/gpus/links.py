@@ -57,7 +57,7 @@ def pcie_now(uuid: str) -> str:
     """The present state of a GPU's PCI Express link, such as ``gen5x16``; empty if unknown.
 
     The result is ``c2c`` if the GPU has no real PCI Express link; see `GpuState.has_pcie`. ``uuid``
-    is that of `GpuIdentity`.
+    is a value of `GpuIdentity.uuid`.
     """
     try:
         reader = GpuReader.open()

@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 def ask(nvml: Any, question: Callable[[], _T], otherwise: _T) -> _T:
-    """Call ``question`` and return the result; ``otherwise`` if NVML returns an error."""
+    """Return the result of ``question()``, or ``otherwise`` if NVML returns an error."""
     try:
         return question()
     except nvml.NVMLError:

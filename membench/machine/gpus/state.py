@@ -65,7 +65,8 @@ class GpuState:
         link_generation, link_width: present PCI Express generation and number of lanes.
         link_generation_max, link_width_max: maximum that both the device and the slot support.
         processes: host process ids of the processes that compute on the GPU.
-        c2c, integrated: as in `GpuLinks` and `GpuIdentity`.
+        c2c: as in `GpuLinks`.
+        integrated: as in `GpuIdentity`.
         bus_bits: width of the memory bus.
         node: the NUMA node that the GPU is attached to; -1 if the firmware does not report it.
     """

@@ -50,7 +50,7 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
     Raises:
         UsageError: ``options.versus`` is invalid, does not fit the other options, or changes
             nothing that a selected case uses.
-        OutputError: a results file exists.
+        OutputError: a results file exists, or a scratch directory does not exist.
         MembenchError: as in `prepare`.
     """
     change = parse_change(options.versus)

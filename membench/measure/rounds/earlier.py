@@ -35,7 +35,8 @@ A quantile above the median needs as many samples above it.
 class EarlierRounds:
     """The scatter of the earlier rounds of a case.
 
-    Of several metrics or statistics, the smallest ``scatter`` and the largest ``error`` count.
+    If the case has several metrics or statistics, ``scatter`` is the smallest of their values, and
+    ``error`` is the largest.
 
     Attributes:
         scatter: relative standard deviation of the round values.
@@ -48,7 +49,7 @@ class EarlierRounds:
 
 
 def earlier_rounds(units: Iterable[CaseResult]) -> EarlierRounds | None:
-    """The scatter of ``units``, one case's results with the status `ok`, one result per round.
+    """The scatter of a case. ``units`` are the case's results with the status `ok`, one per round.
 
     The result is None for fewer than `LEAST_ROUNDS` results, or if a result has no readings.
     """

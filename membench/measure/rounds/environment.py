@@ -164,7 +164,7 @@ class EnvironmentMonitor:
 
 
 def taken_by_others(ticks: CpuTicks, case: PlannedCase, cpus: int) -> dict[str, str | int | float]:
-    """The entries about CPU time that others took, for `detail`; see `EnvironmentMonitor.cpu_time`.
+    """Entries for `detail` about CPU time that others took; see `EnvironmentMonitor.cpu_time`.
 
     The result is empty if others took little, or if the counters advanced by too few ticks to tell.
     Cases on a disk or a GPU have no entry ``others``, because the kernel's threads would count too.

@@ -52,9 +52,9 @@ def interrupts() -> Iterator[Interrupt]:
     """Catch `SIGNALS` inside the block. Only the main thread may use this context.
 
     A handler that raises could interrupt the write of a journal record. So the handler sets a flag,
-    which the runner checks at safe points. A block inside another block shares the flag, and its
-    end does not restore the handlers. So a second signal does not end the process before the
-    results are written and named.
+    which the runner checks at safe points. A block inside another block has the same flag. Only the
+    end of the outer block restores the handlers, so a second signal cannot end the process before
+    the results are written.
     """
     if _open:
         yield _open[0]

@@ -42,7 +42,7 @@ class RoundRequest:
 
     Attributes:
         iters: the batch size of an earlier round; None if unknown.
-        config: the configuration of a tuned case.
+        config: the configuration of a tuned case; empty for any other case.
         tune: whether to choose the best configuration instead of measuring. The answer has this
             configuration as its `detail`.
         earlier: the scatter of the case's earlier rounds; None if there were too few rounds.

@@ -161,7 +161,7 @@ def _timed(
 
 
 def _of_the_device(stopwatch: Stopwatch, sampled: Sampled) -> dict[str, int | float | str]:
-    """The entries about the device for `detail`; empty if the work was timed on the host.
+    """Entries for `detail` about the device; empty if the work was timed on the host.
 
     ``floor_ns`` is the launch floor in ns. ``hold=no`` means that the device did not wait until all
     work was queued.

@@ -84,7 +84,7 @@ def take_samples(
 
 
 def _calibrate(stopwatch: Stopwatch, work: Timed, once: Span | None) -> tuple[int, int]:
-    """The batch size that makes samples long enough, and the iterations that the search ran."""
+    """The batch size that makes samples long enough, and how many iterations the search ran."""
     least = RESOLUTION_FACTOR * stopwatch.step_ns
     target = max(least, work.min_sample_s * 1e9)
     iterations, spent = 1, 0

@@ -176,8 +176,8 @@ WALL_CAP_S = 10.0
 def rule_for(work: Timed, earlier: EarlierRounds | None = None, share: float = 1.0) -> StopRule:
     """The stopping rule that ``work`` requests, with limits on samples and time.
 
-    The rules ``count`` and ``agreed`` also use the scatter of the ``earlier`` rounds, and take at
-    most the fraction ``share`` of the usual number of samples.
+    If `work.stop` is ``count`` or ``agreed``, the rule also uses the scatter of the ``earlier``
+    rounds, and takes at most the fraction ``share`` of the usual number of samples.
     """
     count = math.ceil(share * work.samples)
     rules: dict[str, StopRule] = {
@@ -193,7 +193,7 @@ def rule_for(work: Timed, earlier: EarlierRounds | None = None, share: float = 1
 
 
 def observation_seconds(work: Observed, earlier: EarlierRounds | None, share: float = 1.0) -> float:
-    """Seconds of the next observation of ``work``, from its `least_seconds` to its `seconds`.
+    """Seconds of the next observation: at least `work.least_seconds`, at most `work.seconds`.
 
     - If `least_seconds` is None, the time is `seconds`.
     - Otherwise, if ``earlier`` is None, the time is ``share`` times `seconds`.

@@ -1,4 +1,4 @@
-"""Stopwatches for work: by the clock reads of host kernels, or by events in a device's queue."""
+"""Stopwatches that use the clock reads of host kernels, or events in a device's queue."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def translated(document: Document, language: str) -> Document:
 
 
 def in_language(value: T, to: NullTranslations) -> T:
-    """A copy of ``value`` in which ``to`` has translated every message, at any depth."""
+    """A copy of ``value`` with every message, at any depth, translated by the catalogue ``to``."""
     found: Any = value
     if isinstance(found, Message):
         found = found.said(to)

@@ -49,7 +49,7 @@ class Measured:
 
 
 def measured(sources: Sequence[ReportSource], runs: Sequence[Run], plots: Section) -> Measured:
-    """Make these parts from ``runs``; ``plots`` is the result of `figures.section`."""
+    """The parts of a report on ``runs``; ``plots`` is the result of `figures.section`."""
     held = headline.judge(runs)
     against = comparison.section(comparison.compared(sources))
     return Measured(sources, runs, held, headline.section(held), plots, against)

@@ -60,7 +60,7 @@ _COMMA = tr(", ")
 
 
 def joined(parts: Sequence[Line], between: str = _COMMA, end: str = "") -> Line:
-    """``parts`` as one line, with ``between`` between two parts and ``end`` at the end."""
+    """``parts`` as one line: ``between`` separates the parts, and ``end`` follows the last part."""
     line: list[Inline] = []
     for part in parts:
         line += [*([between] if line else []), *part]

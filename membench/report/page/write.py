@@ -130,7 +130,7 @@ def make_report(
 
 
 def _html(document: Document, output: Path) -> Callable[[], dict[Path, str]]:
-    """Like `_markdown`, return a function that draws the plots and returns the files to write."""
+    """Return a function that draws the plots and returns path -> text of the files to write."""
     from membench.report.page import html
 
     layout = html.lay_out(document)

@@ -105,7 +105,7 @@ def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
 
 
 def _cases(runs: Sequence[Run]) -> list[tuple[str, Row]]:
-    """Pairs (run, row) of the cases with one or all threads."""
+    """Pairs (run, row) of the cases with one thread or all threads."""
     return [
         (run.label, row)
         for run, row in measured(runs)
@@ -120,9 +120,7 @@ def _cases(runs: Sequence[Run]) -> list[tuple[str, Row]]:
 def _chosen(cases: Sequence[tuple[str, Row]]) -> list[tuple[str, str, Row]]:
     """(run, series name, row) of the drawn cases.
 
-    Of each run, only cases with one array size (in bytes) and one page size are drawn. Each is the
-    size that the most runs have. Of several such sizes, the one with the most cases in this run is
-    drawn.
+    From each run, only the cases of one array size and one page size are drawn (see `_usual`).
     """
     usual = {key: _usual(cases, value) for key, value in _SIZES.items()}
     several = len({run for run, _ in cases}) > 1
@@ -142,7 +140,11 @@ _SIZES: Mapping[str, Callable[[Row], int | str | None]] = {
 def _usual(
     cases: Sequence[tuple[str, Row]], value: Callable[[Row], int | str | None]
 ) -> dict[str, int | str]:
-    """Run -> the value to draw. The function ``value`` returns None for a row without the axis."""
+    """Run -> the array size or page size to draw, which is ``value`` of a row.
+
+    It is the size that the most runs have. If several sizes are equally frequent, it is the one
+    with the most cases in the run. ``value`` returns None for a row without the size.
+    """
     counts: dict[str, Counter[int | str]] = {}
     for run, row in cases:
         if (found := value(row)) is not None:

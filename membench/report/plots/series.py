@@ -86,7 +86,7 @@ def parameter(row: Row, key: str) -> str:
 def size_of(row: Row, key: str) -> float | None:
     """The value of the axis ``key`` in bytes; for ``size=auto``, the chosen size.
 
-    None if the value is not a size from 1 to 1e15.
+    None if the value is not a size from 1 to 1e15 bytes.
     """
     if key == "size":
         return _place(row.array_bytes or 0)
@@ -139,7 +139,7 @@ def sweep(
 
 
 def _labels(names: Sequence[tuple[str, ...]]) -> list[str]:
-    """The parts of each name (run, bench, parts of the case id) that differ between the names.
+    """The parts of each name (run, bench, parts of the case id) that not all names have.
 
     A single name gets a label without the run.
     """

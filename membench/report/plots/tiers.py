@@ -169,7 +169,7 @@ def _paint(axes: Axes, mark: _Mark, place: float, index: int) -> None:
 
 
 def _text(row: Row) -> str:
-    """The text of `best_text`; a plain bandwidth has no unit, because the axis names the unit."""
+    """The text of `best_text`, without the unit of a plain bandwidth, which the axis has."""
     if row.metric is Metric.BANDWIDTH and not operation(row):
         return format_value(row.metric, row.value or 0.0).removesuffix(" GB/s")
     return best_text(row)

@@ -32,9 +32,9 @@ _RATES = np.geomspace(1, 128, 8) * 1e9
 
 
 def draw(found: Verdicts) -> Figure:
-    """The capacity that can be used, min(capacity, bandwidth times gap), for two mean gaps.
+    """Two lines, each for one mean time in seconds between two uses of cached data (gap).
 
-    A gap is the time in seconds between two uses of cached data. The gaps are from the agent trace.
+    The usable capacity is min(capacity, bandwidth times gap). The gaps are from the agent trace.
     """
     capacity = found.entries["system.extra_capacity"]
     link = found.entries["system.link"]

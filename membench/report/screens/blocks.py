@@ -37,7 +37,8 @@ class Block(Generic[R]):
 def blocks(rows: Iterable[R]) -> list[Block[R]]:
     """The `ok` rows as blocks, in the order of `Tier` and `Metric`.
 
-    Within a block, rows are sorted by bench, then by axis values.
+    Within a block, the benches are in the order of ``rows``, and each bench's rows are sorted by
+    axis values.
     """
     groups: dict[tuple[Tier, Metric], list[R]] = {}
     benches: dict[str, int] = {}

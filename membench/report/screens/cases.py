@@ -17,8 +17,8 @@ _MORE = "'membench list --all', with the same --profile and --select, names all 
 def print_cases(cases: Iterable[PlannedCase], *, everything: bool = False) -> None:
     """Print one line per case that can run, then the cases that cannot run, grouped by reason.
 
-    The memory is GPU memory if the case uses no host memory. ``everything`` prints every case that
-    cannot run, even if many have one reason.
+    The line gives the GPU memory if the case uses no host memory. With ``everything``, all cases
+    that cannot run are named. Otherwise more than `LISTED` cases with the same reason are counted.
     """
     rows: list[tuple[str, ...]] = []
     by_reason: dict[str, list[str]] = {}

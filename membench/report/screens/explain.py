@@ -29,7 +29,7 @@ def print_flag(console: Console, flag: Flag) -> None:
 
 
 def print_case(console: Console, case: Case, why_not: str) -> None:
-    """Print the values and the costs of ``case``; ``why_not`` is empty if the case can run here."""
+    """Print the axis values and the cost of ``case``; ``why_not`` is empty if it can run here."""
     console.print(Text(case.id, "bold"), soft_wrap=True)
     values = [f"{name}={_shown(case, name, value)}" for name, value in case.params]
     say(console, f"Values: {', '.join(one for one in values if not one.endswith('='))}")
@@ -56,7 +56,7 @@ def print_bench(
 
     Args:
         cases: for each profile, the cases of the bench.
-        alone: whether to print the meaning of each flag, and not only the code.
+        alone: whether to print each flag with its meaning (True) or only its code (False).
     """
     console.print(Text(bench.name, "bold"))
     console.print(Text(bench.description or "(not described)"))

@@ -112,9 +112,9 @@ def _speaker(lines: Sequence[TierLine]) -> TierLine | None:
 
 
 def _leading(lines: Sequence[TierLine]) -> Iterable[TierLine]:
-    """One line with a reference range for each metric of a tier.
+    """One of ``lines`` for each metric that has a reference range.
 
-    The line of `JudgedRung.line` is preferred.
+    If a metric has several lines, `JudgedRung.line` is preferred.
     """
     found: dict[Metric, TierLine] = {}
     for line in (_speaker(lines), *lines):
@@ -134,5 +134,5 @@ def share_text(judged: JudgedRung) -> str:
 
 
 def verdict_text(judged: JudgedRung) -> str:
-    """The verdict, such as ``pass``; empty without lines."""
+    """The verdict of `JudgedRung.line`, such as ``pass``; empty without lines."""
     return "" if judged.line is None else str(judged.line.verdict)

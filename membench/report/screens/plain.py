@@ -32,7 +32,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def named(cases: Sequence[str], *, whole: bool) -> Sequence[str]:
-    """One line per case. Without ``whole``, many cases become a single line with counts."""
+    """One line per case; without ``whole``, one line of counts for more than `LISTED` cases."""
     return cases if whole or len(cases) <= LISTED else [families(cases)]
 
 

@@ -16,7 +16,7 @@ from membench.results.plan import Plan
 
 
 def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -> None:
-    """Print the time of each family (module) of benches, the longest first.
+    """Print the time of each family (module) of benches, in descending order.
 
     Nothing is printed for a single family.
     """

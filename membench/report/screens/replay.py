@@ -56,7 +56,7 @@ def print_replay(console: Console, results: Sequence[Replayed]) -> None:
 
 
 def _legend(results: Sequence[Replayed]) -> Iterator[str]:
-    """Explain the columns of the tables, one line each."""
+    """Lines that explain columns of the tables."""
     points: list[CachePoint | PolicyPoint] = []
     for one in results:
         points += (*one.points, *one.policies)

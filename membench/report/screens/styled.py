@@ -1,4 +1,4 @@
-"""Text with styles that needs Rich only if Rich prints the text.
+"""Text with styles, which can be printed without Rich if the styles are not needed.
 
 A pipe shows no styles, so most output to a pipe can avoid Rich, which takes long to load.
 """

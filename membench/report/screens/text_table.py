@@ -111,7 +111,7 @@ def _print_columns(
 def _values(
     table: TextTable, row: Sequence[str], width: int, style: str = ""
 ) -> list[RenderableType]:
-    """The middle cells on one line; the last cell follows there, or below if there is no room."""
+    """All cells but the first. If they do not fit on one line, the last cell has its own line."""
     from rich.padding import Padding
     from rich.text import Text
 

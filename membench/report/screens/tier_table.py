@@ -59,7 +59,7 @@ def rung_text(rung: Rung) -> str:
 
 
 def value_text(rung: Rung, metrics: Sequence[Metric]) -> str:
-    """The best value of the first of ``metrics`` that the tier has; may be empty."""
+    """The best value of the first of ``metrics`` that the tier has; empty if it has none."""
     row = next((rung.best[metric] for metric in metrics if metric in rung.best), None)
     return "" if row is None else best_text(row)
 
@@ -67,7 +67,7 @@ def value_text(rung: Rung, metrics: Sequence[Metric]) -> str:
 def print_tiers(
     console: Console, found: Sequence[JudgedRung], shared: Collection[str] = ()
 ) -> None:
-    """Print the table, or one line if no tier has a representative result."""
+    """Print the result of `tier_table`, or a sentence if no tier has a representative result."""
     if found:
         console.print(tier_table(found, shared))
     else:

@@ -45,7 +45,7 @@ _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 
 
 def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
-    """A table of verdicts, and a sentence on serving a model for each machine."""
+    """A table of verdicts, and for each machine a sentence on serving a model."""
     last = {one.run.rows[0].machine: one for one in judged}
     subjects = [one for one in found.subjects if one.machine in last]
     several = len(subjects) > 1

@@ -31,7 +31,7 @@ class TierCells:
         expected: the expected range as numbers in the unit of ``measured``; may be empty.
         share: the measured share of the expected value in percent (see `legend`). Without an
             expected value, the share of the peak.
-        remark: the result of `_remark`; may be empty.
+        remark: the GPUs with the worst verdict and the reason, as in `_remark`; may be empty.
     """
 
     tier: str
@@ -61,7 +61,7 @@ class SourceNumbers:
 
 
 def cells(line: TierLine, sources: SourceNumbers) -> TierCells:
-    """The cells of the worst device."""
+    """The cells for ``line``, with the values of its worst device."""
     worst = line.worst
     scale = _scale(line, worst)
     return TierCells(
@@ -106,7 +106,7 @@ def _share(line: DeviceLine) -> str:
 
 
 def _verdict(line: DeviceLine) -> str:
-    """A text such as ``= pass``; a short reason replaces the word."""
+    """A text such as ``= pass``, or with a short reason instead of the word."""
     return f"{GLYPH[line.verdict]} {line.brief or line.verdict}"
 
 

@@ -41,7 +41,7 @@ _WORDS: Mapping[Verdict, str] = MappingProxyType(
 def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str], list[str]]:
     """Three lists with one cell per label: values, half ranges, and shares of the peak.
 
-    A half range is relative to the median of the compared values, such as ``+-1.2%``. If there is
+    The half range of a label's values is relative to their median, such as ``+-1.2%``. If there is
     no half range, the cell has the result of `_origin`. An absent value is ``-``.
     """
     values, halves, shares = figures.values, figures.half_ranges, figures.peak_shares
@@ -61,7 +61,7 @@ def value_columns(figures: Figures, scale: Scale) -> tuple[list[str], list[str],
 def _by_side(
     values: Sequence[float | None], known: list[str], of_unknown: Callable[[int], str]
 ) -> list[str]:
-    """One text per value: ``of_unknown`` makes the text for None; ``known`` has all others."""
+    """One text per value: from ``of_unknown`` for None, and from ``known`` for any other value."""
     if len(known) == len(values):
         return known
     shown = iter(known)
@@ -101,7 +101,7 @@ def _ratio_text(finding: Difference) -> str:
 
 
 def best_texts(differences: Differences) -> list[str]:
-    """The ratios of the best samples, such as ``1.003``; empty without a ratio."""
+    """One cell per label with the ratio of the best samples, such as ``1.003``, or empty."""
     bests = differences.bests
     known = significant_texts([one for one in bests if one is not None])
     return _by_side(bests, known, lambda _side: "")
@@ -162,6 +162,6 @@ def count_text(finding: Difference) -> str:
 
 
 def mean_text(mean: Mean, *, several: bool) -> str:
-    """A text such as ``geomean, 2 cases``; with ``several`` statistics, it names the statistic."""
+    """``geomean, 2 cases``; if there are ``several`` statistics, ``geomean p99, 2 cases``."""
     cases = counted(mean.count, "case")
     return f"geomean {mean.stat}, {cases}" if several else f"geomean, {cases}"

@@ -22,7 +22,7 @@ SCHEMA = "membench.compare/1"
 
 
 def to_json(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
-    """JSON with ``lines``, and with the labels of the comparison and the notes on it.
+    """JSON with ``lines``, and with the labels and notes of the comparison.
 
     The text comes in parts, because a comparison may have a million lines.
     """

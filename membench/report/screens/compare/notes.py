@@ -135,7 +135,7 @@ _ADVICE = re.compile(rf"(?:, and|; to be sure,|;) {re.escape(SEVERAL_RUNS)}$")
 
 
 def _advised_once(texts: Iterable[str]) -> Iterator[str]:
-    """``texts``, in which the advice `SEVERAL_RUNS` occurs only once."""
+    """``texts`` without repetitions of the advice `SEVERAL_RUNS`."""
     advised = False
     for text in texts:
         yield _ADVICE.sub("", text) if advised else text

@@ -206,7 +206,7 @@ def _of_labels(
 ) -> Styled:
     """Join the lines of all labels of a row; ``after`` is the end of the last line.
 
-    Each line is an entry of ``starts`` and an entry of ``texts``. ``verdicts`` gives the colours.
+    A line is an entry of ``starts`` followed by an entry of ``texts``. ``verdicts`` sets colours.
     """
     lines = [
         start + text if text else start.rstrip() for start, text in zip(starts, texts, strict=True)
@@ -231,7 +231,7 @@ def _mark(shown: Styled, verdict: Verdict | None, start: int, length: int) -> No
 
 
 def _aligned(columns: Iterable[Sequence[str]]) -> list[str]:
-    """The cells joined row by row, aligned right, without empty columns."""
+    """One text per row: its cells in all ``columns`` that are not empty, aligned right."""
     found = [(column, max(map(len, column))) for column in columns]
     padded = [map(str.rjust, column, repeat(width)) for column, width in found if width]
     return list(map(" ".join, zip(*padded, strict=True)))

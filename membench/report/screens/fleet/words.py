@@ -113,7 +113,7 @@ def in_order(summary: FleetSummary) -> list[CaseSpread]:
 
 
 def chance_text(line: MachineLine) -> str:
-    """An upper bound on the probability that a machine has so many slow cases by chance.
+    """Text with an upper bound on the probability that chance alone makes so many cases slow.
 
     The text is ``one extreme case`` if the machine is a straggler only because of one extreme case.
     """

@@ -182,7 +182,7 @@ def _few(runs: int) -> str:
 
 
 def notes(history: History) -> Iterator[str]:
-    """Remarks on the history: too few runs, left-out files and the like."""
+    """Remarks on the history, for example that it has too few runs, or that files were left out."""
     record = history.record
     if len(record.runs) < FEW_RUNS:
         yield _few(len(record.runs))
