@@ -47,7 +47,7 @@ class Observer(Protocol):
     def case_started(self, case: PlannedCase, place: Place) -> None: ...
 
     def case_ended(self, unit: CaseResult, place: Place, seconds: float) -> None:
-        """The journal now contains ``unit``."""
+        """The journal now contains ``unit``, whose measurement took ``seconds`` of wall time."""
         ...
 
     def round_ended(self, round_: int, rows: Callable[[], Sequence[Row]]) -> None:

@@ -43,7 +43,7 @@ class ScratchLayout:
 
 
 def scratch_size(plan: Plan, done: Sequence[CaseResult]) -> int:
-    """The bytes of scratch file that the remaining cases need; 0 if they need no file.
+    """Size in bytes of the scratch file that the remaining cases need; 0 if they need no file.
 
     A case does not remain if it has failed, was skipped, or has results of all its rounds.
     """

@@ -1,4 +1,4 @@
-"""The links of a GPU: PCI Express, NVLink, chip-to-chip, its NUMA node, BAR1.
+"""The links of a GPU (PCI Express, NVLink, chip-to-chip), its NUMA node and its BAR1.
 
 An idle link reduces its speed, so `pcie_now` is meaningful only while copies run. Source of names
 and units: nvml.h.

@@ -34,6 +34,7 @@ class Change:
         text: the option's value as the user wrote it.
         python: path of another interpreter.
         variables: additional environment variables of the workers.
+        scratch: another directory for the scratch file.
         device: another GPU, ``cuda:N``.
     """
 

@@ -105,7 +105,7 @@ def standard_error(reading: Reading) -> float | None:
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
-    """The quantile ``share`` of ascending values, linearly interpolated."""
+    """The quantile ``share`` (0 to 1) of ascending values, linearly interpolated."""
     at = min(1.0, max(0.0, share)) * (len(ordered) - 1)
     low = min(int(at), len(ordered) - 2) if len(ordered) > 1 else 0
     high = min(low + 1, len(ordered) - 1)

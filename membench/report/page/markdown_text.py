@@ -32,7 +32,7 @@ def _unlinked(match: re.Match[str]) -> str:
 
 
 def code(text: str, *, in_table: bool = False) -> str:
-    """``text`` as inline code; in a table, vertical bars need a backslash."""
+    """``text`` as inline code; with ``in_table``, vertical bars get a backslash."""
     text = re.sub(r"\s+", " ", text)
     text = text.replace("|", "\\|") if in_table else text
     ticks = fence(text, 1)

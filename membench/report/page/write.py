@@ -162,7 +162,7 @@ def _figures(sections: Iterable[Section]) -> Iterator[Figure]:
 
 
 def standalone(svg: str) -> str:
-    """``svg`` as a file, with the colours that an HTML page would define."""
+    """The content of an SVG file: ``svg`` with the colours that an HTML page would define."""
 
     def variables(colours: dict[str, str]) -> str:
         return "".join(f"--{name}:{value};" for name, value in colours.items())

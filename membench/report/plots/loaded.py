@@ -38,8 +38,6 @@ _DESCRIPTION = tr(
 
 @record
 class _Load:
-    """The latency row and the bandwidth row of one case."""
-
     run: str
     latency: Row
     bandwidth: Row

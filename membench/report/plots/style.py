@@ -333,7 +333,7 @@ def log_text(axis: str) -> str:
 
 @drawn_later
 def time_axis(axes: Axes) -> None:
-    """Label the ticks of a logarithmic x axis with values in ns by texts such as ``10 us``."""
+    """Give the ticks of a logarithmic x axis, which is in ns, labels such as ``10 us``."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     def text(value: float, _: object) -> str:

@@ -9,7 +9,7 @@ WIDE = re.compile("[\u2e80-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60\uffe0-\
 
 
 def columns(text: str) -> int:
-    """The width of ``text`` in Latin letters; a Chinese character counts as two letters."""
+    """Width of ``text``, counted in Latin letters; a Chinese character counts as two."""
     return len(text) + len(WIDE.findall(text))
 
 

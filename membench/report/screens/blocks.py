@@ -84,7 +84,7 @@ def _common(rows: Sequence[Row] | Sequence[Measurement]) -> tuple[str, ...]:
 
 
 def full_name(row: Row | Measurement) -> str:
-    """The case id, followed by a statistic other than the median."""
+    """The case id, followed by the statistic if it is not the median."""
     return with_stat(row.case, row.stat)
 
 

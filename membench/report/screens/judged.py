@@ -54,7 +54,7 @@ def _is_of(figure: Expectation, runs: Container[str]) -> bool:
 
 
 def best_text(row: Row) -> str:
-    """The value with its unit; for a disk, an operation other than reading is added."""
+    """The value with its unit; for a disk, also the operation if it is not reading."""
     value, other = format_value(row.metric, row.value or 0.0), operation(row)
     return tr("{value} ({operation})", value=value, operation=other) if other else value
 

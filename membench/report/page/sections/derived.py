@@ -1,4 +1,4 @@
-"""The section with values that are computed from rows, such as cache capacities."""
+"""The section with values, such as cache capacities, that are computed from rows."""
 
 from __future__ import annotations
 

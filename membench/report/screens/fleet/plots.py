@@ -64,7 +64,7 @@ class _Grid:
 
 
 def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
-    """The slowest `MACHINES` machines and the `CASES` cases with the most slow machines."""
+    """Heat map of the slowest `MACHINES` machines, in the `CASES` cases with the most outliers."""
     if not any(case.judged for case in summary.cases):
         return NotDrawn(_HEAT_TITLE, tr("no case has enough machines to find outliers"))
     grid = _grid(summary)
@@ -261,7 +261,7 @@ def strips(summary: FleetSummary) -> Figure | NotDrawn:
 
 
 def _times_axis(axes: Axes, times: NDArray[np.float64]) -> None:
-    """A linear axis, or a logarithmic axis if the values differ by more than a factor of 2."""
+    """Set a linear x axis, or a logarithmic one if ``times`` differ by more than a factor of 2."""
     low, high = min(0.98, float(times.min())), max(1.02, float(times.max()))
     if high / low > 2:
         style.log_axis(axes, "x", [low, high])

@@ -89,7 +89,7 @@ def troubles(summary: FleetSummary) -> Iterator[tuple[str, str, str]]:
 
 
 def case_name(case: CaseSpread | SlowCell) -> str:
-    """The case id with the metric, and with a statistic other than the median."""
+    """The case id with the metric, and with the statistic if it is not the median."""
     return with_stat(f"{case.key.case} {case.key.metric}", case.key.stat)
 
 

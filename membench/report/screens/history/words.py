@@ -40,7 +40,7 @@ def runs_text(count: int) -> str:
 
 
 def name(line: HistoryLine) -> str:
-    """A name such as ``ddr bandwidth``; a statistic other than the median is added."""
+    """A name such as ``ddr bandwidth``, with the statistic if it is not the median."""
     return with_stat(f"{line.key.tier} {line.key.metric}", line.key.stat)
 
 
