@@ -82,7 +82,8 @@ def throttled_count(groups: Iterable[Path]) -> int:
 def _hierarchy(root: Path, controller: str) -> _Hierarchy:
     """The groups of ``controller``.
 
-    Version 1 or version 2 manages the controller. If that version is not mounted, there are none.
+    Version 1 or version 2 manages the controller. If that version is not mounted, the result has no
+    groups.
     """
     own: dict[str, str] = {}
     for line in read(root / "proc/self/cgroup").splitlines():

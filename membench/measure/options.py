@@ -33,7 +33,7 @@ class RunOptions:
     """The options of `membench run`.
 
     Attributes:
-        select, skip: globs on case ids. A complete id may also name a case outside the profile.
+        select, skip: globs on case ids. A complete id in ``select`` may be outside the profile.
         settings: texts ``BENCHGLOB:KEY=VALUE``. Each text replaces the profile's values of one axis
             by one value.
         rounds: number of rounds; None for the profile's number, or for `PAIRS` in a paired run.

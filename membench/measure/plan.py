@@ -119,7 +119,7 @@ def make_plan(
 
 
 def _check_numbers(options: RunOptions) -> None:
-    """Raise `UsageError` for a number out of range."""
+    """Raise `UsageError` if a number in ``options`` is out of range."""
     ranges = {
         "timeout": (0 < options.timeout <= MAX_TIMEOUT, f"above 0 s and at most {MAX_TIMEOUT:g} s"),
         "rounds": (

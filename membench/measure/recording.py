@@ -95,7 +95,7 @@ def keep(
     backend: Backend,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
-    """Append a line for ``unit`` to the file if ``backend`` recorded timed work."""
+    """Append a line for ``unit`` to the recording if ``backend`` recorded timed work."""
     if not isinstance(backend, RecordingDevice):
         return
     stamps, work = tuple(backend.taken), backend.work

@@ -67,7 +67,7 @@ class GpuState:
         processes: host process ids of the processes that compute on the GPU.
         c2c: as in `GpuLinks`.
         integrated: as in `GpuIdentity`.
-        bus_bits: width of the memory bus.
+        bus_bits: width of the memory bus in bits.
         node: the NUMA node that the GPU is attached to; -1 if the firmware does not report it.
     """
 
@@ -129,7 +129,7 @@ class GpuState:
 
 
 class NoAnswer(MembenchError):
-    """NVML is not available, or no longer responds."""
+    """NVML is not available, or has no answer for a device."""
 
 
 class GpuReader:

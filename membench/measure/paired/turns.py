@@ -41,7 +41,7 @@ def sides_in_turn(round_: int) -> tuple[int, int]:
 class OneSide:
     """Passes the events of one side to ``observer``, and adds the name of the side.
 
-    `started` and `round_ended` are not passed.
+    The events `started` and `round_ended` are not passed.
     """
 
     observer: Observer

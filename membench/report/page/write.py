@@ -57,7 +57,7 @@ def make_report(
         language: one of `LANGUAGES`.
         assume: ``NAME=VALUE``: single assumptions, which also replace entries of ``assumptions``.
         thesis: with ``none``, no claim is judged.
-        spread: distributes the claims to worker processes; None for this process.
+        spread: function that distributes the claims to worker processes; None for this process.
         warned: function that gets each warning and the hint.
 
     Returns:

@@ -117,7 +117,7 @@ def sweep(
     """Series of rows over the axis ``key``, the series with the most points first.
 
     Args:
-        position: function from a row to x; None leaves out the row.
+        position: function from a row to x, or to None for a row that is left out.
         wanted: whether a row belongs in the plot.
         least: minimum number of points of a series.
     """

@@ -108,13 +108,13 @@ def colour(index: int) -> str:
 
 
 def mark(index: int, *, cited: bool = False) -> dict[str, Any]:
-    """Matplotlib's options for the medians of series ``index``, hollow for published values."""
+    """Matplotlib's options for the medians of series ``index``; with ``cited``, hollow marks."""
     hollow = {"fillstyle": "none", "markeredgewidth": 1.3} if cited else {}
     return {"marker": MARKERS[index % SERIES], "color": colour(index), "linestyle": "none"} | hollow
 
 
 def line(index: int, *, cited: bool = False) -> dict[str, Any]:
-    """Matplotlib's options for the line of series ``index``, dotted for published values."""
+    """Matplotlib's options for the line of series ``index``; with ``cited``, a dotted line."""
     dash = CITED_DASH if cited else DASHES[index % SERIES]
     return {**mark(index, cited=cited), "linestyle": dash}
 
@@ -333,7 +333,7 @@ def log_text(axis: str) -> str:
 
 @drawn_later
 def time_axis(axes: Axes) -> None:
-    """Give the ticks of a logarithmic x axis, which is in ns, labels such as ``10 us``."""
+    """Label the ticks of a logarithmic x axis with texts such as ``10 us``. Its unit is ns."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     def text(value: float, _: object) -> str:

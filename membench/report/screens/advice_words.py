@@ -105,7 +105,7 @@ def crossover(choice: Choice) -> str:
 
 
 def slo(found: Advice) -> str:
-    """The choices that meet the limit on the time to first token; empty without a limit."""
+    """Text with the choices that meet the limit on the time to first token; empty without one."""
     limit = found.question.slo
     if limit is None:
         return ""

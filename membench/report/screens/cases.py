@@ -18,7 +18,7 @@ def print_cases(cases: Iterable[PlannedCase], *, everything: bool = False) -> No
     """Print one line per case that can run, then the cases that cannot run, grouped by reason.
 
     The line gives the GPU memory if the case uses no host memory. With ``everything``, all cases
-    that cannot run are named. Otherwise more than `LISTED` cases with the same reason are counted.
+    that cannot run are named. Otherwise more than `LISTED` cases with one reason are only counted.
     """
     rows: list[tuple[str, ...]] = []
     by_reason: dict[str, list[str]] = {}

@@ -89,7 +89,10 @@ def print_bench(
 
 
 def _shown(case: Case, name: str, value: Value) -> str:
-    """The value of the axis ``name`` in the case id, or ``auto (here 64MiB)``; may be empty."""
+    """The value of the axis ``name`` in the case id, or ``auto (here 64MiB)``.
+
+    The text is empty if the id leaves the axis out.
+    """
     text = _asked(case, name)
     return f"{AUTO} (here {format_size(int(value))})" if text == AUTO else text
 

@@ -17,7 +17,7 @@ NOTHING = "Interrupted before the first case was measured; nothing was written."
 
 
 def print_interrupted(console: Console, outcome: RunOutcome) -> None:
-    """Print, after an interrupted check, how to complete the run and how to check its file."""
+    """Print, after an interrupted check, how to complete the run and then check its results."""
     if outcome.csv is None:
         console.print(NOTHING)
         return

@@ -45,7 +45,7 @@ def print_sides(console: Console, half: Half) -> None:
 
 
 def print_paired_plan(console: Console, halves: Sequence[Half]) -> None:
-    """Print the cases of A, and the time of A and B together."""
+    """Print the difference between A and B, the cases of A, and the time of A and B together."""
     plan = halves[0].prepared.plan
     print_sides(console, halves[0])
     print_cases(plan.cases)

@@ -90,7 +90,7 @@ class Watcher:
 
 
 class ProgressLines(Watcher):
-    """One line per case: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
+    """Prints a line per case: ``[round 2/5 12/42] ddr/copy/size=1GiB 38.1 GB/s 0.9 s``."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__(stream)

@@ -155,7 +155,7 @@ def nothing_measured(rows: Sequence[Row]) -> str:
 def print_reasons(console: Console, rows: Sequence[Row], *, everything: bool = False) -> None:
     """Print the ids of failed cases, then of skipped cases.
 
-    Without ``everything``, more than `LISTED` skipped cases with the same reason are counted.
+    Without ``everything``, more than `plain.LISTED` skipped cases with one reason are only counted.
     """
     for status in (Status.FAILED, Status.SKIPPED):
         by_reason: dict[str, dict[str, None]] = {}
@@ -169,7 +169,7 @@ def print_reasons(console: Console, rows: Sequence[Row], *, everything: bool = F
 def print_grouped(
     console: Console, what: str, by_reason: Mapping[str, Iterable[str]], *, whole: bool
 ) -> None:
-    """Print each reason with its cases; without ``whole``, only count more than `LISTED` cases.
+    """Print each reason with its cases; without ``whole``, only count more than `plain.LISTED`.
 
     ``what`` is the state of the cases, such as ``failed``.
     """

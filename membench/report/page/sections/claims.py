@@ -436,7 +436,7 @@ def _assumed(verdict: PartVerdict) -> Line:
 
 
 def _day(entry: Assumption, found: Verdicts) -> str:
-    """The date of the assumption, marked if `is_old`."""
+    """The date of the assumption, with a mark if `is_old` is true."""
     day = entry.date.isoformat()
     return tr("{date} (old)", date=day) if is_old(entry, found.day) else day
 

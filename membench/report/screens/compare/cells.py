@@ -101,7 +101,7 @@ def _ratio_text(finding: Difference) -> str:
 
 
 def best_texts(differences: Differences) -> list[str]:
-    """One cell per label with the ratio of the best samples, such as ``1.003``, or empty."""
+    """One cell per label: the ratio of the best samples, such as ``1.003``. It may be empty."""
     bests = differences.bests
     known = significant_texts([one for one in bests if one is not None])
     return _by_side(bests, known, lambda _side: "")

@@ -79,7 +79,7 @@ def absence_text(absence: Absence) -> str:
 def absent_cases(absence: Absence) -> list[str]:
     """The ids of unmatched cases, one per line.
 
-    Of many cases that did not fail, only the number per prefix is shown.
+    More than `plain.LISTED` cases become one line of numbers per prefix, unless they failed.
     """
     return [*named(absence.cases, whole=absence.kind == Status.FAILED)]
 
