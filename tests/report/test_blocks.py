@@ -163,6 +163,26 @@ def test_the_tail_of_a_latency_stands_beside_it() -> None:
     ]
 
 
+@pytest.mark.parametrize("metric", [Metric.BANDWIDTH, Metric.IOPS])
+def test_iops_have_a_table_of_their_own_beside_several_statistics(metric: Metric) -> None:
+    case = "ssd/read/qd=1"
+    rows = [
+        row(case, 0.5, tier=Tier.SSD),
+        row(case, 120e3, metric=Metric.IOPS, tier=Tier.SSD),
+        row(
+            case,
+            0.25 if metric is Metric.BANDWIDTH else 60e3,
+            metric=metric,
+            tier=Tier.SSD,
+            stat=Stat.P99,
+        ),
+    ]
+    stream = io.StringIO()
+    print_rows(Console(file=stream, width=80, highlight=False), rows, full_ids=True)
+    heads = [line.split(",")[0] for line in stream.getvalue().splitlines() if " is better)" in line]
+    assert heads == ["ssd bandwidth", "ssd iops"]
+
+
 def test_many_skipped_cases_of_one_reason_are_counted_unless_everything_is_printed() -> None:
     known = next(row for row in ROWS if row.status is Status.OK)
     lost = replace(

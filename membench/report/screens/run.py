@@ -21,7 +21,8 @@ from membench.results.schema import Row
 def print_rows(console: Console, rows: Sequence[Row], *, full_ids: bool) -> None:
     """Print the ok rows, one table per tier and metric.
 
-    If every case with IOPS in a tier also has a bandwidth, one table shows bandwidth and IOPS.
+    One table shows bandwidth and IOPS if every case of the tier with IOPS also has a bandwidth, and
+    if each of the two metrics has only one statistic.
     """
     shared = flags_of_all(rows)
     for block, operations in _beside(blocks(rows)):
@@ -47,15 +48,22 @@ def flags_of_all(rows: Sequence[Row]) -> frozenset[str]:
 def _beside(found: Sequence[Block[Row]]) -> Iterator[tuple[Block[Row], Mapping[str, Row]]]:
     """Pairs (block to print, case id -> row of IOPS in the same table).
 
-    The block of IOPS is left out if all its cases also have a bandwidth.
+    The block of IOPS is left out if another table shows all its rows.
     """
     operations = {
         block.tier: {row.case: row for row in block.rows}
         for block in found
         if block.metric is Metric.IOPS
     }
+    several = {
+        block.tier
+        for block in found
+        if len({row.stat for row in block.rows}) > 1
+        and block.metric in (Metric.BANDWIDTH, Metric.IOPS)
+    }
     covered = {
-        block.tier: operations.get(block.tier, {}).keys() <= {row.case for row in block.rows}
+        block.tier: block.tier not in several
+        and operations.get(block.tier, {}).keys() <= {row.case for row in block.rows}
         for block in found
         if block.metric is Metric.BANDWIDTH
     }
