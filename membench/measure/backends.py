@@ -37,6 +37,7 @@ def open_backend(
 
     Raises:
         BackendUnavailable: there is no backend with this name, or it cannot be used here.
+        MembenchError: an operation on the GPU failed.
     """
     if name == "cpu":
         from membench.host.memory.backend import CpuBackend

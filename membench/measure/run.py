@@ -260,7 +260,7 @@ def _begun(prepared: Prepared) -> tuple[Prepared, Journal]:
 def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcome:
     """Continue the interrupted run that ``csv`` names, from its journal.
 
-    ``csv`` is as for `resumable`.
+    ``csv`` may be any path that `resumable` accepts.
 
     Raises:
         JournalError: there is nothing to resume, the journal is damaged, the run is one side of an

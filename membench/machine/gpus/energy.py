@@ -18,7 +18,7 @@ def energy_counter(uuid: str, nvml: Any = None) -> Callable[[], float]:
     seconds has an error of about 1 %.
 
     Args:
-        uuid: as in `GpuIdentity`.
+        uuid: hash of the GPU's UUID, as in `GpuIdentity`.
         nvml: the bindings, which the function initialises; None to import pynvml.
 
     Raises:

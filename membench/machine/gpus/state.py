@@ -49,7 +49,7 @@ class GpuState:
     """The state of a GPU. A field is None if the GPU and the driver do not report the value.
 
     Attributes:
-        uuid: as in `GpuIdentity`.
+        uuid: hash of the GPU's UUID, as in `GpuIdentity`.
         sm_mhz, memory_mhz: present clocks.
         sm_mhz_set: the application clock, which an administrator may have lowered.
         performance: performance state from 0 (busy) to 15 (idle).
@@ -65,8 +65,8 @@ class GpuState:
         link_generation, link_width: present PCI Express generation and number of lanes.
         link_generation_max, link_width_max: maximum that both the device and the slot support.
         processes: host process ids of the processes that compute on the GPU.
-        c2c: as in `GpuLinks`.
-        integrated: as in `GpuIdentity`.
+        c2c: whether the chip-to-chip link to the CPU is in use.
+        integrated: whether the GPU is on one chip with the CPU and uses host memory.
         bus_bits: width of the memory bus in bits.
         node: the NUMA node that the GPU is attached to; -1 if the firmware does not report it.
     """

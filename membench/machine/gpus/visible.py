@@ -19,7 +19,7 @@ _NONE = frozenset({"", "NoDevFiles", "none", "void"})
 
 
 def visible(setting: str | None, uuids: Sequence[str], instances: Sequence[str] = ()) -> list[str]:
-    """UUIDs of the visible devices in CUDA's order.
+    """UUIDs of the visible devices, in the order of ``setting``; without it, of ``uuids``.
 
     Args:
         setting: value of CUDA_VISIBLE_DEVICES; None if it is not set.

@@ -105,7 +105,7 @@ def start_pair(halves: Halves, observer: Observer, *, verbose: bool = False) -> 
 def resume_pair(
     csv: Path, options: RunOptions, observer: Observer, *, verbose: bool = False
 ) -> PairedOutcome:
-    """Continue an interrupted paired run. ``csv`` is as for `resumable`.
+    """Continue an interrupted paired run. ``csv`` may be any path that `resumable` accepts.
 
     ``options`` must repeat the difference between the sides. A journal may come from another
     person, so membench takes no command, program or variable from the journal.

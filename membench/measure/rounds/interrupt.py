@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def signal_name(number: int) -> str:
-    """``SIGTERM`` for 15; ``signal 40`` for a real-time signal, which has no name in Python."""
+    """``SIGTERM`` for 15; ``signal 40`` for a number that has no name in Python."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -39,7 +39,8 @@ class Worker:
     Args:
         variables: additional environment variables for the worker.
         python: the interpreter for the worker; empty for this interpreter.
-        benches, hold: as in `Hello`.
+        benches: names of benches. The worker compiles their kernels first.
+        hold: whether a GPU starts only after all its work is queued.
         verbose: whether to show the worker's standard error.
 
     Raises:
