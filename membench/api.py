@@ -209,8 +209,8 @@ def compare(
             place of a file is a built-in reference.
         reference: the label of the reference; if empty, the first label.
         against: built-in reference to compare with, such as ``ref:h100-sxm``; empty for none.
-        by: a column such as ``machine``, or an axis of the case ids. The groups of results with the
-            same value are compared. Empty for no groups.
+        by: a column such as ``machine``, or an axis of the case ids. Results with the same value
+            form a group, and the groups are compared. If empty, the files are compared.
         select: a glob for case ids, or several globs.
         normalize: compare fractions of the theoretical peak instead of values.
         preset: the smallest differences that matter: ``strict``, ``default``, ``permissive``, or a

@@ -16,7 +16,7 @@ class Absence:
     """Cases that could not be compared; all have the same kind, labels and reason.
 
     Attributes:
-        kind: ``failed``, ``skipped``, or ``only`` if some labels did not measure the cases.
+        kind: ``failed``, ``skipped``, or ``only`` (for cases that some labels did not measure).
         labels: for ``only``, the labels with a value. Otherwise the labels whose cases failed or
             were skipped.
         reason: empty for ``only``.

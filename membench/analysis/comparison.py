@@ -73,7 +73,7 @@ class Comparison:
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
-        """Facts about machine and software of the matched lines; of all lines if none matched."""
+        """Facts about machine and software, from the matched lines, or from all if none matched."""
         lines = self.matched or self.lines
         of_sides = zip(*(line.figures.rows for line in lines), strict=True)
         rows = [list(chain.from_iterable(several)) for several in of_sides]
@@ -106,9 +106,9 @@ class Comparison:
 
     @cached_property
     def in_turns(self) -> bool:
-        """Whether every difference with a verdict other than `n/a` is from paired rounds.
+        """Whether all differences are from paired rounds.
 
-        False if there is no such difference.
+        Differences with the verdict `n/a` do not count. False if no difference counts.
         """
         lines = self.matched
         if all(line.in_turns for line in lines):

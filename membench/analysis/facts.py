@@ -104,7 +104,7 @@ def _joined(values: Iterable[str]) -> str:
 
 
 def paired_setting(sidecar: Mapping[str, Any]) -> str | None:
-    """The setting with which this side (A or B) of a paired run was measured.
+    """The setting of the side (A or B) of a paired run that ``sidecar`` describes.
 
     `AS_STARTED` if nothing was changed on this side; None if the run is not a paired run.
     """

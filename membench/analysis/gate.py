@@ -70,7 +70,7 @@ def found(comparison: Comparison, classes: Iterable[str]) -> Mapping[str, int]:
     """Count the lines in each of ``classes`` (`GATE_CLASSES`); classes without a line are left out.
 
     - ``missing``: the reference has a value, and another label has no row or a skipped row.
-    - ``failed``: the row of any label failed.
+    - ``failed``: a row of any label failed.
     """
     counts = {name: sum(_is(line, name) for line in comparison.lines) for name in classes}
     return {name: count for name, count in counts.items() if count}

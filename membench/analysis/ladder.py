@@ -97,7 +97,7 @@ def operation(row: Row) -> str:
 
 
 def _of_memory(row: Row) -> bool:
-    """Whether ``row`` is the bandwidth of a decode step, whose speed GPU memory limits."""
+    """Whether ``row`` is the bandwidth of a decode step, which GPU memory limits."""
     return row.tier is Tier.GPU and row.metric is Metric.BANDWIDTH
 
 

@@ -154,7 +154,7 @@ def estimated(figures: Figures, threshold: float) -> EstimatedDifferences | None
     """The differences from the reference for all labels of a line, computed as one array.
 
     The values must be stored as an array (`Figures.rounds`). The result is None if the reference
-    has no value, if a row was published or imported, or if no label is comparable.
+    has no value, if a row is published or imported, or if no label is comparable.
     """
     rounds, commons = figures.rounds, figures.commons
     assert rounds is not None

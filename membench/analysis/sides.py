@@ -69,8 +69,8 @@ def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") 
     """Group ``given``, pairs of a label and a source, by label; the reference comes first.
 
     Sources with the same label are pooled. Sources without a label are labelled by machine. If
-    machines repeat, they are labelled by file name without ``.csv``, or else by path, or else by
-    file name with a number.
+    two sources have the same machine, or a source has several machines, the labels are the file
+    names without ``.csv``, or else the paths, or else file names with a number.
 
     Args:
         reference: label of the reference; if empty, the first label.

@@ -24,7 +24,7 @@ def _file(incomplete: str) -> CompletionItem:
 
 
 def cases(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Bench names, or the case ids of a complete bench name."""
+    """Complete bench names and, after a whole bench name, case ids."""
     from membench.benches import registry
     from membench.core.case import PROFILES
     from membench.machine import snapshot
@@ -44,7 +44,7 @@ def cases(_context: Context, _option: Parameter, incomplete: str) -> list[Comple
 
 
 def references(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """``ref:NAME`` of each built-in reference."""
+    """Complete ``ref:NAME`` for the built-in references."""
     from membench.results.reference_files import reference_root
 
     root = reference_root()
@@ -60,7 +60,7 @@ def files(_context: Context, _argument: Parameter, incomplete: str) -> list[Comp
 def files_or_references(
     context: Context, argument: Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """References, also after ``LABEL=``; file names if there is no text or no match."""
+    """Complete references, also after ``LABEL=``; without text or a match, complete file names."""
     from click.shell_completion import CompletionItem
 
     label, sign, rest = incomplete.rpartition("=")
@@ -70,14 +70,14 @@ def files_or_references(
 
 
 def expectations(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """For `check --expect`: auto, history, references; if none matches, file names."""
+    """Complete auto, history or a reference for `check --expect`; if none matches, file names."""
     found = _beginning(("auto", "history"), incomplete)
     found += references(context, option, incomplete)
     return found or files(context, option, incomplete)
 
 
 def models(_context: Context, _option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """``list`` and the names of built-in models; if none matches, a file (config.json)."""
+    """Complete ``list`` and names of built-in models; if none matches, file names (config.json)."""
     from membench.thesis.models.catalogue import models as known
 
     found = _beginning(["list", *known()], incomplete)
@@ -85,7 +85,7 @@ def models(_context: Context, _option: Parameter, incomplete: str) -> list[Compl
 
 
 def traces(_context: Context, _argument: Parameter, incomplete: str) -> list[CompletionItem]:
-    """The names of built-in traces; file names if there is no text or no match."""
+    """Complete names of built-in traces; without text or a match, complete file names."""
     from membench.thesis.replay.traces import SHIPPED
 
     found = _beginning((one.name for one in SHIPPED), incomplete) if incomplete else []
@@ -102,7 +102,7 @@ def policies(_context: Context, _option: Parameter, incomplete: str) -> list[Com
 
 
 def topics(context: Context, option: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Flags, bench names and case ids for `membench explain`."""
+    """Complete flags, bench names and case ids for `membench explain`."""
     from membench.core.terms import FLAGS
 
     return [*_beginning(FLAGS, incomplete), *cases(context, option, incomplete)]

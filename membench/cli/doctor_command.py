@@ -25,7 +25,7 @@ def command(scratch: Path | None, as_json: bool) -> int:
     means that results may be lower, noisier or harder to compare.  membench
     changes no settings: apply the fixes yourself.
 
-    Exit codes: 0 nothing failed, 1 error, 2 usage, 3 something failed.
+    Exit codes: 0 no FAIL, 1 error, 2 usage, 3 at least one FAIL.
     """
     from membench import __version__
     from membench.doctor import SCHEMA, Severity, examine, gather, worst

@@ -121,10 +121,9 @@ def run(
 ) -> int:
     """Measure every host of a Dask cluster once, with one run at a time per host.
 
-    The runs use the Dask workers that offer the resource membench-host.  The journal
-    stays on the host.  membench copies the results of the host to this machine and
-    checks the copy.  The remaining options are options of `membench run`; membench
-    passes these options to every host.
+    The runs use the Dask workers that offer the resource membench-host.  membench copies
+    the results of each host to this machine and checks the copy.  The remaining options
+    are options of `membench run`; membench passes these options to every host.
 
     \b
     Examples:

@@ -33,7 +33,7 @@ def kv_dtype(command: _Command) -> _Command:
 
 
 def parse_seconds(text: str) -> float | None:
-    """Seconds of ``600``, ``600s``, ``10min``, ``1h`` or ``1d``; None if invalid or not above 0."""
+    """Parse ``600``, ``600s``, ``10min``, ``1h`` or ``1d``; None if invalid or not above 0."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|min|h|d|)", text.strip())
     value = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     return value if value > 0 else None

@@ -101,8 +101,8 @@ def _show_references(select: tuple[str, ...], *, as_json: bool) -> None:
 def _chosen(found: Sequence[Reference], select: Iterable[str]) -> Sequence[Reference]:
     """The references that match any glob of ``select``; all if ``select`` is empty.
 
-    A glob may begin with ``ref:``. It also matches if it ends before a hyphen of the name: ``h200``
-    matches ``h200-sxm``.
+    A glob may begin with ``ref:``. A match of the part before a hyphen is enough: ``h200`` matches
+    ``h200-sxm``.
 
     Raises:
         NothingMatched: a glob matches no reference.

@@ -53,7 +53,7 @@ def _capacities(
 
 
 def _arrivals(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
-    """The rate of random arrivals in 1/s from `--arrivals`; None for ``file``."""
+    """The rate of random arrivals in 1/s from `--arrivals`; None for the times in the trace."""
     if value == "file":
         return None
     kind, _, text = value.partition(":")
@@ -79,7 +79,7 @@ def _warmup(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 def _policies(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> tuple[CachePolicy, ...]:
-    """Parse cache policies, separated by commas; without LRU, which every replay includes."""
+    """Parse cache policies, separated by commas; leave out LRU, which every replay includes."""
     from membench.core.errors import UsageError
     from membench.thesis.replay.policies import EvictionRule, parse_policy
 

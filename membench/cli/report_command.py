@@ -66,10 +66,9 @@ def command(
     """Turn results files into a self-contained report.
 
     The report first shows the results of the machine tier by tier, and the verdicts on
-    the claims of the thesis.  Plots, every result, the machine, the skipped
-    cases with reasons, and the commands to reproduce the report follow.  Several
-    files are shown side by side.  membench overwrites an older report, but no other
-    file.
+    claims about AI and memory.  Then it shows plots, every result, the machine, the
+    skipped cases with reasons, and the commands to reproduce the report.  Several files
+    are shown side by side.  membench overwrites an older report, but no other file.
 
     \b
     Examples:

@@ -111,7 +111,7 @@ class LineComplete(BashComplete):
 
     @staticmethod
     def _check_version() -> None:
-        """Skip click's version check, because the script needs only bash 4.4 (2016)."""
+        """Skip click's check that bash is at least 4.4, a version of 2016."""
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """The complete words after the program's name, and the incomplete last word (or "")."""

@@ -65,8 +65,8 @@ class Expectation:
         The result is None in two cases:
 
         - Bench, metric or statistic differ.
-        - The case versions differ. An exception is a value with `of_memory` and a row that differs
-          from it only in the size, if one of the two sizes is ``auto``.
+        - The case versions differ. This does not count if `of_memory` is True and the cases differ
+          only in the size, of which exactly one is ``auto``.
 
         A value without a case version is comparable with every version.
         """

@@ -35,9 +35,10 @@ class DeviceLine:
     """The result for one quantity on one device.
 
     Attributes:
-        device: index of the GPU; None for the host, or if no GPU was measured.
+        device: index of the GPU; None for the host, or if no GPU has rows.
         case: id of the measured case; empty if the quantity has no row.
-        value: in the unit of the metric; the best sample or round if ``best`` is True.
+        value: in the unit of the metric; None without a usable row. If ``best`` is True, the value
+            is the best sample or round.
         best: whether an expected value is the best of a tool's repetitions.
         peak: peak of the hardware, from the row.
         verdict, share, why, brief: see `membench.analysis.check.rule.TierJudgement`.

@@ -102,8 +102,8 @@ def gpus(devices: Sequence[int | None]) -> str:
 def unmet(check: MachineCheck, required: Requirements) -> Iterator[str]:
     """Yield the reasons why requirements are not met.
 
-    A requirement of N GPUs is met if at least N GPUs have a value, and a verdict on each tier in
-    `_NEEDED` other than `not judged`. A GPU whose cases all failed has no value.
+    A GPU counts if it has a value, and if every tier in `_NEEDED` was judged on this GPU. A
+    requirement of N GPUs is met if at least N GPUs count.
     """
     devices = [device for line in check.lines for device in line.devices]
     seen = sorted({one.device for one in devices if one.device is not None and one.value})

@@ -86,7 +86,8 @@ def judge(
     """Judge ``value`` against the expected range.
 
     ``value``, ``low`` and ``high`` are above 0 and have the same unit. ``noisy`` has the rounds of
-    a noisy row. If one of these rounds passes, the verdict is "look" instead of "fail".
+    a noisy row, and is empty for any other row. If one of these rounds passes, the verdict is
+    "look" instead of "fail".
     """
     share = share_of(value, low, high, better)
     best = value / high if better is Better.HIGHER else low / value
@@ -136,5 +137,5 @@ def without_range(value: float, peak: float | None, better: Better) -> TierJudge
 
 
 def is_above(value: float, peak: float | None, better: Better) -> bool:
-    """Whether ``value`` is above ``peak`` beyond `PEAK_TOLERANCE`; False if lower is better."""
+    """Whether ``value`` is more than `PEAK_TOLERANCE` above ``peak``; False if lower is better."""
     return peak is not None and better is Better.HIGHER and value > peak * (1 + PEAK_TOLERANCE)

@@ -114,7 +114,10 @@ def crossover_map(moved: Iterable[TransferCell]) -> tuple[Cell, ...]:
 
 
 def policy(moved: Iterable[TransferCell]) -> tuple[MethodRule, ...]:
-    """Choose one rule per number of blocks, and merge neighbouring rules that are equal."""
+    """Choose a rule for each number of blocks, and merge neighbouring rules that are equal.
+
+    A number of blocks for which `_rule` finds no rule is left out.
+    """
     places = by_place(moved)
     rules: list[MethodRule] = []
     for count in sorted({count for _, count in places}):

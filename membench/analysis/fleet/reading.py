@@ -48,7 +48,7 @@ class Values:
     Attributes:
         key, machine: columns of indices into ``keys`` and ``machines``.
         value: column of values, in the unit of the key.
-        failed: for each machine, the number of `failed` rows and the first reason.
+        failed: for each machine with `failed` rows, their number and the reason of the first.
         unread: path of each invalid file -> the reason.
         ledger: the list of hosts of the newest fleet run; None if there is no list.
     """

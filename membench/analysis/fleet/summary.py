@@ -1,4 +1,7 @@
-"""The statistics of a fleet: the spread of each case, and the slow machines."""
+"""The statistics of a fleet: the spread of each case, and the slow machines.
+
+In this module, a case with several metrics or statistics counts as several cases, one per `Key`.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ difference of means over all ways to divide the series. Real runs require four a
   deviations from the median. So a single disturbed run is not reported as a change.
 - *Windows of all lengths* (seeded binary segmentation) find a single week of slow runs as well as a
   permanent step.
-- *Critical values by permutation* (Westfall and Young's max-T): for each of some hundred random
+- *Critical values by permutation* (Westfall and Young's max-T): for each of several hundred random
   orders, the largest statistic of all series is computed. A quantile of these maxima bounds the
   probability of a false alarm for the whole history, for any distribution of the noise.
 - *A correction for autocorrelation*: permutations destroy the similarity of successive runs. So for

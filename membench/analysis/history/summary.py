@@ -245,8 +245,8 @@ def _newest_versions(
 ) -> tuple[dict[SeriesKey, RunSeries], dict[SeriesKey, int]]:
     """For each case, metric and statistic, choose the series that contains the newest run.
 
-    The other series of the case, metric and statistic differ in another part of the key, such as
-    the version. Also returns the number of their runs.
+    The other series differ in another part of the key, such as the version. The second result maps
+    the key of each chosen series to the number of runs of the other series.
     """
     groups: dict[tuple[str, Metric, Stat], list[SeriesKey]] = {}
     for key in series:

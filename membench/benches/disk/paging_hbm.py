@@ -168,7 +168,7 @@ def ssd_hbm(both: CudaStorage, block: int, qd: int, path: str) -> Work:
 @axis("block", quick=("1MiB", "64KiB"), step=BLOCK_STEP)
 @axis("slowdown", quick=(5, 20))
 def decode(both: CudaStorage, block: int, slowdown: int) -> Work:
-    """The highest rate of pages from the disk to the GPU that slows a decode step only a little.
+    """The highest page rate from the disk to the GPU at which a decode step slows only a little.
 
     The decode step is ``decode/attn``, repeated. ``slowdown`` is the permitted slow-down in
     percent. The pages go through host memory. The bench tries a few rates, and reports the highest

@@ -120,7 +120,7 @@ def read(gpu: Gpu, width: int, stride: int) -> Work:
 
     ``width`` is the number of bytes per load and thread. ``stride`` is the distance of neighbouring
     threads in elements of this width. The entry ``conflict`` of the row's detail is the predicted
-    bank-conflict ratio: the bandwidth at stride 1 divided by this bandwidth.
+    slow-down by bank conflicts: the bandwidth at stride 1 / the bandwidth at ``stride``.
     """
     return _bandwidth(gpu, "read", width, stride)
 

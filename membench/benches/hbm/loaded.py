@@ -112,9 +112,10 @@ def loaded(gpu: Gpu, size: int, reads: int, load: int, sms: int) -> Work:
     the warps do not pause. If the peak is unknown, the measured bandwidth without pauses replaces
     the peak.
 
-    The bandwidth is the number of bytes that the generators counted, divided by the time of the
-    same samples. A sample of the median is the mean of 256 hops. p50, p95 and p99 are over single
-    hops between the samples, under the same traffic. A single hop includes one clock read.
+    The bandwidth is the number of bytes that the generators counted during the samples, divided by
+    the time of the samples. The median is over samples, each the mean of 256 hops. p50, p95 and p99
+    are over single hops between the samples, under the same traffic. A single hop includes one
+    clock read.
     """
     scene = _Scene(gpu, size, reads, load, sms)
     return Observed(

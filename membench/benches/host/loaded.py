@@ -46,9 +46,10 @@ def loaded(cpu: CpuBackend, size: int, reads: int, pause: int) -> Work:
 
     A traffic generator moves chunks of 16 KiB and waits ``pause`` ns between two chunks. The
     generator reads ``reads`` percent of the chunks and writes the other chunks. The bandwidth is
-    the number of bytes that the generators counted, divided by the time of the same latency sample.
-    ``size`` is the size of the ring, and also the total size of the generators' regions. Samples
-    without traffic are left out; their share is the entry `still` of the row's detail.
+    the number of bytes that the generators counted during a latency sample, divided by the
+    duration of the sample. ``size`` is the size of the ring, and also the total size of the
+    generators' regions. Samples without traffic are left out; their share is the entry `still` of
+    the row's detail.
     """
     scene = _HostScene(cpu, size, reads, pause)
     return Observed(

@@ -17,7 +17,7 @@ PAGE = 4096
 
 
 def _stride(layout: str, line: int) -> int:
-    """Bytes between the starts of two lines. In the spread layout, the lines use all cache sets."""
+    """Bytes between the starts of two lines; if spread, the lines use all cache sets."""
     return line if layout == "packed" else PAGE + line
 
 

@@ -73,7 +73,7 @@ def _seconds(size: int, **_: Value) -> float:
 @axis("source", quick="malloc", full=("malloc", "file"))
 @axis("cache", quick=OMITTED, full=(OMITTED, "hot", "cold"))
 def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
-    """Read system memory by a GPU kernel, in place.
+    """Read system memory by a GPU kernel, without a copy.
 
     ``source=malloc`` is ordinary memory of the process. ``source=file`` is a mapping of the scratch
     file. With ``cache=hot``, the pages of the file are in the page cache. With ``cache=cold``, the
@@ -97,7 +97,7 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
     passes = ReadPasses(gpu, memory, size)
 
     def sample() -> tuple[float, float]:
-        """Nanoseconds of one kernel, and the share (0 to 1) of the data that was cached before."""
+        """Nanoseconds of a kernel, and the share (0 to 1) of the data that was cached before."""
         gpu.synchronize()
         resident = 1.0
         if cache == "cold":

@@ -216,7 +216,7 @@ class InterferenceRun:
         self.done += pieces
 
     def _queue_aggressor(self, chunks: int) -> Event:
-        """Queue ``chunks`` copies. The event marks the end of the first copy."""
+        """Queue ``chunks`` copies. Returns an event at the end of the first copy."""
         self._mark(1, 0, self._beside)
         self._aggressor.piece(self._beside)
         self._mark(1, 1, self._beside)

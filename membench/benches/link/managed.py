@@ -107,7 +107,7 @@ def _from_host(gpu: Gpu, size: int, timed: str, advice: tuple[str, ...] = ()) ->
 )
 @axis("size", quick="64MiB", full=("256MiB", "16MiB"), step=VECTOR)
 def fault(gpu: Gpu, size: int) -> Work:
-    """Read managed memory on the GPU; before each read, all of its pages are on the host.
+    """Read managed memory on the GPU; before each read, all pages are on the host.
 
     A page migrates to the GPU when a GPU thread touches the page and causes a page fault.
     """

@@ -37,7 +37,7 @@ _SEED = 47
 
 
 def numbers(gpu: int) -> npt.NDArray[np.float32]:
-    """The values that fill the memory of the GPU with index ``gpu``, repeated.
+    """The values that are repeated in the memory of the GPU with index ``gpu``.
 
     Index -1 stands for the values that the kernel stores to all GPUs, or adds to their values.
     """

@@ -199,9 +199,9 @@ def latency(gpu: Gpu, size: int) -> Work:
 @axis("size", quick="256MiB", step=VECTOR)
 @axis("dir", quick=("in", "out"))
 def every(gpu: Gpu, size: int, dir: str) -> Work:  # noqa: A002 - the axis' name
-    """Copy between this GPU and every GPU with direct access, all at once.
+    """Copy between this GPU and every other GPU with direct access, all at once.
 
-    With ``dir=in`` all other GPUs write to this GPU. With ``dir=out`` all other GPUs read from this
+    With ``dir=in`` the other GPUs write to this GPU. With ``dir=out`` the other GPUs read from this
     GPU. The bandwidth is the sum of the bytes of all copies, divided by the time from the common
     start to the end of the last copy.
     """

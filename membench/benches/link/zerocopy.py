@@ -48,7 +48,7 @@ def _bytes(grid: int) -> int:
 
 
 def far_apart(blocks: int) -> int:
-    """An odd factor f with which b -> f b modulo ``blocks`` separates neighbouring blocks.
+    """An odd factor f; the mapping b -> f b modulo ``blocks`` separates neighbouring blocks.
 
     ``blocks`` is a power of two, so the mapping visits each block once. f is near ``blocks``
     divided by the golden ratio (Knuth, "The Art of Computer Programming" 3, section 6.4).
