@@ -102,6 +102,14 @@ def test_info_shows_the_links() -> None:
     assert "chip-to-chip link to the CPU, memory node unknown" in shown(unknown)
 
 
+def test_info_shows_links_beside_their_own_gpu() -> None:
+    gpus = [GpuIdentity(n, "NVIDIA H100", uuid, 1, "9.0") for n, uuid in enumerate((FIRST, SECOND))]
+    links = (GpuLinks(SECOND, nvlinks=18),)  # the first GPU stopped responding
+    text = shown(replace(snapshot(), gpus=Gpus("580.1", "13.0", tuple(gpus)), links=links))
+    assert "links of GPU 0" not in text
+    assert "18 NVLinks" in next(line for line in text.splitlines() if "links of GPU 1" in line)
+
+
 def test_an_older_snapshot_without_links_can_be_read() -> None:
     from membench.core.plain import dump
 

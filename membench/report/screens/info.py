@@ -66,7 +66,9 @@ def facts(machine: Machine) -> list[tuple[str, str]]:
         ),
         *(
             (tr("links of GPU {index}", index=gpu.index), _links(gpu, links))
-            for gpu, links in zip(gpus.devices, machine.links, strict=False)
+            for gpu in gpus.devices
+            for links in machine.links  # without GPUs that stopped responding
+            if links.uuid == gpu.uuid
         ),
         *(
             (
