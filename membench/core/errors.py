@@ -42,7 +42,7 @@ class NothingMatched(MembenchError):
 
 
 class SchemaError(MembenchError):
-    """A file cannot be read, or its content violates the schema of such files."""
+    """A file cannot be read, or its content does not have the expected format."""
 
     usual_hint = "docs/results-schema.md describes results files"
 
@@ -66,7 +66,7 @@ class BackendUnavailable(MembenchError):
 
 
 class RegistersSpilled(MembenchError):
-    """A kernel needs more registers than a thread has, so registers would spill to memory."""
+    """A kernel would use local memory, for example because a thread has too few registers."""
 
 
 class DeviceLost(MembenchError):

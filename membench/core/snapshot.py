@@ -286,7 +286,7 @@ class GpuLinks:
             An idle link may use a lower generation. Both are None for an integrated GPU, and for a
             GPU with ``c2c`` that reports only PCIe 1.0 x1.
         generation_max, width_max: maximum that both the GPU and the slot support.
-        nvlinks: number of NVLinks that are up.
+        nvlinks: number of NVLinks that are up; 0 if NVML reports none.
         nvlink_version: version of the NVLinks, in NVML's numbering.
         c2c: whether the chip-to-chip link to the CPU is in use.
         node: the host NUMA node that the GPU is attached to.

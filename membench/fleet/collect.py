@@ -27,7 +27,7 @@ class Arrived:
 
     Attributes:
         csv: path, relative to the directory of the fleet run.
-        failed: number of `failed` rows.
+        failed: number of rows with the status `failed`.
     """
 
     csv: Path
@@ -39,7 +39,8 @@ def keep(directory: Path, host: str, reply: Any) -> Arrived:
     """Write the files in the answer ``reply`` to ``directory/host``, if all files are valid.
 
     Raises:
-        MembenchError: the run failed, a file is invalid, or a write failed. Nothing is stored then.
+        MembenchError: the run failed, a file is invalid, the directory already has another file of
+            the same name, or a write failed. Nothing is stored then.
     """
     code, csv, sidecar = _parts(reply)
     if code not in DONE:

@@ -71,7 +71,9 @@ def reachable(machine: Machine, cpus: Iterable[int]) -> Reach:
 
 
 def contradiction(machine: Machine) -> str:
-    """Why the staircase contradicts the reported caches, as a message; empty if they agree.
+    """Why the staircase contradicts the reported caches, as a message.
+
+    The message is empty if there is no contradiction or no staircase.
 
     The possible reasons:
 

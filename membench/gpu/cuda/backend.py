@@ -67,7 +67,8 @@ def open_cuda(machine: Machine, index: int, benches: Iterable[str] = ()) -> Cuda
         benches: names of the benches whose kernels are compiled now, in parallel.
 
     Raises:
-        BackendUnavailable: CUDA does not list the GPU, or this process cannot use CUDA.
+        BackendUnavailable: CUDA does not list the GPU, this process cannot use CUDA, or NVRTC is
+            missing or does not support the GPU.
         MembenchError: an operation on the GPU failed.
     """
     wanted = machine.gpus.devices[index].uuid
@@ -176,8 +177,8 @@ class CudaBackend:
     def stamps(self) -> Stamps:
         """The time between the two events, and the clocks of one SM before and after the work.
 
-        Of the SMs that both probes reached, it is the one with the lowest number. If there is none,
-        all clocks are 0.
+        This SM is the one with the lowest number of the SMs that both probes reached. If there is
+        no such SM, all clocks are 0.
         """
         with explained("the times of the CUDA events cannot be read"):
             elapsed = cupy.cuda.get_elapsed_time(

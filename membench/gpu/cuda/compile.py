@@ -92,9 +92,9 @@ def target(arch: str) -> str:
 
     The ``a`` allows architecture-specific instructions and changes no other machine code
     (``docs/compilers.md``). If this NVRTC does not support ``arch``, the target is the newest
-    supported older capability of the same generation, such as ``120`` for ``121``. The result
-    also runs on the device ("Binary compatibility" in the CUDA programming guide). Without such a
-    capability, NVRTC will reject the target.
+    supported older capability of the same generation, such as ``120`` for ``121``. Code for this
+    target also runs on the device ("Binary compatibility" in the CUDA programming guide). If NVRTC
+    supports no older capability of it, the target is ``arch``, which NVRTC rejects.
     """
     if not arch.isdigit():
         return arch
@@ -114,7 +114,7 @@ def compile_source(file: str, options: tuple[str, ...], arch: str) -> Image:
         arch: compute capability without the dot, such as ``90``. See `target`.
 
     Raises:
-        BackendUnavailable: NVRTC is missing, or does not support the architecture.
+        BackendUnavailable: CuPy or NVRTC is missing, or NVRTC does not support the architecture.
         MembenchError: the source does not compile, or the compiler prints a warning.
         RegistersSpilled: the machine code would use local memory.
         Skip: this NVRTC is too old for an instruction in the source.

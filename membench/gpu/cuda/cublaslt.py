@@ -78,7 +78,8 @@ class CublasLt:
     """The loaded cublasLt library with one handle.
 
     Raises:
-        BackendUnavailable: cublasLt is not installed or cannot be initialised.
+        BackendUnavailable: cublasLt is not installed.
+        MembenchError: cublasLt cannot be initialised.
     """
 
     def __init__(self, library: Any = None) -> None:

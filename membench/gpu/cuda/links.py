@@ -306,7 +306,7 @@ class CudaLinks:
         return memory
 
     def reclaim(self) -> None:
-        """Free all memory of the last case, whose queues must be empty."""
+        """Free all memory of the last case. The queues of the case must be empty."""
         while self._given:
             with explained("memory of the case cannot be freed"):
                 self._given.pop().free()

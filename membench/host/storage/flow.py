@@ -47,7 +47,7 @@ class TrafficShape:
 
 
 class Flow:
-    """I/Os with one pattern. Every round uses new random offsets.
+    """I/Os with one pattern. Every `Flow` has new random offsets.
 
     Args:
         fd: the scratch file, opened for direct I/O, and for writing if the pattern writes.
@@ -96,7 +96,7 @@ class Flow:
     def verify(self) -> None:
         """Verify a sample of the blocks: in memory if all I/Os are reads, else on the disk.
 
-        The engine has already compared at least the first offset and tag of every read.
+        The engine has already checked the offset at the start of every block that it read.
 
         Raises:
             VerificationFailed: a block is wrong, or no I/O completed.

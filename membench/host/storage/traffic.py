@@ -57,11 +57,11 @@ class TrafficRecord:
         begin: time of the first submission in nanoseconds.
         deadline: time in nanoseconds from which on no I/O started, unless a minimum number of I/Os
             was requested.
-        busy: largest share (0 to 1) of a CPU that a submitting thread used. Of the engine with one
-            thread per I/O: the share that all threads used together.
+        busy: share (0 to 1) of a CPU that the busiest submitting thread used. The engine `Threads`
+            gives the share that all its threads used together.
         loops: number of submitting threads.
         depth: number of I/Os in flight.
-        landed: for each block of memory, the file offset of its last I/O, or `NEVER`.
+        landed: for each block of memory, the file offset of its last I/O; `NEVER` if it had none.
         submitting: largest share (0 to 1) of time that a submitting thread spent in the submission
             call; 0 if the engine has no separate submission call.
         queued: largest share (0 to 1) of time that a submitting thread waited for a CPU; 0 if
@@ -97,8 +97,8 @@ class TrafficRecord:
     def rates(self) -> list[float]:
         """I/Os per second in at most `GROUPS` successive parts of the run.
 
-        I/Os that completed after the deadline are left out, because the queue depth decreases then.
-        If no I/O completed before the deadline, all I/Os count.
+        I/Os that completed after the deadline are left out, because no new I/Os replaced them in
+        the queue. If no I/O completed before the deadline, all I/Os count.
         """
         finished = self.finished[self.finished <= self.deadline]
         if not finished.size:
@@ -144,12 +144,13 @@ class Engine(Protocol):
         """Run ``traffic`` on the file ``fd``.
 
         Args:
-            memory: more than ``depth`` blocks, filled with content and used in turn. Before the
-                engine writes a block, it sets the offset and the generation of each 4 KiB.
+            memory: more than ``depth`` blocks, used in turn. For writes, the blocks must have
+                content: before each write, the engine sets only the offset and the generation of
+                each 4 KiB.
 
         Raises:
             MembenchError: an I/O failed or moved fewer bytes than requested.
-            VerificationFailed: a block that was read has the wrong content.
+            VerificationFailed: a block that was read contains a wrong file offset.
         """
         ...
 
@@ -165,7 +166,10 @@ def shuffled(size: int, block: int, rng: np.random.Generator) -> Longs:
 
 
 def successive(size: int, block: int, rng: np.random.Generator) -> Longs:
-    """The ascending offsets of all whole blocks from a random block on, wrapping around."""
+    """The offsets of all whole blocks in a file of ``size`` bytes, once each.
+
+    The offsets ascend from a random block to the end of the file, and then from 0.
+    """
     count = size // block
     offsets: Longs = (np.arange(count, dtype=np.int64) + int(rng.integers(count))) % count
     return offsets * block
