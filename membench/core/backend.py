@@ -147,7 +147,7 @@ class DeviceBackend(Backend, Protocol):
         ...
 
     def probe(self, edge: Edge) -> None:
-        """Queue a reading of one SM's clocks, before or after the timed span."""
+        """Queue a reading of the SMs' clocks, before or after the timed span."""
         ...
 
     def mark(self, edge: Edge) -> None:

@@ -404,9 +404,10 @@ def bench(
             profile.
         on_machine: ``(machine, **arguments) -> bool``: whether a combination of axis values is a
             case on the machine.
-        cpus: ``(machine, **arguments without size) -> CPUs`` that run the case; no CPUs if no cache
-            can serve the work. The caches of these CPUs decide `size=auto` and the flags. None for
-            the CPUs of the axis `threads`, or for all usable CPUs without such an axis.
+        cpus: ``(machine, **arguments without size) -> CPUs`` that run the case. The caches of these
+            CPUs decide `size=auto` and the flags. The function returns no CPUs if no cache can
+            serve the work. Without a function, the CPUs are those of the axis `threads`, or all
+            usable CPUs if the bench has no axis `threads`.
 
     Raises:
         ValueError: the name, the backend or an axis of a grid is invalid, or ``tier`` is missing

@@ -82,7 +82,7 @@ def said(value: object, catalogue: NullTranslations) -> object:
 
 @cache  # compiling the patterns takes milliseconds, and most commands do not need the patterns
 def _spacing() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Two patterns: two characters that lack a space, and three characters with a wrong space.
+    """Two patterns: characters between which a space is missing, and characters around a wrong one.
 
     A space is needed between a Chinese and a Latin character. A space is wrong next to a full-width
     mark and between two Chinese characters.

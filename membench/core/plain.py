@@ -82,7 +82,6 @@ class _Mismatch(Exception):
 
 @cache
 def _loader(kind: Any) -> Loader:
-    """The function that loads values of type ``kind``; cached, because it is needed often."""
     if kind is Any:
         return _anything
     origin, arguments = get_origin(kind), get_args(kind)

@@ -1,7 +1,8 @@
 """Find all benches, and select cases by glob.
 
-`scan` looks for benches in the modules below a package, except modules with a leading underscore,
-and in the modules of the entry-point group ``membench.benches`` of other distributions.
+`scan` looks for benches in the modules below a package and in plug-ins: modules that other
+distributions list in the entry-point group ``membench.benches``. Below the package, it leaves out
+modules with a leading underscore.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Registry:
         """All cases of ``profile`` on ``machine``, in the order of the benches.
 
         Args:
-            settings: texts ``BENCHGLOB:KEY=VALUE``; each text gives an axis a single value.
+            settings: texts ``BENCHGLOB:KEY=VALUE``. Each text makes VALUE the only value of the
+                axis KEY in the matching benches.
 
         Raises:
             UsageError: a setting is malformed, no matching bench has the axis, or the axis cannot
@@ -59,9 +61,9 @@ class Registry:
         return tuple(case for cases in found.values() for case in cases)
 
     def _remedy(self, text: str, held: Sequence[Bench], profile: str, machine: Machine) -> str:
-        """A hint for the setting ``text``, if no case of ``profile`` has its value.
+        """A hint for a setting ``text`` whose value no case of ``profile`` has.
 
-        ``held`` are the benches that match ``text``, with this value set.
+        ``held`` are the benches that match ``text``, after the setting was applied.
         """
         for other in PROFILES:
             if other != profile and any(any(one.cases(other, machine)) for one in held):
@@ -110,7 +112,7 @@ class Registry:
     def case(self, case_id: str, machine: Machine) -> Case | None:
         """The case with the complete id ``case_id``, inside or outside the profiles.
 
-        None if the id is incomplete or a glob, or names an unknown bench.
+        The result is None if the id is incomplete, is a glob, or names an unknown bench.
 
         Raises:
             UsageError: the id is malformed, or contains an unknown axis or an invalid value.

@@ -88,7 +88,7 @@ def _no_command(text: str) -> str:
 
 
 def counted(count: int, noun: str, form: str = "") -> str:
-    """A count with its noun: ``1 case``, ``2 cases``; only for English text (see `tr_n`).
+    """A count with its noun: ``1 case``, ``2 cases``. Use `tr_n` for a text that is translated.
 
     ``form`` is the format of the count; the format ``,`` gives ``12,345 requests``.
     """
@@ -99,8 +99,8 @@ def shell_word(path: str | os.PathLike[str]) -> str:
     r"""``path`` as one word of a shell command that a user can paste.
 
     A path object that begins with a dash gets the prefix ``./``, so that no command takes the path
-    for an option. Control characters and bytes that are not UTF-8 become ``$'\xff'`` (bash, zsh,
-    POSIX.1-2024).
+    for an option. A path with control characters or bytes that are not UTF-8 becomes a word such as
+    ``$'a\xff'`` (bash, zsh, POSIX.1-2024).
     """
     text = os.fspath(path)
     if text.startswith("-") and isinstance(path, os.PathLike):

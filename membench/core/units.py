@@ -122,7 +122,7 @@ _LEAST_G = 1e-4
 
 
 def _most_g(digits: int) -> float:
-    """Below this number, and from `_LEAST_G` on, ``#g`` gives no exponent and no final point."""
+    """From `_LEAST_G` up to this number, the format ``#g`` gives no exponent and no final point."""
     return 0.9 * 10.0 ** (digits - 1)
 
 

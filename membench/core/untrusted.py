@@ -1,4 +1,4 @@
-"""Read files that others may have written, with limits of size and depth and one-line errors.
+"""Read files that others may have written, with limits of size and depth.
 
 Opening a path never blocks, except for a pipe that the user named.
 """
@@ -35,7 +35,7 @@ class NotText(SchemaError):
 
 
 def read_bytes(path: Path, limit: int, *, pipe: bool = False, text: bool = False) -> bytes:
-    """Read ``path``, at most ``limit`` bytes.
+    """Read the file ``path``, which may have at most ``limit`` bytes.
 
     Args:
         pipe: whether the path may be a pipe; only for a path that the user named.
@@ -94,7 +94,7 @@ def open_file(path: Path, *, pipe: bool = False) -> io.FileIO:
 def unpack(packed: bytes, name: str, limit: int) -> bytes:
     """Unpack xz or gzip data to at most ``limit`` bytes; other data stay unchanged.
 
-    The first bytes or the suffix of ``name`` identify the format.
+    The first bytes of the data, or the suffix of ``name``, identify the format.
 
     Raises:
         SchemaError: the data are damaged or truncated, or the unpacked data would exceed ``limit``

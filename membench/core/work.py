@@ -103,7 +103,7 @@ class Timed:
     def value(self, elapsed_ns: float, iterations: int, metric: Metric | None = None) -> float:
         """The value of ``metric``, in its unit, if ``iterations`` iterations took ``elapsed_ns``.
 
-        Without ``metric``, the value of `self.metric`.
+        ``metric`` is `self.metric` by default.
         """
         metric = metric or self.metric
         if metric is Metric.BANDWIDTH:

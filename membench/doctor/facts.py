@@ -72,8 +72,8 @@ class Facts:
 def gather(scratch: Path) -> Facts:
     """Read the inputs of all checks from this machine, which takes a second or two.
 
-    Only the cache of compiled kernels is written. If the directory ``scratch`` does not exist, its
-    nearest existing parent is examined.
+    The function writes only to the cache of compiled kernels. If the directory ``scratch`` does not
+    exist, its nearest existing parent is examined.
     """
     noise = watch()  # first, before this process adds load
     machine = snapshot([scratch])

@@ -88,8 +88,8 @@ def disk(facts: Facts) -> Finding:
 def scheduler(facts: Facts) -> Finding:
     """Warn if the I/O scheduler reorders requests, which changes latencies under load.
 
-    The check ignores a real rotating disk, which needs a scheduler, and a disk without the choice
-    ``none``.
+    The check ignores disks without the choice ``none``. On a physical machine, it also ignores
+    rotating disks, because these need a scheduler.
     """
     known = [one for one in facts.scratch.disks if one.scheduler]
     if not known:

@@ -39,7 +39,7 @@ _WITH_HOST = frozenset({"tcp", "tls", "ws", "wss"})
 
 @contextmanager
 def connected(scheduler: str, *, insecure: bool = False) -> Iterator[Client]:
-    """Connect to the cluster at ``scheduler``; Dask's configuration defines TLS.
+    """Connect to the cluster at ``scheduler``. The TLS settings are in Dask's configuration.
 
     Args:
         insecure: whether to accept a scheduler that other hosts can reach without TLS.
@@ -245,9 +245,10 @@ def _offers(resources: Any) -> bool:
 
 
 def first_line(error: Any) -> str:
-    """The first line of ``error`` in ASCII, at most 200 characters; its class name if it is empty.
+    """The first line of ``error`` in ASCII, at most 200 characters.
 
-    ``error`` may be any answer or exception from another machine.
+    If the text of ``error`` is empty, the result is the name of its class. ``error`` may be any
+    answer or exception from another machine.
     """
     lines = text_of(error).strip().splitlines()
     return ascii_line(lines[0])[:200] if lines else type(error).__name__

@@ -42,7 +42,7 @@ class Order:
         arguments: arguments of `membench run` on every host.
         hosts: the expected hosts; empty for all connected hosts.
         per: ``host``, or ``worker`` to treat each worker as a host.
-        directory: working directory on every host; empty for the default.
+        directory: directory on every host for the files of the run; empty for the default.
     """
 
     output: Path
@@ -101,7 +101,10 @@ def _client(where: Where) -> AbstractContextManager[Client]:
 def _present(
     client: Client, per: str, patience: Patience, observer: FleetObserver, *, enough: int
 ) -> tuple[str, ...]:
-    """Wait at most ``patience.wait`` seconds for ``enough`` hosts; return hosts with a worker."""
+    """Wait at most ``patience.wait`` seconds for ``enough`` hosts.
+
+    Returns the names of the hosts that have a worker.
+    """
     deadline = time.monotonic() + patience.wait
     while True:
         found, problems = reachable_workers(client)

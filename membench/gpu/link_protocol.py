@@ -132,7 +132,7 @@ class Links(Protocol):
         """CUDA's ordinals, in this process, of this GPU and of the GPU that `peer` uses.
 
         Raises:
-            Skip: as `peer`.
+            Skip: `peer` would raise `Skip`.
         """
         ...
 

@@ -240,7 +240,7 @@ class Gpu(DeviceBackend, Protocol):
         ...
 
     def stream(self, *, urgent: bool = False) -> Stream:
-        """Create a further queue. The GPU schedules blocks of an ``urgent`` queue first."""
+        """Create another queue. The GPU schedules the blocks of an ``urgent`` queue first."""
         ...
 
     def wait(self, stream: Stream) -> None:

@@ -36,7 +36,7 @@ def pattern(first: int, count: int, salt: int) -> npt.NDArray[np.uint32]:
 
 
 def small(first: int, count: int, salt: int) -> npt.NDArray[np.float32]:
-    """``count`` whole numbers from 0 to 3, from the pattern's words from number ``first`` on."""
+    """Whole numbers from 0 to 3, made of the pattern's words ``first`` to ``first + count - 1``."""
     return (pattern(first, count, salt) >> np.uint32(30)).astype(np.float32)
 
 

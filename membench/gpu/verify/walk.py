@@ -84,7 +84,7 @@ class Walker:
     def check(self, turns: int, start: int = 0) -> None:
         """Compare the last line of the last queued walk with the line that the ring predicts.
 
-        If they differ, `verify` raises the error.
+        ``turns`` and ``start`` are as in `queue`. If the lines differ, `verify` raises the error.
         """
         end = int(self._gpu.download(self._out, np.uint64, 1)[0])
         self._check(start, turns * LOADS, end)

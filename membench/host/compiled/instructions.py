@@ -123,7 +123,7 @@ def store(typing: Any, address: Any, value: Any) -> Any:
 
 @intrinsic
 def relax(typing: Any) -> Any:
-    """Tell the processor that this is a spin loop, so that the other hardware thread can run."""
+    """Tell the processor that this is a spin loop, so that the core's other thread runs faster."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if _X86:

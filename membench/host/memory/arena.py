@@ -223,9 +223,9 @@ class Arenas:
         arena.contents |= {span: content for span, content in known if content is not None}
 
     def _reserve(self, total: int, pages: str) -> Bytes:
-        """Map the whole limit, so that later cases reuse touched pages.
+        """Map as many bytes as the limit allows, so that later cases reuse touched pages.
 
-        If the system refuses this size, map ``total`` bytes.
+        If the system refuses this size, map only ``total`` bytes.
         """
         try:
             return map_pages(self._limit, pages)

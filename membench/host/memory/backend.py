@@ -35,7 +35,7 @@ class CpuBackend:
 
     Attributes:
         resolution_ns: smallest step of the clock that this process can see.
-        cpus: the CPUs of the threads, in order.
+        cpus: CPU numbers of the threads, in the order of use.
         span_ns: nanoseconds from the first thread's start to the last thread's end in the last
             launch; 0 if the threads did not read the clock.
     """
@@ -204,7 +204,7 @@ class CpuBackend:
         return float(self.span_ns)
 
     def reclaim(self) -> None:
-        """Reset the list of used threads that `seating` reports. Keep the touched memory."""
+        """Make `seating` ignore the threads that ran before this call. Keep the touched memory."""
         self._launched.clear()
 
     def close(self) -> None:

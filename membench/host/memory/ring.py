@@ -24,7 +24,7 @@ class HostRing:
         """A ring, not linked yet, that fills ``memory`` with lines of ``stride`` bytes.
 
         Raises:
-            Skip: the number of lines is not a power of two from 2 on, or ``stride`` is not a
+            Skip: the number of lines is below 2 or not a power of two, or ``stride`` is not a
                 multiple of 8 bytes.
         """
         lines = memory.size // stride

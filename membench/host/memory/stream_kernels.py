@@ -244,9 +244,10 @@ def _count_wrong(code: Any, values: Any, size: Any, first: Any, salt_a: Any, sal
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
 def check(code: Any, address: Any, first: Any, count: Any, salt_a: Any, salt_b: Any) -> Any:
-    """Index of the first element that operation ``code`` cannot have written; -1 if all are right.
+    """Check that operation ``code`` can have written the ``count`` elements at ``address``.
 
-    ``first`` is the index of the element at ``address``. ``count`` is the number of elements.
+    ``first`` is the index of the element at ``address`` in the pattern. Returns the index of the
+    first wrong element in the pattern; -1 if all elements are right.
     """
     for begin in range(0, count, 4096):
         values, size = doubles(address + 8 * begin), min(4096, count - begin)

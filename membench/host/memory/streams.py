@@ -67,9 +67,10 @@ class Streams(Protocol):
         ...
 
     def check(self, operation: str, array: Doubles, first: int) -> int:
-        """The index of the first value that ``operation`` cannot have written; -1 if all are right.
+        """Check that ``operation`` can have written every value of ``array``.
 
-        ``first`` is the index of the array's first value in the pattern.
+        ``first`` is the index of the array's first value in the pattern. Returns the index of the
+        first wrong value in the pattern; -1 if all values are right.
         """
         ...
 

@@ -141,7 +141,7 @@ class ThreadPool:
         self._threads.clear()
 
     def field(self, slot: int, offset: int) -> int:
-        """The int64 at byte ``offset`` of the part of the shared memory of thread ``slot``."""
+        """The int64 at byte ``offset`` of thread ``slot``'s part of the shared block."""
         return int(self._shared[(FIRST_SLOT + SLOT_BYTES * slot + offset) // 8])
 
     def unpinned(self, threads: Iterable[int]) -> str:

@@ -80,7 +80,7 @@ def _cpu_time(scratch: Any) -> Any:
 
 @helper
 def _submit(p: Any) -> Any:
-    """Submit the prepared I/O. Returns the number of accepted I/Os, or -1 as syscall(2) does."""
+    """Submit the prepared I/O. Returns the number of accepted I/Os; on failure, -1 and an errno."""
     if load(p + RING):
         return ring_submit(load(p + RING))
     return system_call(load(p + SUBMIT), load(p + CONTEXT), 1, load(p + POINTER), 0, 0, 0)

@@ -28,7 +28,7 @@ _STRIDE = 663_461  # odd, so that 2**20 successive MiB all begin at different po
 class Content:
     """The content of a scratch file, a function of ``seed``, the offset and the generation.
 
-    The generation tells apart successive writes to the same offset.
+    The generation distinguishes successive writes to the same offset.
     """
 
     def __init__(self, seed: int) -> None:

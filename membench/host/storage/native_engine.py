@@ -76,8 +76,8 @@ class NativeAio:
     def run(self, fd: int, memory: Bytes, traffic: Traffic) -> TrafficRecord:
         """Run ``traffic`` as in `Engine.run`.
 
-        If a loop saturates its CPU, the run is repeated with twice as many loops, as long as each
-        loop has a CPU, an I/O in flight and a spare block. A run that writes is not repeated.
+        If a loop saturates its CPU, the run is repeated with twice as many loops, provided that
+        each loop gets a CPU, an I/O in flight and a spare block. A run that writes is not repeated.
 
         Raises:
             ValueError: the memory has no spare block.
@@ -119,7 +119,7 @@ class NativeAio:
         return joined(self._cpu.launch([job] * loops))
 
     def _gate(self) -> tuple[int, int, int]:
-        """The barrier arguments with which the calling thread passes the barrier alone."""
+        """Arguments of a barrier that has only the calling thread."""
         self._alone[:] = 0
         return self._alone.ctypes.data, 0, 1
 
@@ -213,7 +213,7 @@ class NativeAio:
         return context.value
 
     def _drop(self, loop: int, depth: int) -> None:
-        """Destroy a context. The call waits for all I/Os of the context that are in flight."""
+        """Destroy the context of ``loop`` for ``depth``. The call waits for the I/Os in flight."""
         self._call(self._destroy, self._contexts.pop((loop, depth)))
 
     def close(self) -> None:

@@ -68,8 +68,8 @@ class ScratchHandle:
         kind: kind of filesystem, such as ext4.
         device: block device of the filesystem, such as /dev/nvme0n1p2; empty if unknown.
         nocow: whether a copy-on-write filesystem overwrites the file in place.
-        dirtied: share of the file that went through the page cache when the file was first filled,
-            in spite of direct writes; 0 if the kernel does not count such pages.
+        dirtied: share (0 to 1) of the first fill that the page cache buffered in spite of direct
+            writes; 0 if the kernel does not count dirtied pages.
     """
 
     path: str
@@ -281,7 +281,7 @@ def _check_reads(fd: int, directory: Path, filesystem: Filesystem) -> None:
 def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
     """Write the whole file, because a read of a block without data does not use the disk.
 
-    Returns `ScratchHandle.dirtied`.
+    Returns the value of `ScratchHandle.dirtied`.
     """
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_size:
@@ -312,7 +312,7 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
 def _write_all(fd: int, size: int, content: Content) -> float:
     """Write ``size`` bytes with O_DIRECT; return the share (0 to 1) that the page cache buffered.
 
-    The share is the median over the first chunks; 0 if the kernel does not count such pages.
+    The share is the median over the first chunks; 0 if the kernel does not count dirtied pages.
     """
     direct = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
     view = memoryview(_pages(CHUNK))
@@ -341,8 +341,7 @@ def _write_all(fd: int, size: int, content: Content) -> float:
 def _pages(size: int) -> mmap.mmap:
     """A private mapping of ``size`` bytes. Unlike a shared mapping, it can get huge pages.
 
-    Every page is touched, because btrfs reads through the page cache into memory that is not
-    mapped.
+    Every page is touched, because direct reads of btrfs into untouched memory use the page cache.
     """
     buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with contextlib.suppress(OSError):

@@ -42,8 +42,8 @@ class _Ring:
 class NativeRing(NativeAio):
     """io_uring from one compiled loop, or from several loops if one loop saturates its CPU.
 
-    If the kernel allows it, the memory and the file are registered for each run. Registration saves
-    the lookup of pages and descriptor for each I/O.
+    If the kernel allows it, each run registers its memory and its file. The kernel then need not
+    look them up for every I/O.
 
     Raises:
         BackendUnavailable: the kernel has no io_uring with the features of Linux 5.6, or forbids

@@ -1,7 +1,7 @@
 """Compiled functions for io_uring: submit one I/O, and wait for one completion.
 
 A consumer reads an index before the entries up to this index. A producer writes the index after the
-entries. Layouts: linux/io_uring.h.
+entries. The layouts are from linux/io_uring.h.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def ring_put(r: Any, io: Any, file: Any, address: Any, size: Any, offset: Any, w
 def ring_submit(r: Any) -> Any:
     """Submit the last I/O that `ring_put` prepared.
 
-    Returns the number of submitted I/Os, or -1 as syscall(2) does.
+    Returns the number of submitted I/Os; on failure, -1 and an errno.
     """
     return system_call(load(r + ENTER), load(r + RING_FD), 1, 0, 0, 0, 0)
 

@@ -29,7 +29,7 @@ class WriteLedger:
     def claim(self, case: str, size: int, limit: int) -> bool:
         """Reserve ``size`` of ``limit`` bytes for ``case``. Returns False if too few are left.
 
-        If ``case`` has reserved bytes before, the call only returns True.
+        If ``case`` already has a reservation, the call reserves nothing and returns True.
         """
         book = self._read()
         if case not in book.claims:
