@@ -207,7 +207,7 @@ def _faults_of_gpus(machine: Machine, options: RunOptions) -> Iterator[tuple[str
 
 
 def _stairs(machine: Machine, observer: Observer) -> tuple[tuple[int, float], ...]:
-    """Measure host pointer chases. Returns pairs (working set in bytes, latency in ns)."""
+    """Measure host pointer chases. Returns pairs (bytes of working set, ns), or () after an error."""
     stairs = staircase.measure(machine)
     ends = dict.fromkeys((*stairs[:1], *stairs[-1:]))
     told = ", ".join(f"{latency:.3g} ns in {format_size(size)}" for size, latency in ends)
@@ -263,8 +263,9 @@ def resume(csv: Path, observer: Observer, *, verbose: bool = False) -> RunOutcom
     ``csv`` may be any path that `resumable` accepts.
 
     Raises:
-        JournalError: there is nothing to resume, the journal is damaged, the run is one side of an
-            unfinished paired run, or the machine or membench has changed.
+        JournalError: there is nothing to resume, the journal is damaged or in use by another
+            process, the run is one side of an unfinished paired run, or the machine or membench has
+            changed.
         OutputError, WorkerError, BackendUnavailable: as in `start`.
     """
     csv = resumable(csv)

@@ -111,8 +111,8 @@ def resume_pair(
     person, so membench takes no command, program or variable from the journal.
 
     Raises:
-        JournalError: there is nothing to resume, the run is not paired, or a journal is damaged or
-            belongs to another machine or version.
+        JournalError: there is nothing to resume, the run is not paired, or a journal is damaged, is
+            in use by another process, or belongs to another machine or version.
         UsageError: ``options`` differ from those at the start of the run, or are invalid.
         OutputError, SetupFailed, WorkerError, BackendUnavailable: as in `start_pair`.
     """
