@@ -207,7 +207,7 @@ def _faults_of_gpus(machine: Machine, options: RunOptions) -> Iterator[tuple[str
 
 
 def _stairs(machine: Machine, observer: Observer) -> tuple[tuple[int, float], ...]:
-    """Measure host pointer chases. Returns pairs (bytes of working set, ns), or () after an error."""
+    """Measure host pointer chases. Returns pairs (bytes of working set, ns); empty if it fails."""
     stairs = staircase.measure(machine)
     ends = dict.fromkeys((*stairs[:1], *stairs[-1:]))
     told = ", ".join(f"{latency:.3g} ns in {format_size(size)}" for size, latency in ends)
