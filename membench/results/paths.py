@@ -15,7 +15,7 @@ from membench.core.text import shell_word
 
 
 def default_path(results: Path, machine: str, started: str, profile: str) -> Path:
-    """``<results>/<machine>/<UTC>_<profile>.csv``; ``started`` (ISO 8601 with Z) is the time."""
+    """``<results>/<machine>/<UTC>_<profile>.csv``; UTC is the time ``started``, ISO 8601 with Z."""
     stamp = started.partition(".")[0].rstrip("Z").replace("-", "").replace(":", "")
     return results / machine / f"{stamp}Z_{profile}.csv"
 

@@ -91,7 +91,7 @@ class Plan:
         disk_budget: maximum bytes of the scratch file. A multiple of this number limits the sum of
             all writes.
         hold: whether a GPU starts only after all its work is queued.
-        pair: None if the run is not paired.
+        pair: the pairing with another run; None if the run is not paired.
     """
 
     run_id: str

@@ -165,7 +165,8 @@ def _made(
 def case_id(*parts: str) -> str:
     """A case id that consists of ``parts``, separated by slashes.
 
-    Characters that are not allowed become ``-``. Each part has at most 200 characters.
+    Characters that are not allowed become ``-``. Each part is cut to 200 characters. Empty parts
+    are left out.
     """
     cleaned = (_NOT_IN_CASE.sub("-", ascii_line(part))[:_LONGEST_PART].strip("-") for part in parts)
     text = "/".join(part for part in cleaned if part)

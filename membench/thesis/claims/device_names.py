@@ -12,7 +12,7 @@ from membench.thesis.claims.assumptions import Assumptions
 def device_key(device: str, what: str) -> str:
     """The name of the assumption about the property ``what`` of the GPU ``device``.
 
-    ``device`` is a result of `device_slug`. If it is empty, no assumption has the returned name.
+    ``device`` is a result of `device_slug`. If ``device`` is empty, no assumption has the name.
     """
     return f"device.{device or 'measured'}.{what}"
 

@@ -262,7 +262,7 @@ def _beside(path: Path, config: Config) -> dict[str, Any]:
 
 
 def _of_name(path: Path, config: Config) -> Iterator[str]:
-    """A note if the name of the model contains a weight precision that ``config`` omits."""
+    """Yield a note if the name of the model contains a weight precision that ``config`` omits."""
     own = config.get("_name_or_path")
     names = (path.name, path.parent.name, own if isinstance(own, str) else "")
     found = next((match for name in names if (match := _PRECISION.search(name))), None)

@@ -41,7 +41,10 @@ def _tail(channels: int, kernel: int) -> int:
 
 
 def _gated_delta(text: Text) -> int | None:
-    """Gated delta rule (Qwen3-Next): a matrix per value head, and a convolution."""
+    """Bytes for the gated delta rule (Qwen3-Next), else None.
+
+    The state is a matrix per value head, and the inputs of a convolution.
+    """
     if "linear_num_key_heads" not in text:
         return None
     width = number(text, "linear_key_head_dim")
@@ -52,7 +55,10 @@ def _gated_delta(text: Text) -> int | None:
 
 
 def _kimi_delta(text: Text) -> int | None:
-    """Kimi Delta Attention: a square matrix per head, and convolutions."""
+    """Bytes for Kimi Delta Attention, else None.
+
+    The state is a square matrix per head, and the inputs of convolutions.
+    """
     inner = text.get("linear_attn_config")
     part: Config = inner if isinstance(inner, dict) else {}
     if not part and "linear_num_heads" not in text:
@@ -65,7 +71,11 @@ def _kimi_delta(text: Text) -> int | None:
 
 
 def _mamba(text: Text) -> int | None:
-    """Mamba 1 (a vector per channel) or Mamba 2 (a matrix per head), and a convolution."""
+    """Bytes for Mamba 1 or Mamba 2, else None.
+
+    The state is a vector per channel (Mamba 1) or a matrix per head (Mamba 2), and the inputs of a
+    convolution.
+    """
     states = number(text, "mamba_d_state", "ssm_state_size", "state_size", default=0)
     if not states:
         return None
@@ -84,7 +94,7 @@ def _mamba(text: Text) -> int | None:
 
 
 def _lightning(text: Text) -> int | None:
-    """Lightning attention (MiniMax): a square matrix per head."""
+    """Bytes for lightning attention (MiniMax), a square matrix per head; else None."""
     if not text.kind.startswith("minimax"):
         return None
     width = number(text, "head_dim")
@@ -92,7 +102,10 @@ def _lightning(text: Text) -> int | None:
 
 
 def _gated_recurrence(text: Text) -> int | None:
-    """RG-LRU (RecurrentGemma): a number per channel, and a convolution."""
+    """Bytes for RG-LRU (RecurrentGemma), else None.
+
+    The state is a number per channel, and the inputs of a convolution.
+    """
     if "lru_width" not in text:
         return None
     width = number(text, "lru_width", default=number(text, "hidden_size"))

@@ -1,4 +1,4 @@
-"""Splits the runs of blocks of one request into first and repeated uses."""
+"""Functions on the runs of blocks of one request: repeated blocks, parts and lengths."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Slot:
 
 @record
 class Dropped:
-    """A run of blocks that left the cache. ``time`` is the last use, in seconds."""
+    """A run of blocks that left the cache. ``time`` is the time of the last use, in seconds."""
 
     scope: int
     first: int

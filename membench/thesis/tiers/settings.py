@@ -94,7 +94,8 @@ class TierUse:
     Attributes:
         hits, written: number of blocks.
         mean_blocks: resident blocks, averaged over time.
-        most_blocks: maximum of the resident blocks; with one tier per GPU, the sum of the maxima.
+        most_blocks: maximum of the resident blocks. If each GPU has its own tier, the sum of the
+            maxima of these tiers.
         read_bytes: bytes loaded to the GPU; 0 for the first tier.
         read_busy, write_busy: time that the reads (or writes) need, divided by ``seconds``. Above
             1, the bandwidth is not enough.
@@ -159,5 +160,5 @@ class TierOutcome:
         return sum(tier.hits for tier in self.tiers)
 
     def ttft(self, *percents: float) -> list[float]:
-        """Seconds to the first token: the percentile for each of ``percents`` (0 to 100)."""
+        """Percentiles of the seconds to the first token; ``percents`` are from 0 to 100."""
         return [float(value) for value in np.percentile(self.ttft_s, percents)]

@@ -36,8 +36,8 @@ def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
 
     Sessions start at random times. Their mean rate (sessions per second) is ``per_s`` divided by
     the mean number of requests of a session. Long sessions continue after the last start, so the
-    mean request rate over the trace can be lower than ``per_s``.
-    Without sessions, all times are multiplied by one factor.
+    mean request rate over the trace can be lower than ``per_s``. Without sessions, all times are
+    multiplied by one factor.
 
     Raises:
         UsageError: ``per_s`` is not above 0.

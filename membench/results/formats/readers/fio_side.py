@@ -45,7 +45,7 @@ class FioSide:
 
 
 def own_case(job: str, op: str) -> str:
-    """The case id of a job that matches no case of membench and keeps fio's name."""
+    """The case id, with fio's name of the job, for a job that matches no case of membench."""
     return case_id("ssd", TOOL, f"job={job or 'unnamed'}", f"op={op}")
 
 

@@ -82,7 +82,7 @@ def log_of(text: str) -> Log:
 
 
 def _about(line: str, log: Log) -> bool:
-    """Store the fact (test, device, version or status) in ``line``; return whether it has one."""
+    """Store the test, device, version or status in ``line``; return whether ``line`` has one."""
     if start := _RUNNING.match(line) or _WAIVING.match(line):
         waived = line.startswith("Waiving")
         log.tests.append(Test(start[1], "Waived" if waived else "Running"))

@@ -11,7 +11,7 @@ from membench.results.schema import Row
 
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Make one file; a measure is the metric, followed by a statistic other than the median."""
+    """Make one file; a measure is named ``<metric>-<statistic>``, or ``<metric>`` for a median."""
     cases: dict[str, dict[str, dict[str, float | None]]] = {}
     for row in measured(rows):
         stat = "" if row.stat is Stat.MEDIAN else f"-{row.stat}"

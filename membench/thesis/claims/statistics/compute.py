@@ -110,7 +110,7 @@ def _decode(
 
 @lru_cache(maxsize=32)
 def _read(sizes: bytes) -> tuple[Floats, ...]:
-    """For each model, [batch, 1] bytes of FP4 weights that a decode step reads per token."""
+    """[batch, 1] bytes of FP4 weights that a decode step reads per token, for each model."""
     batch = np.frombuffer(sizes)[:, None]
     return tuple(touched(model, batch, FP4) / batch for model in known_models())
 
@@ -118,8 +118,8 @@ def _read(sizes: bytes) -> tuple[Floats, ...]:
 def decode_memory_bound(scenario: Scenario) -> Values:
     """Share of decode time on Rubin that is memory-bound, with weights in FP4 and KV in FP8.
 
-    The statistic covers two context lengths, and batch sizes that are powers of two. All are
-    assumed to produce equally many tokens.
+    The statistic covers two context lengths, each with several batch sizes (powers of two). Each
+    pair of length and size is assumed to produce equally many tokens.
     """
     batch, used = _mix(scenario)
     rubin = _device(scenario, "rubin")

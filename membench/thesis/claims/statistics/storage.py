@@ -39,7 +39,7 @@ def restore_over_recompute_rubin(scenario: Scenario) -> Values:
 
 
 def ssd_ttft(scenario: Scenario) -> Values:
-    """Seconds to read an agent's median context from SSD / accepted seconds to first token."""
+    """Seconds to read an agent's median context from SSD, divided by the accepted TTFT."""
     prefix, accepted = scenario["workload.agent.context_p50"], scenario["system.ttft"]
     rate, latency = scenario["ssd-read"], scenario["ssd-read-p99"]
     load = np.vectorize(breakeven.load_seconds, otypes=[float])

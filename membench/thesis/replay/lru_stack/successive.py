@@ -33,8 +33,8 @@ class Succession(NamedTuple):
     Attributes:
         shared: [n] number of equal blocks at the start of both requests.
         fresh: the other blocks of each request, in order.
-        left: the other blocks of each previous request, in order. The latest of these requests is
-            first.
+        left: the other blocks of each previous request, the latest request first. The blocks of
+            one request are in order.
     """
 
     shared: Ints
@@ -69,7 +69,7 @@ def succession(first: Ints, last: Ints, begins: Ints) -> Succession:
 
 
 def _equal_runs(first: Ints, last: Ints, begins: Ints) -> Ints:
-    """[n] for each request, the number of first runs that the previous request begins with too."""
+    """[n] number of equal runs at the start of each request and of the request before it."""
     lengths, starts = np.diff(begins), begins[1:-1]
     turn = rows(begins[1:])
     run = np.arange(begins[1], first.size)

@@ -8,7 +8,7 @@ A request has these keys:
 - `t`: seconds from the start of the session
 - `in`, `out`: numbers of tokens
 - `api` (or `api_time`): seconds that the server took; null or absent if unknown
-- `h` (or `hash_ids`): list of block ids. A pair ``[a, b]`` is the ids a to b.
+- `h` (or `hash_ids`): list of block ids. A pair ``[a, b]`` stands for the ids a to b.
 
 An entry of `requests` with the key `requests` contains the requests of a sub-agent. The times of
 these requests count from the `t` of the entry.
