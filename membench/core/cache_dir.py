@@ -104,7 +104,7 @@ def untrusted(path: Path) -> str:
 
 
 def _untrusted(path: Path) -> tuple[str, str]:
-    """The result of `untrusted`, and a remedy; both are empty if there is no such reason."""
+    """The result of `untrusted`, and a remedy; both are empty if ``path`` can be trusted."""
     written = path.absolute()
     for whole in dict.fromkeys((written, written.resolve())):
         for place in (*reversed(whole.parents), whole):

@@ -82,10 +82,11 @@ def said(value: object, catalogue: NullTranslations) -> object:
 
 @cache  # compiling the patterns takes milliseconds, and most commands do not need the patterns
 def _spacing() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Two patterns: characters between which a space is missing, and characters around a wrong one.
+    """Two patterns, for a missing space and for a wrong space.
 
-    A space is needed between a Chinese and a Latin character. A space is wrong next to a full-width
-    mark and between two Chinese characters.
+    The first pattern matches two characters that need a space between them: a Chinese character and
+    a Latin letter or digit. The second pattern matches three characters with a wrong space in the
+    middle: next to a full-width mark, or between two Chinese characters.
     """
     marks, chinese = r"[\u3000-\u303f\uff00-\uffef]", r"[\u4e00-\u9fff]"
     touch = re.compile(rf"{chinese}[A-Za-z0-9]|[A-Za-z0-9%]{chinese}")

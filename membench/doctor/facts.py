@@ -57,7 +57,7 @@ class Facts:
     Attributes:
         noise: load by other programs, observed for a fraction of a second, and the swap in use.
         gpus: the present states of the visible GPUs.
-        gpu_problem: why ``gpus`` lacks the state of a GPU; empty if it lacks none.
+        gpu_problem: why ``gpus`` lacks the state of a GPU; empty if no state is missing.
     """
 
     machine: Machine

@@ -164,8 +164,8 @@ def reachable_workers(
     """Find the workers that offer `RESOURCE`, except the workers at ``known`` addresses.
 
     Returns:
-        The workers; and address -> problem, in one line, for workers that cannot identify
-        themselves.
+        The workers that identified themselves, and a dict for the other workers: address -> problem
+        in one line.
     """
     workers = offered(client)
     asked = sorted(set(workers) - set(known))

@@ -37,8 +37,8 @@ def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
     """Choose one worker for each host; the keys are the names of the hosts in the results.
 
     Several workers on one kernel (in containers, or for sockets or GPUs) would disturb each other.
-    So only the first of them by address is chosen. If ``per`` is ``worker``, each worker is a host
-    with the name of the worker.
+    So only the worker whose address sorts first is chosen. If ``per`` is ``worker``, each worker is
+    a host with the name of the worker.
     """
     ordered = sorted(workers, key=lambda worker: worker.address)
     if per == "worker":

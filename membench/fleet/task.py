@@ -71,7 +71,7 @@ def measure(request: HostRequest) -> dict[str, Any]:
     Returns:
         A dict. ``code`` is the exit code. ``csv`` and ``sidecar`` are the contents of the files,
         empty if a file does not exist. ``errors`` is the error line of membench, or else the end of
-        standard error. ``where`` is the path of the CSV. If the task fails outside of the run,
+        standard error. ``where`` is the path of the CSV. If the task fails before or after the run,
         ``code`` is 1, and ``errors`` has the reason and the remedy.
     """
     task = _Task(request)

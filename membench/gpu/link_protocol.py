@@ -87,7 +87,7 @@ class Links(Protocol):
 
         Raises:
             Skip: the pages cannot be bound to ``node``.
-            ValueError: there is no such kind of memory.
+            ValueError: ``kind`` is not one of `MEMORY_KINDS`.
             MembenchError: there is not enough memory.
         """
         ...
@@ -115,7 +115,7 @@ class Links(Protocol):
                 leave out GPUs without direct access.
 
         Raises:
-            Skip: there is no other GPU; with ``peers``, no other GPU with direct access.
+            Skip: there is no other GPU, or ``peers`` is True and no other GPU has direct access.
         """
         ...
 

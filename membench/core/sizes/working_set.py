@@ -50,10 +50,10 @@ def most_of_gpu(machine: Machine) -> int:
 def device_array(machine: Machine, held: Cost) -> int:
     """Size in bytes of an array in GPU memory.
 
-    The size is `DEVICE_ARRAY`. If this is too much for a GPU, it is the largest power of two that
-    fits in `GPU_SHARE` of the memory of every GPU, but at least `LEAST_ARRAY`. The host's memory
-    budget replaces this limit if a GPU's memory size is unknown, and also applies if a GPU is
-    integrated.
+    The size is `DEVICE_ARRAY` if the case then fits in `GPU_SHARE` of the memory of every GPU.
+    Otherwise, the size is the largest power of two with which the case fits, but at least
+    `LEAST_ARRAY`. If the memory size of a GPU is unknown, the case must fit in the host's memory
+    budget instead. If a GPU is integrated, the case must fit in both.
 
     Args:
         held: returns the bytes that the case allocates in all if its arrays have a given size.

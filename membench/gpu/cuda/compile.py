@@ -94,7 +94,7 @@ def target(arch: str) -> str:
     (``docs/compilers.md``). If this NVRTC does not support ``arch``, the target is the newest
     supported older capability of the same generation, such as ``120`` for ``121``. Code for this
     target also runs on the device ("Binary compatibility" in the CUDA programming guide). If NVRTC
-    supports no older capability of it, the target is ``arch``, which NVRTC rejects.
+    supports no older capability of the generation, the target is ``arch``, which NVRTC rejects.
     """
     if not arch.isdigit():
         return arch

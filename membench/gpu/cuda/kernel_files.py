@@ -37,7 +37,7 @@ def read_kernel(name: str) -> str:
     """The text of the source or header ``name``.
 
     Raises:
-        MembenchError: there is no such file.
+        MembenchError: there is no file ``name``.
     """
     path = kernel_root() / name
     if path.parent != kernel_root() or not path.is_file():

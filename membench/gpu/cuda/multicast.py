@@ -139,7 +139,7 @@ class _Maker:
         return found.value or 1
 
     def _bound(self, shared: ctypes.c_ulonglong, device: int, size: int, grain: int) -> int:
-        """Allocate memory on ``device``, bind it to the object, and return the memory's address."""
+        """Bind new memory of ``device`` to the multicast object; return the memory's address."""
         memory = self._handle(
             "cuMemCreate",
             *(ctypes.c_size_t(size), ctypes.byref(_on(device)), ctypes.c_ulonglong(0)),

@@ -105,8 +105,8 @@ class Patterns:
 
         Args:
             block: bytes per block.
-            of: for each block of ``target``, the number of the block of the pattern that it must
-                equal; `UNTOUCHED` if every byte must still be `POISON`.
+            of: for each block of ``target``, the number of the pattern's block that must be there;
+                `UNTOUCHED` if every byte must still be `POISON`.
         """
         table = self._gpu.allocate(of.nbytes)
         self._gpu.upload(table, of)

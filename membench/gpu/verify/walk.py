@@ -115,7 +115,7 @@ class Walker:
     def bulk_trips(self, hops: int, launches: int) -> Observation:
         """The latency of a bulk copy in ns. Each copy depends on the previous copy.
 
-        Each launch of ``hops`` hops gives one sample, the time per hop.
+        Each launch of ``hops`` hops gives one sample: the mean time of a hop.
         """
         turns = hops // LOADS
         self.walk(turns)
@@ -129,8 +129,8 @@ class Walker:
     def round_trips(self, hops: int, launches: int) -> Observation:
         """The latency of a load in ns.
 
-        Each launch of ``hops`` hops gives one sample for the median, the time per hop. The p99 is
-        over hops that are timed one by one.
+        Each launch of ``hops`` hops gives one sample for the median: the mean time of a hop. The
+        p99 is over hops that are timed one by one.
         """
         turns = hops // LOADS
         self.walk(turns)

@@ -186,7 +186,7 @@ class Arenas:
             owner: any comparable value that identifies the assignment of threads to the arrays.
 
         Raises:
-            ValueError: there is no such kind of page.
+            ValueError: ``pages`` is not a kind of page.
             MembenchError: the arrays exceed the limit, or the memory cannot be allocated.
         """
         if pages not in PAGES:

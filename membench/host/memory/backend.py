@@ -144,8 +144,8 @@ class CpuBackend:
     def helpers(self, threads: int) -> int:
         """The number of threads that fill and check the arrays of a case with ``threads`` threads.
 
-        With several NUMA nodes, these are only the timed threads, so that each page is on the node
-        of its timed thread.
+        With several NUMA nodes, only the timed threads fill and check, so that each page is on the
+        node of the timed thread that uses the page.
         """
         return threads if len(self.machine.memory.nodes) > 1 else len(self.cpus)
 

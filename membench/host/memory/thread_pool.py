@@ -82,7 +82,8 @@ class ThreadPool:
             threads: indices in ``cpus`` of the threads to use; by default the first threads.
 
         Raises:
-            ValueError: there are no jobs, or not exactly one thread of the pool per job.
+            ValueError: there are no jobs, the pool has fewer threads than jobs, or ``threads`` does
+                not name a different thread for each job.
             MembenchError: a thread did not reach the barrier in time.
             BaseException: the exception of the first job that failed.
         """

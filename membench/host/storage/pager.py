@@ -7,7 +7,7 @@ thread starts the copy of every filled slot immediately, and frees the slot when
 With two slots per reader, reads and copies can overlap (double buffering).
 
 After an error, the pipeline starts no further page. It waits for the copies in flight, because the
-device still reads their slots, and raises the first error.
+device still reads their slots. Then it raises the first error.
 """
 
 from __future__ import annotations

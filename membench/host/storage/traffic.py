@@ -89,7 +89,7 @@ class TrafficRecord:
 
     @property
     def blocked(self) -> bool:
-        """Whether submission waited for the disk; then fewer than ``depth`` I/Os were in flight."""
+        """Whether submission waited for the disk, so fewer than ``depth`` I/Os were in flight."""
         # A lower bound, because busy and queued also include time outside the submission call.
         waiting = self.submitting - self.busy - self.queued
         return self.depth > 1 and self.submitting > 0.5 and waiting > self.submitting / 2

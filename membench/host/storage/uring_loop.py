@@ -67,7 +67,7 @@ def _announce(typing: Any, address: Any, value: Any) -> Any:
 
 @helper
 def ring_put(r: Any, io: Any, file: Any, address: Any, size: Any, offset: Any, writes: Any) -> Any:
-    """Put an I/O into the ring ``r``. `ring_submit` submits it."""
+    """Put an I/O into the ring ``r``. `ring_submit` submits the I/O."""
     tail = _index(load(r + SQ_TAIL))
     entry = load(r + SQES) + (tail & load(r + SQ_MASK)) * SQE_BYTES
     if load(r + FIXED):
