@@ -29,7 +29,7 @@ class Reading:
 
 @record
 class Seconds:
-    """Wall time in seconds of a case in one round."""
+    """Wall time in seconds of the phases of a case in one round."""
 
     setup: float = 0.0  # allocating and filling
     measure: float = 0.0  # warming up and timing
@@ -41,6 +41,7 @@ class CaseResult:
     """The result of one case in one round; rounds are numbered from 1.
 
     Each optional field except `readings` and `seconds` has the name of the column for its value.
+    None or an empty field means that the value is absent.
     """
 
     round: int

@@ -97,7 +97,10 @@ def own_sidecar(csv: Path, runs: Collection[str], named: Path | None = None) -> 
 
 
 def sidecar_unusable(csv: Path, error: MembenchError, named: Path | None = None) -> str:
-    """The sentence about the sidecar of ``csv``, which cannot be read because of ``error``."""
+    """The sentence about the sidecar of ``csv``, which cannot be read because of ``error``.
+
+    ``named`` is as in `plain_sidecar`.
+    """
     why, path = str(error), shown(sidecar_path(csv))
     why = why.removeprefix(path) if why.startswith(path) else f": {why}"
     return tr(

@@ -105,7 +105,7 @@ class Row:
         size_bytes: bytes of the working set.
         bytes_moved: bytes that one sample moves, counted by ``bytes_convention``.
         iters: iterations of one sample.
-        peak: theoretical limit of the hardware, in ``unit``.
+        peak: limit of the hardware, in ``unit``; `peak_basis` is the origin of the limit.
         started: ISO 8601, UTC, with Z.
     """
 

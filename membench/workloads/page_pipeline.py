@@ -126,6 +126,8 @@ def check_landed(
 ) -> None:
     """Compare a sample of the pages in GPU memory with the expected content of the file.
 
+    ``trace`` is the record of the transfers; None if no transfer ran.
+
     Raises:
         VerificationFailed: no page arrived in GPU memory, or a page differs.
     """

@@ -115,8 +115,8 @@ def _agree(
 ) -> bool:
     """Whether the values and the number of round values of each row are allowed in a file.
 
-    ``lists`` are the cells `round_values`. The function does not check that `value` is the median
-    of the round values.
+    ``lists`` are the cells `round_values`. None stands for an empty cell. The function does not
+    check that `value` is the median of the round values.
     """
     if 0.0 in values or math.inf in values or math.inf in spreads:
         return False

@@ -52,7 +52,7 @@ class Measurement(NamedTuple):
     """The row of one case, metric and statistic in one run, with the columns for comparisons.
 
     `best` is the column `max` if a higher value is better, otherwise `min`. Fields whose name ends
-    in ``_cell`` contain unparsed cells.
+    in ``_cell`` contain unparsed cells. None stands for an empty cell.
     """
 
     common: Common

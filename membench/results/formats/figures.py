@@ -48,7 +48,7 @@ class Origin:
         """Return the tier that the user gave, otherwise ``default``.
 
         Raises:
-            UsageError: neither the user nor ``default`` gives a tier, or the tier is not in ``of``.
+            UsageError: the user gave no tier and ``default`` is None, or the tier is not in ``of``.
         """
         name = self.given.get("tier", default or "")
         if name not in of:

@@ -245,6 +245,7 @@ def ssd_path(
     - The result has no rate if one of the two is unknown.
 
     Args:
+        link: rate from host memory to the GPU; None if unknown.
         share: share of the KV cache (0 to 1) that each rank loads over its own link.
     """
     source, lacks = rate_of(inputs["ssd-read"], rows)

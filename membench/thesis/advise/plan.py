@@ -236,7 +236,8 @@ def _gemm(
     """(FLOP/s for recomputing on one GPU, their precision as in `Advice.arithmetic`).
 
     Args:
-        peak: the GPU's peak in bf16 by its data sheet, for the message about a missing measurement.
+        peak: the GPU's peak in bf16 by its data sheet, for the message about a missing measurement;
+            None if unknown.
     """
     if question.assumed is not None:
         return Sought(Rate(question.assumed, question.assumed, question.assumed)), "assumed"
@@ -415,6 +416,10 @@ def _capacities(
     """(capacity of each tier with a known capacity, lines about the unknown capacities).
 
     Args:
+        memory: bytes of HBM of one GPU; None if unknown.
+        usable: share (0 to 1) of HBM for weights and KV caches.
+        weight_bytes: bytes of the weights over all ranks; None if unknown.
+        machine: the snapshot of the machine; None if unknown.
         whole: bytes of one context in host memory or on a disk.
         rank: bytes of one context in the HBM of one rank.
     """

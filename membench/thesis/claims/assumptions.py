@@ -138,6 +138,7 @@ def assumptions(
     """The built-in assumptions, with entries replaced and added by the file ``override``.
 
     Args:
+        override: None for only the built-in assumptions.
         declared: name -> unit that the models use, for further names that the file may define.
 
     Raises:

@@ -179,7 +179,7 @@ def _range(
     """(value, low, high) in ``unit``, from the text.
 
     If the text has no range, the range of ``before`` is scaled with the value; the range of a year
-    is shifted.
+    is shifted. If ``before`` is None too, the range is only the value.
     """
     low = float(match["low"])
     if match["high"] is not None:
@@ -197,7 +197,10 @@ def _range(
 
 
 def text_of(entry: Assumption, value: float, kind: EvidenceKind | None = None) -> str:
-    """The `--assume` text that sets ``entry`` to ``value`` (in the unit of ``entry``)."""
+    """The `--assume` text that sets ``entry`` to ``value`` (in the unit of ``entry``).
+
+    If ``kind`` is None, the text does not state the kind of evidence.
+    """
     unit = "" if entry.unit in ("1", "share") else f" {entry.unit}"
     stated = "" if kind is None else f" as {kind}"
     return f"{entry.name}={value:.6g}{unit}{stated}"

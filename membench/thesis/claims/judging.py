@@ -59,7 +59,7 @@ class PartVerdict:
             the evidence is weak.
         bars: the effect of each input on the statistic, the largest effect first.
         note: a caveat about the evidence.
-        as_of: the newest date of all inputs.
+        as_of: the newest date of all inputs; None if no input has a date.
         weak: whether only vendor figures or forecasts decide the part; False without draws.
     """
 

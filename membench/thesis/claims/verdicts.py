@@ -246,7 +246,8 @@ def _claim_flip(
 ) -> Flip | None:
     """The smallest change of one input that changes the verdict ``now`` on the whole claim.
 
-    With ``assumed_only``, the input is an assumption, not a measurement.
+    None if no such change was found. With ``assumed_only``, only assumptions are changed, not
+    measurements.
     """
     drawn = [part for part in parts if part.judgement is not None and not part.weak]
     if len(parts) == 1 and not assumed_only:

@@ -87,6 +87,7 @@ def flip_words(
     """The smallest change that changes the verdict, and the new verdict, as text.
 
     Args:
+        flip: the smallest change; None if none was found.
         weak: whether the kinds of evidence are too weak for any verdict.
         lacking: whether a part of the claim has no data.
     """

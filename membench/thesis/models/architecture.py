@@ -111,7 +111,7 @@ def _heads(text: Text, kinds: tuple[LayerKind, ...]) -> tuple[LayerGroup, ...]:
 def layer_geometry(text: Text, kind: LayerKind, listed: int | None) -> tuple[int, int, int]:
     """(number of KV heads, elements of K per head, elements of V per head) of a ``kind`` layer.
 
-    ``listed`` is the layer's entry of `heads_by_layer`.
+    ``listed`` is the layer's entry of `heads_by_layer`, which may be None.
     """
     heads, width = kv_heads(text) if listed is None else listed, head_width(text)
     values = number(text, "v_head_dim", default=width)

@@ -43,7 +43,8 @@ def streaming_interval(
 
     The interval is the price of the drive per B/s, divided by the price of memory per byte. The
     IOPS limit the rate of blocks smaller than ``bandwidth / IOPS``. For these blocks, the result
-    equals `gray_interval`.
+    equals `gray_interval`. If ``block_bytes`` or ``drive_ios_per_s`` is None, the IOPS do not
+    limit the rate.
     """
     rate = drive_bytes_per_s
     if block_bytes is not None and drive_ios_per_s is not None:

@@ -110,6 +110,7 @@ class Replayed:
         sessions: whether the trace has sessions. In the file, each session has a separate clock.
         arrivals: origin of the arrival times: `file`, or `poisson:RATE` if they are random.
         seed: seed of the random arrivals; None for `file`.
+        model, dtype: `Model.slug` and KV type; None without a model.
         block_bytes: mean bytes of the model's KV cache per block (`block_bytes`); None without a
             model.
         warmup_s: seconds at the start that the warm hit rates leave out; None without a warm-up.

@@ -52,7 +52,7 @@ _BYTES |= {f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", 1)}
 
 @dataclass
 class _Header:
-    """Facts from lines without a result.
+    """Facts from lines without a result; None if unknown.
 
     Attributes:
         width: bytes of one element.
@@ -61,7 +61,7 @@ class _Header:
         isolated: whether the results are means (order ``Isolated``).
         header: names of the columns of the CSV; empty outside of CSV.
         table: prefix of the unit of the rates, such as ``M``; empty outside of the text table.
-        valid: False if the validation failed; otherwise None.
+        valid: False if the validation failed.
     """
 
     origin: Origin
@@ -81,7 +81,7 @@ class _Header:
 
 @dataclass(frozen=True)
 class _Line:
-    """The result of one function.
+    """The result of one function; None if unknown.
 
     Attributes:
         value: bandwidth in GB/s.

@@ -19,6 +19,8 @@ _SHORT = 100  # ms: fio divides by whole ms, so shorter jobs may be off by more 
 class FioSide:
     """The results of a job for read, write, trim or sync, or for all together (``mixed``).
 
+    A result that fio did not report is None.
+
     Attributes:
         iops: operations per second.
         bandwidth: GB per second.

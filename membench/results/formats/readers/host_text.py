@@ -16,7 +16,7 @@ def place(origin: Origin, footprint: int | None) -> tuple[Tier, dict[str, str]]:
     """The tier of a working set of ``footprint`` bytes, and facts for the column `detail`.
 
     The file does not describe the caches. So unless the user gives the tier, the facts may say that
-    the tier is assumed.
+    the tier is assumed. If ``footprint`` is None (unknown), the assumed tier is DDR.
     """
     if "tier" in origin.given:
         return origin.tier(of=(Tier.DDR, Tier.CACHE)), {}

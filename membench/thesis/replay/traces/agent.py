@@ -55,6 +55,9 @@ def read_files(parts: list[Lines], name: str, block_tokens: int | None = None) -
 def read(lines: Lines, block_tokens: int | None = None) -> Trace:
     """Read a trace in the agent format.
 
+    Args:
+        block_tokens: tokens per block that the trace must have; None for any number.
+
     Raises:
         TraceError: no request has a block id, a line is invalid, or the block size is not
             ``block_tokens``.
