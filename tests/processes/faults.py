@@ -727,7 +727,7 @@ membench does not trust results files, sidecars, journals, ledgers of fleet runs
 
 - A disk quota of a user or a project on ext4 and xfs. A quota on btrfs, which gives the same error (EDQUOT), is tested.
 - The OOM killer, if the tests may not make a control group for memory (this needs root or a delegated group).
-- `membench report --scheduler` with a real worker of a different version. The test simulates the worker; membench refuses it.
+- `membench report --scheduler` with a real worker of a different version. The test simulates such a worker, and membench refuses it.
 
 ## Disk faults
 
