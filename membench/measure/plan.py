@@ -19,7 +19,7 @@ from membench.machine.identity import check_label
 from membench.machine.software import software_version
 from membench.measure.availability import Site, file_size, why_not
 from membench.measure.options import RunOptions
-from membench.results.plan import MAX_ROUNDS, MAX_SEED, MAX_TIMEOUT, Plan, PlannedCase
+from membench.results.plan import MAX_BYTES, MAX_ROUNDS, MAX_SEED, MAX_TIMEOUT, Plan, PlannedCase
 from membench.results.schema import is_whole
 
 ROUND_SECONDS = 1.0
@@ -86,11 +86,12 @@ def make_plan(
     """The plan for ``options``, with a scratch file on ``scratch`` if a case needs a scratch file.
 
     Raises:
-        UsageError: a setting, a device or a label is invalid, or a number is out of range.
+        UsageError: a setting, a device, a label or the profile is invalid, or a number is out of
+            range.
         NothingMatched: the selectors match no case.
     """
     check_device(options.device, machine)
-    _check_numbers(options)
+    _check_ranges(options)
     site = Site(machine, options.device, scratch, options.disk_budget)
     rounds = PROFILES[options.profile] if options.rounds is None else options.rounds
     cases = tuple(
@@ -118,15 +119,20 @@ def make_plan(
     )
 
 
-def _check_numbers(options: RunOptions) -> None:
-    """Raise `UsageError` if a number in ``options`` is out of range."""
+def _check_ranges(options: RunOptions) -> None:
+    """Raise `UsageError` if a number or the profile in ``options`` is not possible."""
     ranges = {
+        "profile": (options.profile in PROFILES, " or ".join(PROFILES)),
         "timeout": (0 < options.timeout <= MAX_TIMEOUT, f"above 0 s and at most {MAX_TIMEOUT:g} s"),
         "rounds": (
             options.rounds is None or 1 <= options.rounds <= MAX_ROUNDS,
             f"from 1 to {MAX_ROUNDS}",
         ),
         "seed": (options.seed is None or 0 <= options.seed <= MAX_SEED, f"from 0 to {MAX_SEED}"),
+        "disk_budget": (
+            0 <= options.disk_budget <= MAX_BYTES,
+            f"from 0 to {MAX_BYTES} bytes",
+        ),
     }
     for name, (fits, known) in ranges.items():
         if not fits:

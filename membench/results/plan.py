@@ -9,6 +9,7 @@ MAX_ROUNDS = 1000
 MAX_TIMEOUT = 7 * 86400.0
 """Maximum time of one case in one round, in seconds."""
 MAX_SEED = 2**63 - 1
+MAX_BYTES = 2**63 - 1
 
 
 @record

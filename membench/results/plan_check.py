@@ -5,10 +5,17 @@ from __future__ import annotations
 import math
 
 from membench.core.errors import SchemaError
-from membench.results.plan import MAX_ROUNDS, MAX_SEED, MAX_TIMEOUT, Pairing, Plan, PlannedCase
+from membench.results.plan import (
+    MAX_BYTES,
+    MAX_ROUNDS,
+    MAX_SEED,
+    MAX_TIMEOUT,
+    Pairing,
+    Plan,
+    PlannedCase,
+)
 from membench.results.schema import is_cell
 
-_MAX_BYTES = 2**63 - 1
 _MAX_CASES = 100_000
 
 
@@ -24,7 +31,7 @@ def check(plan: Plan) -> None:
         "rounds": 1 <= plan.rounds <= MAX_ROUNDS,
         "seed": 0 <= plan.seed <= MAX_SEED,
         "timeout": 0 < plan.timeout <= MAX_TIMEOUT,
-        "disk_budget": 0 <= plan.disk_budget <= _MAX_BYTES,
+        "disk_budget": 0 <= plan.disk_budget <= MAX_BYTES,
         "pair": plan.pair is None or _is_pairing(plan.pair),
         "cases": 0 < len(plan.cases) <= _MAX_CASES
         and len({case.id for case in plan.cases}) == len(plan.cases),
@@ -49,13 +56,13 @@ def _problem(case: PlannedCase) -> str:
     sizes = (case.memory, case.disk, case.gpu_memory)
     fits = {
         "the id": is_cell("case", case.id),
-        "the version": 1 <= case.version <= _MAX_BYTES,
+        "the version": 1 <= case.version <= MAX_BYTES,
         "the time": math.isfinite(case.seconds) and case.seconds >= 0,
-        "a size": all(0 <= size <= _MAX_BYTES for size in sizes),
+        "a size": all(0 <= size <= MAX_BYTES for size in sizes),
         "the GPU": case.gpu is None or 0 <= case.gpu < MAX_ROUNDS,
         "the number of rounds": 0 <= case.rounds <= MAX_ROUNDS,
         "a parameter": all(
-            isinstance(value, str) or abs(value) <= _MAX_BYTES for value in case.params.values()
+            isinstance(value, str) or abs(value) <= MAX_BYTES for value in case.params.values()
         ),
     }
     return next((name for name, fine in fits.items() if not fine), "")

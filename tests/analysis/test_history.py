@@ -227,6 +227,8 @@ def test_files_of_a_directory_that_are_none_are_named_and_given_ones_refused(
     (tmp_path / "empty").mkdir()
     with pytest.raises(SchemaError, match="no runs found"):
         read_history([tmp_path / "empty"])
+    with pytest.raises(SchemaError, match="File name too long"):
+        read_history([tmp_path / ("x" * 300)])
     with pytest.raises(UsageError):
         read_history([])
 

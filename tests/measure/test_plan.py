@@ -140,6 +140,22 @@ def test_the_states_of_a_gpu(machine: Machine) -> None:
     assert reason(Gpus(devices=(GPU,)), device="cpu") == "GPU cases are off: --device cpu"
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (RunOptions(profile="slow"), "profile cannot be slow"),
+        (RunOptions(rounds=0), "rounds cannot be 0"),
+        (RunOptions(disk_budget=-1), "disk_budget cannot be -1"),
+        (RunOptions(disk_budget=2**63), f"disk_budget cannot be {2**63}"),
+    ],
+)
+def test_the_profile_and_the_numbers_must_be_possible(
+    machine: Machine, options: RunOptions, told: str
+) -> None:
+    with pytest.raises(UsageError, match=told):
+        make_plan(options, registry(), machine)
+
+
 def test_a_device_must_exist(machine: Machine) -> None:
     with pytest.raises(UsageError, match="there is no cuda:0"):
         make_plan(RunOptions(device="cuda:0"), registry(), machine)

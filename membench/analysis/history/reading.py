@@ -152,13 +152,20 @@ def _files(places: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     named: dict[Path, None] = {}
     found: dict[Path, None] = {}
     for place in places:
-        if not place.is_dir():
+        if not _is_directory(place):
             named[place] = None
             continue
         here = sorted(place.glob("*.csv"))
         below = (path for path in place.glob("*/*.csv") if path.parent.name != _REFERENCE)
         found |= dict.fromkeys(here or sorted(below))
     return list(named), [path for path in found if path not in named]
+
+
+def _is_directory(place: Path) -> bool:
+    try:
+        return place.is_dir()
+    except OSError:  # the attempt to read `place` as a file explains the error
+        return False
 
 
 def _other_setting(path: Path) -> str:
