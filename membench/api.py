@@ -117,10 +117,11 @@ def run_paired(
     `run` describes signals and the other arguments.
 
     Args:
-        versus: the difference of configuration B: ``python=PATH``, ``env=NAME=VALUE``,
-            ``scratch=DIR`` or ``device=cuda:N``.
-        setup_a: shell command to run before each round of A. membench does not undo the command.
-        setup_b: shell command to run before each round of B.
+        versus: a setting of B only: ``python=PATH``, ``env=NAME=VALUE``, ``scratch=DIR`` or
+            ``device=cuda:N``; empty if only the setup commands differ.
+        setup_a: shell command to run before each round of A; empty for none. membench does not undo
+            the effects of the command.
+        setup_b: the same for B.
         rounds: number of pairs (one round of A and one of B); None for 12. With fewer than 6
             pairs, the verdicts are ``unclear``.
         output: ``o.csv`` to write ``o_a.csv`` and ``o_b.csv``; None for the default name.

@@ -63,9 +63,9 @@ def put_beside_figures(tables: Sequence[Table]) -> None:
     """Give published figures and the rows to compare with them the same keys.
 
     The tables are changed in place. The reference, ``tables[0]``, keeps its keys. Of the rows that
-    differ only in ways that a figure permits, the row with the fewest differences is compared with
-    the figure. If no figure of a bench has such a row, the figure and the row that differ least are
-    compared.
+    differ from a figure only in ways that it permits, the row with the fewest differences is
+    compared with the figure. If no figure of a bench has such a row, the figure and the row that
+    differ least are compared.
     """
     reference, *others = tables
     published = bool(_figures(reference))

@@ -23,7 +23,8 @@ def run_pair(
         dry_run: whether to print only the plan.
 
     Raises:
-        MembenchError: the run failed, or standard output was lost.
+        MembenchError: the run failed.
+        OSError: a write to standard output failed.
     """
     from membench.measure.paired.preparing import prepare_pair
     from membench.measure.paired.run import resume_pair, start_pair

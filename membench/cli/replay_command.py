@@ -26,7 +26,7 @@ def _capacities(
     """Parse capacities, separated by commas, into (blocks, bytes, shares of all hits).
 
     ``10000`` is a number of blocks, and ``80GB`` is a size in bytes. ``80%`` becomes 0.8, and means
-    the capacity that reaches 80 % of all hits.
+    the smallest capacity with 80 % of all possible hits.
     """
     from membench.core.errors import UsageError
     from membench.thesis.replay.amounts import parse_amount

@@ -16,7 +16,7 @@ class ReferenceRange:
     """The range of the expected values for a device, in the unit of the metric.
 
     Attributes:
-        kind, case: those of the expected value whose case is closest to the measured case.
+        kind, case: from the expected value whose case is closest to the measured case.
         references: the distinct `Expectation.reference` of the expected values.
         differs: the axes in which ``case`` differs from the measured case.
     """

@@ -52,7 +52,7 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
     Raises:
         UsageError: the files are from several machines, or have no rows, or ``expected`` is
             invalid.
-        SchemaError: a file cannot be read.
+        SchemaError: a file cannot be read, or has an impossible value.
     """
     rows: list[Row] = []
     problems: list[str] = []

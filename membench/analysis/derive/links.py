@@ -156,7 +156,7 @@ def in_flight(rows: Iterable[Row]) -> tuple[InFlight, ...]:
 
 @record
 class Cost:
-    """An aggressor (competing traffic), and its effect on the victim.
+    """An aggressor (competing traffic), and its effect on the victim (the measured work).
 
     Attributes:
         gbs: bandwidth of the aggressor in GB/s.

@@ -101,7 +101,8 @@ def numa(backend: CpuBackend, size: int, cpu: int, mem: int) -> Work:
     """Bandwidth and latency from the CPUs of one NUMA node to the memory of a NUMA node.
 
     Two phases alternate: all CPUs of the node read, and then one CPU runs a pointer chase. With
-    more than 16 pairs of nodes, two pairs are measured for each distance and kind of memory.
+    more than 16 pairs of nodes, at most two pairs are measured for each distance and kind of
+    memory.
     """
     mine = cpus_of(backend.machine, cpu)
     threads = [place for place, number in enumerate(backend.cpus) if number in mine]

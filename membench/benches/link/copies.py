@@ -220,9 +220,10 @@ def d2h(gpu: Gpu, size: int, mem: str, engine: str, streams: int, numa: str) -> 
 def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - the axis' name
     """Copy from host memory to the GPU and, at the same time, from the GPU to host memory.
 
-    ``dir=sum`` counts the bytes of both directions, until the slower direction has ended.
-    ``dir=h2d`` and ``dir=d2h`` time only the named direction, while the opposite direction runs
-    without pause. With ``engine=sm``, each of the two kernels gets half of the SMs.
+    With ``dir=sum``, the bandwidth is the number of bytes of both directions, divided by the time
+    until the slower direction ends. With ``dir=h2d`` and ``dir=d2h``, only the named direction is
+    timed, while the opposite direction runs without pause. With ``engine=sm``, each of the two
+    kernels gets half of the SMs.
     """
     from membench.gpu.link_protocol import link_detail, link_flags
     from membench.gpu.verify.pattern import Patterns
