@@ -76,7 +76,7 @@ def plain_sidecar(csv: Path, runs: Collection[str], named: Path | None = None) -
 
 
 def own_sidecar(csv: Path, runs: Collection[str], named: Path | None = None) -> OwnSidecar:
-    """As `plain_sidecar`, with the sidecar and its machine snapshot parsed."""
+    """Call `plain_sidecar`, and parse the sidecar and its machine snapshot."""
     found = plain_sidecar(csv, runs, named)
     if found.data is None:
         return OwnSidecar(problem=found.problem)

@@ -156,7 +156,7 @@ def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Ti
 
 
 def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
-    """For each footprint, whether no cache serves its loads.
+    """Whether no cache serves the loads, for each footprint.
 
     ``cache`` is the bytes that the caches hold; None if unknown. The footprint must be on the last
     step of the curve. In addition, one of two conditions must be true:
@@ -184,7 +184,7 @@ def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
 def _cached(
     stairs: Sequence[_Stair], beyond: Sequence[bool], least: int, most: float, top: float
 ) -> list[bool]:
-    """For each footprint, whether a single cache serves the loads.
+    """Whether a single cache serves the loads, for each footprint.
 
     ``beyond`` is the result of `_of_memory`. ``top`` is the latency of memory in ns, or infinity if
     unknown. The footprint must fit into a cache of ``most`` bytes. In addition, one of three

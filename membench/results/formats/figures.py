@@ -176,8 +176,8 @@ def case_id(*parts: str) -> str:
 def slug(text: str) -> str:
     """Convert ``text`` to a machine name of at most 60 characters.
 
-    Characters that are not allowed become ``-``. At both ends, ``-``, ``.`` and ``_`` are removed,
-    so the name can be empty.
+    Characters that are not allowed become ``-``. Then ``-``, ``.`` and ``_`` at both ends of the
+    text are removed, so the name can be empty.
     """
     return _NOT_IN_SLUG.sub("-", ascii_line(text).lower()).strip("-._")[:60]
 

@@ -97,7 +97,7 @@ def trusted(rows: Iterable[Row]) -> list[Row]:
 
 
 def origin(row: Row) -> int:
-    """0: measured by membench, 1: measured by another tool, 2: cited from a publication."""
+    """0 if membench measured ``row``, 1 if another tool did, 2 if ``row`` cites a publication."""
     return 2 if row.cited else 1 if row.imported else 0
 
 

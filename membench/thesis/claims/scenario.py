@@ -86,7 +86,7 @@ class Scenario:
     borrowed: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> Floats:
-        """``values[name]``.
+        """The draws ``values[name]``.
 
         Raises:
             NoData: ``name`` has no values.

@@ -43,7 +43,10 @@ def mean_gap(gaps_s: NDArray[np.float64], weights: NDArray[np.float64]) -> float
 
 
 def usable_capacity(capacity_bytes: float, bytes_per_s: float, mean_gap_s: float) -> float:
-    """The bytes of a tier that the bandwidth can fill between two uses of the same data."""
+    """The bytes of a tier that the bandwidth can fill between two uses of the same data.
+
+    The result is at most ``capacity_bytes``.
+    """
     return min(capacity_bytes, bytes_per_s * mean_gap_s)
 
 

@@ -62,7 +62,7 @@ def resting(trace: Trace) -> Gaps:
 
 
 def reread(trace: Trace, reuse: Reuse) -> Gaps:
-    """For all hits in an unlimited cache, the time since the last use, weighted by tokens.
+    """The time since the last use, for all hits in an unlimited cache, weighted by tokens.
 
     If the blocks of ``trace`` are objects without tokens, each object has the weight 1.
     """

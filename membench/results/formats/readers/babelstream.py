@@ -52,7 +52,7 @@ _BYTES |= {f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", 1)}
 
 @dataclass
 class _Header:
-    """Facts from lines without a result; None if unknown.
+    """Facts from lines without a result. A fact that is unknown is None.
 
     Attributes:
         width: bytes of one element.
@@ -81,7 +81,7 @@ class _Header:
 
 @dataclass(frozen=True)
 class _Line:
-    """The result of one function; None if unknown.
+    """The result of one function. A value that is unknown is None.
 
     Attributes:
         value: bandwidth in GB/s.

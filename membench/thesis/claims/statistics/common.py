@@ -232,7 +232,7 @@ def remembered(
 
 
 def batches(most: float) -> Iterator[float]:
-    """1, 2, 4, ... up to ``most``."""
+    """Yield 1, 2, 4, ... up to ``most``."""
     batch = 1.0
     while batch <= most:
         yield batch

@@ -58,12 +58,15 @@ def _usable(scenario: Scenario, rate: Floats) -> Values:
 
 
 def usable_capacity(scenario: Scenario) -> Values:
-    """Bytes of flash that a rack's link can fill in the mean gap between uses, divided by 16 TB."""
+    """Bytes of flash that a rack's link can fill in the mean gap between uses, divided by 16 TB.
+
+    The bytes are at most `system.extra_capacity`.
+    """
     return _usable(scenario, scenario["system.link"])
 
 
 def usable_capacity_here(scenario: Scenario) -> Values:
-    """Like `usable_capacity`, but at the measured rate from SSD to HBM."""
+    """`usable_capacity` at the measured rate from SSD to HBM, instead of a rack's link."""
     return _usable(scenario, scenario["ssd-hbm"])
 
 

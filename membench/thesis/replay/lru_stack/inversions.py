@@ -1,4 +1,4 @@
-"""For each element of a sequence, sums the weights of earlier elements with smaller values.
+"""Sums the weights of earlier elements with smaller values, for each element of a sequence.
 
 The algorithm halves the sequence repeatedly, as in Knuth, The Art of Computer Programming 3, 5.1.1.
 """

@@ -83,7 +83,7 @@ def _equal_runs(first: Ints, last: Ints, begins: Ints) -> Ints:
 
 
 def _rest(first: Ints, last: Ints, turns: Ints, begins: Ints, ends: Ints, head: Ints) -> Runs:
-    """For all i: the runs ``begins[i]`` to ``ends[i] - 1`` without the first ``head[i]`` blocks."""
+    """The runs ``begins[i]`` to ``ends[i] - 1``, for all i, without ``head[i]`` first blocks."""
     lengths = ends - begins
     run = ranges(begins, lengths)
     turn = np.repeat(turns, lengths)
