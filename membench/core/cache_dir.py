@@ -57,7 +57,7 @@ def cache_directory(name: str) -> Path | None:
 
 
 def _make(path: Path) -> None:
-    """Create the directory ``path`` and missing parents, for this user alone whatever the umask."""
+    """Create the directory ``path`` and missing parents, so that only this user has access."""
     for place in (*reversed(path.parents), path):
         if not place.is_dir():
             place.mkdir(mode=0o700, exist_ok=True)

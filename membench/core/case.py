@@ -262,7 +262,7 @@ class Bench:
         return reachable(machine, cpus(machine, **self.arguments(others)))
 
     def _array(self, params: Mapping[str, Value], machine: Machine, reach: Reach) -> int:
-        """Bytes of an array for ``size=auto`` and the other values in ``params``."""
+        """Size in bytes of an array for ``size=auto``, given the other values in ``params``."""
         others = self.arguments({key: value for key, value in params.items() if key != "size"})
 
         def held(cost: Cost) -> Callable[[int], float]:

@@ -157,9 +157,9 @@ def probe(directory: Path) -> None:
 
 
 def nameless(directory: Path, flags: int = os.O_WRONLY) -> int | None:
-    """Descriptor of a new file without a name, which disappears if the process dies.
+    """Descriptor of a new file without a name. The file disappears if the process dies.
 
-    None if the filesystem does not support files without a name.
+    The result is None if the filesystem does not support files without a name.
     """
     try:
         return os.open(directory, flags | os.O_TMPFILE | os.O_CLOEXEC, 0o666)

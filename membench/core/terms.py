@@ -11,7 +11,7 @@ from membench.core.record import record
 
 
 class Word(StrEnum):
-    """A word of a closed list; hashes like its text, which is faster than the hash of an Enum."""
+    """A word of a closed list. Its hash is the hash of its text, which is faster than Enum's."""
 
     __hash__ = str.__hash__
 

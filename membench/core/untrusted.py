@@ -125,7 +125,7 @@ def unpack(packed: bytes, name: str, limit: int) -> bytes:
 
 
 def _from_xz(packed: bytes) -> Iterator[bytes]:
-    """Unpack xz data in pieces; zero bytes may separate several xz streams."""
+    """Unpack one or more xz streams in pieces; zero bytes may follow each stream."""
     import lzma
 
     while packed:

@@ -13,9 +13,10 @@ CACHESTAT = (6, 5)
 
 
 def kernel(facts: Facts) -> Finding:
-    """Show the Linux version; tell if membench must find the cached pages of files with mincore(2).
+    """Show the Linux version, and whether membench must use mincore(2) instead of cachestat(2).
 
-    The better call, cachestat(2), exists since Linux `CACHESTAT`.
+    Both calls find the cached pages of a file. The better call, cachestat(2), exists since Linux
+    `CACHESTAT`.
     """
     release = facts.machine.kernel
     number = re.match(r"(\d{1,4})\.(\d{1,4})", release)

@@ -44,7 +44,7 @@ def direct_io(facts: Facts) -> Finding:
 
 
 def free_space(facts: Facts) -> Finding:
-    """Fail if no disk case fits in the free space; warn if the scratch file must be smaller."""
+    """Fail if the free space is too small for disk cases; warn if it reduces the scratch file."""
     place = facts.scratch.filesystem
     if not (place.kind or place.free):
         return fine("free-space", UNKNOWN)

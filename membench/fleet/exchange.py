@@ -91,7 +91,7 @@ def read_parquet(path: Path) -> Values:
 def _isolated(function: Callable[[Path], T], path: Path) -> T:
     """Call ``function(path)`` in a child process with limited memory.
 
-    A damaged footer of a file can crash Arrow, and so the process.
+    If the footer of the file is damaged, Arrow can crash its process.
     """
     context = multiprocessing.get_context("spawn")
     try:

@@ -57,7 +57,7 @@ def by_host(workers: Iterable[HostWorker], per: str) -> dict[str, HostWorker]:
 
 
 def slug(text: str) -> str:
-    """Convert ``text`` to a host name for the results; never a number or ``reference``."""
+    """A host name for the results, made from ``text``, but never a number or ``reference``."""
     name = slugify(text)
     if name.isdigit():  # the workers of a local cluster are named 0, 1, 2
         return f"worker-{name}"

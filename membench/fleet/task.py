@@ -107,7 +107,7 @@ class _Task:
         self._said = ("", 0.0)
 
     def wanted(self) -> bool:
-        """False after a cancellation, or if the worker closes."""
+        """Whether the run may go on: False after a cancellation, or if the worker closes."""
         state = self._worker.state.tasks.get(self._key)
         running = state is not None and state.state in {"executing", "long-running"}
         return running and self._worker.status.name == "running"
@@ -148,7 +148,7 @@ def _private(directory: Path) -> Path:
 
 @contextmanager
 def _alone(lock: Path, task: _Task) -> Iterator[None]:
-    """Wait for the lock of this host: one run at a time, even if several clusters use the host."""
+    """Hold the lock of this host: one run at a time, even if several clusters use the host."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         while True:

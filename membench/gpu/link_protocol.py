@@ -137,7 +137,7 @@ class Links(Protocol):
         ...
 
     def free_bytes(self) -> int:
-        """Free device memory in bytes."""
+        """Bytes of device memory that are not in use."""
         ...
 
     def prefetch(self, buffer: Buffer, *, to_host: bool = False) -> None:

@@ -87,7 +87,7 @@ def _cache() -> Path | None:
 def _remove_unused(base: Path) -> None:
     """Remove the directories of kernels in ``base`` that no process used for `UNUSED_DAYS`.
 
-    A directory with anything but files of kernels is kept.
+    A directory that is empty, or that contains other files, is kept.
     """
     latest = time.time() - UNUSED_DAYS * _DAY
     with suppress(OSError):
@@ -120,7 +120,7 @@ def _digest() -> str:
 
 
 def _numba_settings() -> Iterator[str]:
-    """Numba's settings: variables such as ``NUMBA_OPT=0``, and the settings file in hex."""
+    """Numba's settings: variables such as ``NUMBA_OPT=0``, and the bytes of its file in hex."""
     for name, value in sorted(os.environ.items()):
         if name.startswith("NUMBA_") and name != NUMBA_CACHE_DIR:
             yield f"{name}={value}"

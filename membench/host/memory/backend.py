@@ -154,7 +154,7 @@ class CpuBackend:
         return self._arenas.huge_share(pages)
 
     def launch(self, jobs: Sequence[Job], threads: Sequence[int] | None = None) -> list[Any]:
-        """Run one job per thread, all at once, and return their results; sets `span_ns`.
+        """Run one job per thread, all at once, and return the results. Set `span_ns`.
 
         Args:
             threads: indices in ``cpus`` of the threads to use; by default the first threads.

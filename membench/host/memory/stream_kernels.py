@@ -1,4 +1,4 @@
-"""Compiled STREAM kernels with plain and non-temporal stores, and kernels that fill and check.
+"""Compiled STREAM kernels with plain and non-temporal stores; kernels to fill and check arrays.
 
 Every kernel in `STREAM_KERNELS` has the parameters ``(block, slot, parties, iterations, address...,
 count)``. The first three are for the barrier (`membench.host.compiled.barrier`). The destination
