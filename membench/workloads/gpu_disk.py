@@ -51,7 +51,10 @@ class CudaStorage:
 
     @property
     def kernel_digest(self) -> str:
-        """Hex SHA-256 digest of the kernel digests of the GPU and, if there is one, the disk."""
+        """Hex SHA-256 digest of the kernel digests of the GPU and the disk.
+
+        Without a disk, the digest is of the GPU's kernel digest alone.
+        """
         parts = [self.gpu.kernel_digest]
         parts += [self._storage.kernel_digest] if self._storage is not None else []
         return hashlib.sha256("".join(parts).encode()).hexdigest()

@@ -31,7 +31,7 @@ class Trace:
         block_tokens: number of tokens per block; 0 if blocks are objects without tokens.
         timed: whether the trace has request times. If not, ``arrival`` gives only the order.
         full_only: whether a partial last block of a request has no id.
-        sessions: whether the trace has sessions. `read_trace` gives each a separate clock.
+        sessions: whether the trace has sessions. `read_trace` gives each session a separate clock.
         private: whether equal ids of different sessions are different blocks.
         session: [n] index of the session; all 0 if there are no sessions.
         arrival: [n] seconds on the clock of the session or of the trace.

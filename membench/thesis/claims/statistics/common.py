@@ -127,9 +127,9 @@ def by_model(values: Floats) -> dict[str, Floats]:
 
 
 def breakeven_rate(prefix: Floats, flops: Floats, dtype: KvDtype) -> Floats:
-    """[model, draws] B/s above which restoring [draws] ``prefix`` tokens beats recomputing.
+    """[model, draws] B/s above which restoring ``prefix`` tokens is faster than recomputing.
 
-    ``flops`` are [draws] FLOP/s.
+    ``prefix`` is [draws] tokens, and ``flops`` are [draws] FLOP/s.
     """
     models = all_models()
     formula = cast("Formula", breakeven.breakeven_bandwidth)

@@ -14,7 +14,6 @@ _REPORTS = {"keynote": tr("keynote report"), "taiwan": tr("report from Taiwan")}
 
 
 def _off(value: Floats, claimed: Floats | float) -> Floats:
-    """|value - claimed| / claimed."""
     distance: Floats = np.abs(value / claimed - 1)
     return distance
 

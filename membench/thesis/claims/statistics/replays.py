@@ -109,7 +109,7 @@ def _hits(held: Floats, flops: Floats) -> Floats:
 
 
 def _breakeven_rate(flops: Floats) -> Floats:
-    """[trace, model, draws] B/s above which restoring a mean request beats recomputing."""
+    """[trace, model, draws] B/s above which restoring a mean request is faster than recomputing."""
     formula = cast("Formula", breakeven.breakeven_bandwidth)
     constants = _constants()
     return formula(constants.token, constants.matmul, constants.attention, constants.asked, flops)
