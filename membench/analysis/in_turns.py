@@ -53,7 +53,7 @@ def paired_values(
 
 
 def _by_pair(rows: Sequence[Measurement], pairs: Mapping[str, str]) -> dict[str, Measurement]:
-    """The row of each pair id; empty if a row has no pair id, or two rows have the same."""
+    """Pair id -> row; empty if a row has no pair id, or if two rows have the same pair id."""
     found = {pairs[row.run_id]: row for row in rows if row.run_id in pairs}
     return found if len(found) == len(rows) else {}
 

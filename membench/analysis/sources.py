@@ -27,7 +27,7 @@ class Source:
     """The rows of a results file, with facts from its sidecar.
 
     Attributes:
-        facts: facts about machine and run by name; empty without a sidecar.
+        facts: name -> value, for facts about machine and run; empty without a sidecar.
         problem: one line if the file was changed after its run, or if the sidecar is not used;
             otherwise empty.
         pair_id: an id that both files of a paired run share; empty for other files.

@@ -344,7 +344,7 @@ def _reference(argument: str) -> list[Row]:
 
 
 def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
-    """The tiers of the machine with room for KV caches, with the bytes that the caches may use."""
+    """The tiers of the machine that have room for KV caches, and the bytes that caches may use."""
     from membench.thesis.replay.answer import TierAsked
 
     return tuple(

@@ -43,7 +43,7 @@ class BadValue(click.BadParameter):
 
 
 def option_of(ctx: click.Context, name: str) -> str:
-    """The option, as the user writes it, that fills the parameter ``name`` of the command."""
+    """The option (such as ``--rounds``) that fills the parameter ``name`` of the command."""
     return next(one.opts[0] for one in ctx.command.params if one.name == name)
 
 

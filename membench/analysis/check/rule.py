@@ -52,8 +52,8 @@ class TierJudgement:
     """The verdict on one value.
 
     Attributes:
-        share: ratio to the worse end of the expected range, above 1 if the value is better; None
-            without an expected range.
+        share: factor by which the value is better than the worse end of the expected range, below 1
+            if it is worse; None without an expected range.
         why: the reason for the verdict; empty if ``share`` is the reason.
         brief: the reason in two or three words for a table; may be empty.
     """
@@ -65,7 +65,7 @@ class TierJudgement:
 
 
 def share_of(value: float, low: float, high: float, better: Better) -> float:
-    """Ratio of ``value`` to the worse end of the range; above 1 if ``value`` is better."""
+    """Factor by which ``value`` is better than the worse end of the range; below 1 if worse."""
     return value / low if better is Better.HIGHER else high / value
 
 

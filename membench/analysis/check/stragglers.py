@@ -1,7 +1,7 @@
 """Find GPUs, or pairs of GPUs, that are slower than the other GPUs of the same host.
 
-The GPUs are judged like the machines of a fleet (`membench.analysis.fleet.summary`). Cases that
-differ only in the GPU count as one case.
+The GPUs are judged like the machines of a fleet (`membench.analysis.fleet.summary`). If cases
+differ only in the GPU, they count as one case.
 """
 
 from __future__ import annotations

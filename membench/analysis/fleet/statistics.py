@@ -79,7 +79,7 @@ def share_beyond(machines: int) -> float:
 
 
 def chance_of(slow: int, shares: Sequence[float], machines: int) -> float:
-    """Upper bound of the probability that any machine is slow in at least ``slow`` cases.
+    """Upper bound of the probability that any machine is slow in ``slow`` cases or more.
 
     All machines are assumed to be equal, and the cases independent. The probability is exact for
     one machine (a Poisson binomial distribution).

@@ -174,7 +174,7 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
 @axis("block", quick="1MiB", step=BLOCK_STEP)
 @axis("qd", quick=8, most=MOST_IN_FLIGHT)
 def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
-    """Sustained write bandwidth: 8 GiB without a pause, which fill the caches of many disks.
+    """Sustained write bandwidth: up to 8 GiB without a pause, to fill the caches of the disk.
 
     The bench overwrites the scratch file repeatedly, for at most 30 s. A sample is the bandwidth
     during one second. The disk budget must allow the writes of all rounds.

@@ -280,7 +280,7 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
     - ``victim=gather``: a gather of 256 MiB in blocks of 4 KiB.
     - ``victim=attn``: one step of ``decode/attn``.
 
-    Bandwidth is the bandwidth of the copies in the same time. ``aggressor`` is the direction and
+    Bandwidth is the bandwidth of the copies during that time. ``aggressor`` is the direction and
     the method of the copies: copy engine (`ce`), kernel (`sm`) or kernel through shared memory
     (`bulk`). ``grid`` limits the thread blocks of a kernel. The row's detail has the victim's
     latency alone (`alone_ns`), the copies' bandwidth alone (`alone_gbs`), and the `slowdown`.
