@@ -121,8 +121,8 @@ def _escaped(character: str) -> str:
 def guard(text: str) -> str:
     """``text`` as a cell that a spreadsheet does not execute as a formula (CWE-1236).
 
-    A quote is added if the text, after any number of quotes, begins with ``=``, ``+``, ``-``,
-    ``@``, TAB or CR. So `unguard` restores every text exactly.
+    An apostrophe is added if the text begins with ``=``, ``+``, ``-``, ``@``, TAB or CR, also after
+    any number of apostrophes. So `unguard` restores every text exactly.
     """
     return f"'{text}" if _FORMULA.match(text) else text
 
@@ -130,6 +130,6 @@ def guard(text: str) -> str:
 def unguard(cell: str) -> str:
     """The text of a cell that `guard` made.
 
-    Only a quote before a formula is removed: ``'tis`` stays.
+    Only an apostrophe before a formula is removed: ``'tis`` stays.
     """
     return cell[1:] if _QUOTED_FORMULA.match(cell) else cell

@@ -25,11 +25,11 @@ Cost = Callable[[int], float]
 
 
 def host_array(machine: Machine, reach: Reach, held: Cost) -> int:
-    """Size in bytes of an array in main memory that the reachable caches cannot serve.
+    """Size in bytes of an array in main memory, if possible too large for the reachable caches.
 
-    The size is a power of two, because a pointer chase needs one. It is at least `LEAST_ARRAY`, and
-    exactly `LEAST_ARRAY` if the caches are unknown. If the memory budget is too small, the size is
-    the largest power of two that fits.
+    The size is a power of two, because a pointer chase needs one, and at least `LEAST_ARRAY`. If
+    the caches are unknown, the size is `LEAST_ARRAY`. If the case does not fit in the memory
+    budget, the size is the largest one that fits, or `LEAST_ARRAY` if none fits.
 
     Args:
         held: returns the bytes that the case allocates in all if its arrays have a given size.

@@ -90,7 +90,7 @@ _E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32)
 
 
 def random_numbers(kind: str, count: int, seed: int) -> npt.NDArray[np.unsignedinteger[Any]]:
-    """``count`` random elements of the format fp32, tf32, bf16, fp16, fp8, mxfp8 or nvfp4.
+    """``count`` random elements of format ``kind``: fp32, tf32, bf16, fp16, fp8, mxfp8 or nvfp4.
 
     An element is one number, or for NVFP4 a byte with two numbers. FP8 and MXFP8 are E4M3, and
     NVFP4 is E2M1. The result contains no scales.

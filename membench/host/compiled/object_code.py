@@ -124,7 +124,7 @@ def read_object(path: Path) -> ObjectCode | None:
 def discard_damaged(directory: Path) -> list[Path]:
     """Remove damaged files of compiled kernels from ``directory``. Returns the removed paths.
 
-    A directory with the name of such a file is removed too, because no kernel can replace it.
+    A directory with the name of such a file is removed too, because a file cannot replace it.
     """
     removed = []
     for path in sorted(directory.glob(f"*{SUFFIX}")):

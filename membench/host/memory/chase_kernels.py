@@ -49,7 +49,7 @@ def ring_line(index: Any, bits: Any) -> Any:
 
 @kernel("int64(int64, int64, int64, int64, int64)")
 def link(base: Any, bits: Any, stride: Any, first: Any, last: Any) -> Any:
-    """Write into each line at ring position ``first`` to ``last - 1`` the address of the next line.
+    """Write the address of the next line into the lines at positions ``first`` to ``last - 1``.
 
     The ring begins at address ``base`` and has ``2**bits`` lines of ``stride`` bytes.
     """

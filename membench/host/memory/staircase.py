@@ -44,7 +44,8 @@ def measure(machine: Machine) -> tuple[tuple[int, float], ...]:
     """Pairs (bytes of a ring, ns per dependent load in this ring), ascending by size.
 
     A child process measures the latencies on the first CPU to which threads are pinned. The result
-    is empty if the process fails or takes longer than `START_S`, or if compilation is turned off.
+    is empty if the process fails, cannot pin its thread, or takes longer than `START_S`. It is also
+    empty if compilation is turned off.
     """
     if os.environ.get("MEMBENCH_ENGINE") == "numpy":
         return ()

@@ -37,7 +37,7 @@ class Sink(Protocol):
 
     Attributes:
         places: number of destinations for copied pages. Successive copies go to destinations 0, 1,
-            2, ... and then again from 0 on. 0 if pages stay in their slots.
+            2, ... and then again from 0 on. The number is 0 if pages stay in their slots.
     """
 
     @property
