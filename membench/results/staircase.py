@@ -158,8 +158,8 @@ def _beside_l1(stairs: Sequence[_Stair], cached: Sequence[bool]) -> dict[int, Ti
 def _of_memory(stairs: Sequence[_Stair], cache: int | None) -> list[bool]:
     """Whether no cache serves the loads, for each footprint.
 
-    ``cache`` is the bytes that the caches hold; None if unknown. The footprint must be on the last
-    step of the curve. In addition, one of two conditions must be true:
+    ``cache`` is the reported size of the last-level caches in bytes; None if unknown. The footprint
+    must be on the last step of the curve. In addition, one of two conditions must be true:
 
     - The footprint is at least `BEYOND` times ``cache``.
     - The curve has several steps. The footprint is at least `BEYOND` times the first footprint of

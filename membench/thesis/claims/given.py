@@ -179,7 +179,7 @@ def _range(
     """(value, low, high) in ``unit``, from the text.
 
     If the text has no range, the range of ``before`` is scaled with the value; the range of a year
-    is shifted. If ``before`` is None too, the range is only the value.
+    is shifted. If the text has no range and ``before`` is None, the range is only the value.
     """
     low = float(match["low"])
     if match["high"] is not None:

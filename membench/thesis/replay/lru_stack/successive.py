@@ -83,7 +83,7 @@ def _equal_runs(first: Ints, last: Ints, begins: Ints) -> Ints:
 
 
 def _rest(first: Ints, last: Ints, turns: Ints, begins: Ints, ends: Ints, head: Ints) -> Runs:
-    """The runs ``begins[i]`` to ``ends[i] - 1``, for all i, without ``head[i]`` first blocks."""
+    """The runs ``begins[i]`` to ``ends[i] - 1`` for all i, without the first ``head[i]`` blocks."""
     lengths = ends - begins
     run = ranges(begins, lengths)
     turn = np.repeat(turns, lengths)
