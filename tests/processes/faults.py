@@ -735,7 +735,7 @@ membench does not trust results files, sidecars, journals, ledgers of fleet runs
 
 - If the filesystem of the scratch file fills up during a run (ext4, xfs, btrfs), all cases still succeed. membench writes the whole scratch file before the first case, and the cases overwrite it in place.
 - If the filesystem of the results fills up, the run ends with exit code 1 and one line, `No space left on device`. The finished measurements are kept. After you free space, `--resume` completes the run.
-- If the btrfs subvolume of the results reaches its quota, the same happens, but the line is `Disk quota exceeded`.
+- If the btrfs subvolume of the results reaches its quota, the run ends in the same way, with the line `Disk quota exceeded`.
 - If ext4 detects an error and becomes read-only, cases that write fail, and cases that only read succeed. The exit code is 3.
 - A run writes at most eight times its `--disk-budget`: if a case would exceed this limit, membench skips the case. The write counter of the device confirms the limit.
 
