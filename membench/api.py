@@ -1,6 +1,6 @@
 """The Python API: functions that measure, read and compare results.
 
-They run the code of the commands, and print nothing.
+These functions run the code of the commands, and print nothing.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def run_paired(
     `run` describes signals and the other arguments.
 
     Args:
-        versus: a setting of B only: ``python=PATH``, ``env=NAME=VALUE``, ``scratch=DIR`` or
+        versus: a setting that only B has: ``python=PATH``, ``env=NAME=VALUE``, ``scratch=DIR`` or
             ``device=cuda:N``; empty if only the setup commands differ.
         setup_a: shell command to run before each round of A; empty for none. membench does not undo
             the effects of the command.

@@ -109,8 +109,9 @@ def _differences_at(
 def positions(n: int, m: int, confidence: float = CONFIDENCE) -> list[int]:
     """The positions, in the n * m sorted differences, on which an estimate depends.
 
-    The estimate is the mean of the differences at the first two positions. The other two are the
-    ends of the confidence interval; absent if there are too few values for an interval.
+    The estimate is the mean of the differences at the first two positions. The differences at the
+    last two positions are the ends of the confidence interval. If there are too few values for an
+    interval, the result has only the first two positions.
     """
     rank = interval_rank(n, m, confidence)
     ends = [] if rank is None else [rank - 1, n * m - rank]

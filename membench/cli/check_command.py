@@ -118,8 +118,9 @@ def command(
       membench check today.csv --expect last-week.csv --strict
       membench check results/mybox/today.csv --expect history
 
-    Exit codes: 0 nothing failed (with --strict: and every line was judged), 1 error, 2 usage,
-    3 a line failed or a requirement was not met.
+    Exit codes: 0 nothing failed, 1 error, 2 usage, 3 a line failed, a precondition is
+    wrong, or a requirement (--require, --strict, --fail-on) is not met, 129, 130 or 143
+    interrupted.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.errors import UsageError
 

@@ -193,7 +193,7 @@ def command(
       membench run --card md
 
     Exit codes: 0 done, 1 error, 2 usage, 3 a case failed, 4 nothing matched,
-    130 or 143 interrupted (the partial results are kept and named).
+    129, 130 or 143 interrupted (the partial results are kept and named).
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.measure.options import RunOptions
     from membench.measure.rounds.interrupt import interrupts

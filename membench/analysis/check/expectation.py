@@ -26,8 +26,8 @@ class Expectation:
             ``threshold`` (a pass mark).
         trust: grade of a published value: ``a`` for a raw log, ``b`` for a table or a report, ``c``
             if not confirmed; empty for a measurement.
-        best: whether the value is the best of a tool's repetitions. Then it is compared with the
-            best sample.
+        best: whether the value is the best of a tool's repetitions; if so, the best sample of a row
+            is compared with the value.
         depth: queue depth of a data sheet's value; empty if the data sheet gives none.
         alike: axis -> rule, for the axes in which a measured case may differ.
         case_version: version of the case in membench; None for other tools and published figures.

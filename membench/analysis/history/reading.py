@@ -103,9 +103,9 @@ class RunRecord:
 def read_history(places: Sequence[Path]) -> RunRecord:
     """Read the runs in ``places``, which are results files and directories.
 
-    The CSV files in a directory are read. If there are none, the CSV files in its subdirectories
-    are read, except in ``reference``. If several files contain the same run, only the first file
-    counts. Published figures do not count as runs.
+    The CSV files in a directory are read. If a directory has no CSV files, the CSV files in its
+    subdirectories are read, except in ``reference``. If several files contain the same run, only
+    the first file counts. Published figures do not count as runs.
 
     Raises:
         SchemaError: a given file is not a results file, or no run was found.
