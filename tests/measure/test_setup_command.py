@@ -23,7 +23,7 @@ def ran(command: str, timeout: float = 60.0) -> None:
     ],
 )
 def test_the_end_of_a_command_that_fails_is_named(command: str, end: str) -> None:
-    with pytest.raises(SetupFailed, match=f"^--setup-b {end}$"):
+    with pytest.raises(SetupFailed, match=f"^the command of --setup-b {end}$"):
         ran(command)
 
 

@@ -145,7 +145,7 @@ def test_a_set_up_command_that_fails_ends_the_run_and_keeps_what_there_is(
     assert done.returncode == 1
     (line,) = re.findall(r"^Error: .*$", done.stderr, re.MULTILINE)
     assert line.startswith(
-        "Error: --setup-b ended with exit code 5: no governor; the measurements "
+        "Error: the command of --setup-b ended with exit code 5: no governor; the measurements "
     )
     assert "--setup-b" in done.stderr.partition("Hint: solve the problem, then run: ")[2]
     for side in "ab":
@@ -167,10 +167,14 @@ def test_a_dry_run_names_the_sides_and_runs_no_command(membench: Membench) -> No
     ("versus", "says"),
     [
         ("nonsense", "--versus 'nonsense' is not valid"),
+        ("env=X", "env=X is not NAME=VALUE"),
         ("env=", "--versus 'env=' is not valid"),
-        ("env=1X=2", "env=1X=2 is not NAME=VALUE"),
-        ("env=PYTHONPATH=/x", "env=PYTHONPATH would also affect processes other than the workers"),
-        ("env=CUDA_VISIBLE_DEVICES=1", "env=CUDA_VISIBLE_DEVICES would also affect processes"),
+        ("env=1X=2", "env=1X=2: '1X' is not the name of a variable"),
+        (
+            "env=PYTHONPATH=/x",
+            "--versus env=PYTHONPATH is not possible: PYTHONPATH also",
+        ),
+        ("env=CUDA_VISIBLE_DEVICES=1", "--versus env=CUDA_VISIBLE_DEVICES is not possible: CUDA"),
         ("device=gpu1", "device=gpu1 does not name one GPU"),
         ("scratch=/tmp", "no selected case that can run here uses the scratch directory, so B"),
         ("device=cuda:7", "there is no cuda:7"),
@@ -182,6 +186,12 @@ def test_what_cannot_be_compared_is_one_line(membench: Membench, versus: str, sa
     assert done.returncode == 2
     assert done.stderr.startswith(f"Error: {says}")
     assert len(done.stderr.splitlines()) == 2
+
+
+def test_without_a_gpu_the_hint_names_only_settings_that_can_differ(membench: Membench) -> None:
+    done = membench.refuses("run", "--select", "ddr/copy", "--versus", "device=cuda:0")
+    hint = "Hint: compare another setting: python=PATH, env=NAME=VALUE or scratch=DIR\n"
+    assert done.stderr == f"Error: there is no cuda:0: membench sees 0 GPUs\n{hint}"
 
 
 def test_a_missing_scratch_directory_has_the_same_code_as_of_a_single_run(

@@ -14,6 +14,8 @@ from membench.core.text import one_line
 from membench.measure.options import RunOptions
 
 FORMS = "python=PATH, env=NAME=VALUE, scratch=DIR or device=cuda:N"
+WITHOUT_GPU = "python=PATH, env=NAME=VALUE or scratch=DIR"
+"""The forms of a difference that needs no GPU."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ELSEWHERE: Mapping[str, str] = {
     "CUDA_VISIBLE_DEVICES": "compare two GPUs with --versus device=cuda:N",
@@ -81,13 +83,20 @@ def _python(value: str) -> Change:
 
 def _variable(value: str) -> Change:
     name, sign, content = value.partition("=")
-    if not (sign and _VARIABLE.fullmatch(name)):
+    if sign and name and not _VARIABLE.fullmatch(name):
+        raise UsageError(
+            f"env={one_line(value)}: '{one_line(name)}' is not the name of a variable",
+            "use ASCII letters, digits and '_', beginning with a letter or '_'",
+        )
+    if not (sign and name):
         raise UsageError(
             f"env={one_line(value)} is not NAME=VALUE", "write --versus env=NAME=VALUE"
         )
     if name in _ELSEWHERE:
         raise UsageError(
-            f"env={name} would also affect processes other than the workers", _ELSEWHERE[name]
+            f"--versus env={name} is not possible: {name} also affects processes other than the "
+            "workers",
+            _ELSEWHERE[name],
         )
     return Change(variables={name: content})
 

@@ -11,7 +11,7 @@ from membench.core.text import counted
 from membench.machine.disks.filesystem import read_filesystem
 from membench.measure.events import Observer
 from membench.measure.options import FEWEST_PAIRS, PAIRS, RunOptions
-from membench.measure.paired.change import Change, parse_change
+from membench.measure.paired.change import WITHOUT_GPU, Change, parse_change
 from membench.measure.paired.interpreter import OtherPython, ask
 from membench.measure.paired.sides import SIDES, beside
 from membench.measure.plan import make_plan
@@ -72,6 +72,11 @@ def prepare_pair(options: RunOptions, observer: Observer) -> tuple[Half, Half]:
     python = ask(change.python) if change.python else None
     first = prepare(replace(options, rounds=rounds), observer)
     asked = replace(change.applied(options), rounds=rounds, seed=first.plan.seed)
+    if change.device and not first.machine.gpus.devices:
+        raise UsageError(
+            f"there is no {change.device}: membench sees 0 GPUs",
+            f"compare another setting: {WITHOUT_GPU}",
+        )
     second = _other(first, asked, change, python)
     _refuse_equal(change, first.plan, second.plan)
     files = [beside(first.csv, side) for side in SIDES]
@@ -128,7 +133,7 @@ def _warn_of_versions(halves: Sequence[Half], observer: Observer) -> None:
     other = sum(versions.get(case.id, case.version) != case.version for case in second)
     if other:
         observer.warned(
-            f"the sides have different versions of {other} of {counted(len(first), 'case')}, so "
-            "the verdict of these cases will be n/a",
+            f"cases with different versions on the two sides: {other} of {len(first)}; their "
+            "verdict will be n/a",
             "to compare these cases, use the same version of membench on both sides",
         )

@@ -36,7 +36,7 @@ def set_up(side: Pairing, timeout: float, interrupt: Interrupt) -> None:
     except subprocess.TimeoutExpired:
         interrupt.check()
         raise SetupFailed(
-            f"{option} took longer than {timeout:g} s: {one_line(command)}",
+            f"the command of {option} took longer than {timeout:g} s: {one_line(command)}",
             "use a faster command, or increase --timeout",
         ) from None
     # Ctrl-C also ends the command. Report the signal, not the exit code.
@@ -47,6 +47,6 @@ def set_up(side: Pairing, timeout: float, interrupt: Interrupt) -> None:
         code = done.returncode
         end = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         raise SetupFailed(
-            f"{option} {end}{said}",
+            f"the command of {option} {end}{said}",
             f"run the command by hand to find the problem: {one_line(command)}",
         )
