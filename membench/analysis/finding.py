@@ -221,7 +221,7 @@ def obstacle(reference: CaseRuns, contender: CaseRuns) -> Difference | None:
             Verdict.NA,
             Reason.PAGES,
             counts=counts,
-            detail="only one side used huge pages",
+            detail="only one side got enough huge pages",
             settle=FLAGS[_FEW_HUGE_PAGES].remedy,
         )
     sides = [set(map(_ground_of, one.commons)) for one in (reference, contender)]

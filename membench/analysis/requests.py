@@ -29,7 +29,7 @@ def sides_of(
         SchemaError: a file cannot be read.
     """
     if not files:
-        raise UsageError("there is nothing to compare", "give results files: [LABEL=]FILE...")
+        raise UsageError("no results files were given", "give results files: [LABEL=]FILE...")
     if against and (reference or by):
         raise UsageError(
             "--against cannot be combined with --ref or --by",

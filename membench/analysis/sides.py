@@ -93,8 +93,13 @@ def make_sides(given: Sequence[tuple[str | None, Source]], reference: str = "") 
         pools.setdefault(name, []).append(source)
     if len(pools) < 2:
         raise UsageError(
-            "the files have only one label, but a comparison needs two",
-            "give at least two files with different labels",
+            "a comparison needs two sides, but there is only one file"
+            if len(given) == 1
+            else "a comparison needs two labels, but all files have the label "
+            f"'{next(iter(pools))}'",
+            "give another file, or compare with a built-in reference: --against ref:NAME"
+            if len(given) == 1
+            else "give at least two files with different labels",
         )
     sides = [
         Side(label, tuple(sources), _distinct(label, sources)) for label, sources in pools.items()

@@ -57,8 +57,8 @@ def _bytes(ctx: click.Context, option: click.Parameter, text: str) -> int:
     "--rounds",
     type=click.IntRange(1, 1000),
     help="Number of rounds; each round is a fresh process."
-    "  [default: 5 in the quick profile; 10 in the full profile, but 5 for cases of a sweep that "
-    "are not the default case of their bench]",
+    "  [default: 5 in the quick profile; in the full profile, 10 for the default case of each "
+    "bench, and 5 for most other cases]",
 )
 @click.option(
     "--device",

@@ -66,7 +66,7 @@ def affinity(facts: Facts) -> Finding:
     if facts.settings.pinning is False:
         return warn(
             "affinity",
-            f"membench cannot pin threads to CPUs: {FLAGS['unpinned'].weight}",
+            "membench cannot pin threads to CPUs, so results may be below the machine's capability",
             FLAGS["unpinned"].remedy,
         )
     if not online:

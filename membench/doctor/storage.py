@@ -33,7 +33,9 @@ def direct_io(facts: Facts) -> Finding:
         device = place.device or "a device"
         if place.kind == "btrfs":
             return fine(
-                "direct-io", f"O_DIRECT reaches {device} (membench switches off copy-on-write)"
+                "direct-io",
+                f"O_DIRECT reaches {device} (membench switches off copy-on-write for the scratch "
+                "file)",
             )
         return fine("direct-io", f"O_DIRECT reaches {device}")
     return fail(

@@ -100,7 +100,7 @@ def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
     rows = read_rows(csv)
     sidecar = read_sidecar(csv)
     if not rows or sidecar is None:
-        raise SchemaError("the CSV has no rows, or the sidecar is missing")
+        raise SchemaError("the CSV has no rows, or the JSON is missing")
     if {row.machine for row in rows} != {host}:
         raise SchemaError(f"the results belong to a machine other than {host}")
     if {row.run_id for row in rows} != {sidecar.plan.run_id}:
@@ -111,7 +111,7 @@ def _checked(csv: Path, host: str) -> tuple[str, str, int, int]:
         raise SchemaError("the results are from an interrupted run")
     plan = sidecar.plan
     if plan.profile not in {"quick", "full"} or not _is_stamp(plan.started):
-        raise SchemaError("the plan in the sidecar has no valid time or profile")
+        raise SchemaError("the plan in the JSON has no valid time or profile")
     failed = sum(row.status is Status.FAILED for row in rows)
     return plan.started, plan.profile, len(rows), failed
 

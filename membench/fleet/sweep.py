@@ -43,7 +43,7 @@ def spread_by(client: Client) -> Spread:
             results: list[ClaimResult] = client.gather(futures)
         except KilledWorker as error:
             raise MembenchError(
-                "the workers that judge the claims were lost; the last worker was at "
+                "the workers that judge the claims were lost; the last of them was at "
                 f"{error.last_worker.address}",
                 "omit --scheduler to judge the claims in this process",
             ) from None

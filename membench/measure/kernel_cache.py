@@ -23,8 +23,8 @@ def kernel_cache(directory: Path, observer: Observer) -> Iterator[Mapping[str, s
     base = cache_base(os.environ)
     if problem := cache_problem(os.environ):
         observer.warned(
-            f"the kernel cache{f' {base}' if base else ''} is not used, so this run compiles the "
-            f"kernels again: {problem}",
+            f"the kernel cache{f' {base}' if base else ''} cannot be used ({problem}): this run "
+            "compiles the kernels again",
             cache_remedy(os.environ),
         )
         with private_cache(directory) as variables:

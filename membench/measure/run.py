@@ -414,9 +414,7 @@ def check_ground(path: Path, contents: Contents, now: Machine, software: Softwar
         if case.gpu is not None and not case.skipped:
             used, shown = (one.gpus.devices[case.gpu : case.gpu + 1] for one in (then, now))
             if [gpu.uuid for gpu in used] != [gpu.uuid for gpu in shown]:
-                raise JournalError(
-                    f"this machine's GPU {case.gpu} is not the GPU {case.gpu} of the journal", hint
-                )
+                raise JournalError(f"GPU {case.gpu} is not the GPU that the run began with", hint)
         version = software.versions.get(case.bench)
         if version is None and not case.skipped:
             raise JournalError(f"this membench does not have the journal's case {case.id}", hint)
@@ -539,7 +537,8 @@ def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> R
         ) from error
     if csv != prepared.csv:
         observer.warned(
-            f"{shown(prepared.csv)} or its sidecar belongs to another run and is not overwritten",
+            f"{shown(prepared.csv)} or {sidecar_path(prepared.csv).name} belongs to another run, "
+            "and is not overwritten",
             f"the results are in {shown(csv)}",
         )
     if end.trouble is not None:

@@ -541,8 +541,8 @@ def test_against_its_own_history(
         (tmp_path / f"{number}.csv").unlink()
     code, _, err = run(capsys, now, "--expect", "history")
     assert code == 2
-    assert "too few other runs of this machine" in err
-    assert "2 instead of at least 3" in err
+    assert "needs at least 3 other runs of this machine; number of other runs in " in err
+    assert ": 2\n" in err
 
 
 @pytest.mark.parametrize("form", ["table", "md", "json", "github", "junit"])
@@ -598,9 +598,9 @@ def test_junit_counts_what_is_required_and_missing(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--require", "gpu=0"), "is not a number of GPUs"),
-        (("--require", "gpu=many"), "is not a number of GPUs"),
-        (("--require", "gpu=0010240"), "is not a number of GPUs"),
+        (("--require", "gpu=0"), "is not a possible number of GPUs"),
+        (("--require", "gpu=many"), "is not a possible number of GPUs"),
+        (("--require", "gpu=0010240"), "is not a possible number of GPUs"),
         (("--require", "disks"), "use gpu=N, or a tier"),
         (("--fail-on", "sleep"), "'sleep' is not one of look, not-judged, straggler"),
         (("--expect", "ref:nothing"), "there is no reference 'ref:nothing'"),
@@ -630,7 +630,7 @@ def test_a_file_without_rows_is_refused(
     empty = tmp_path / "empty.csv"
     empty.write_text(healthy.read_text(encoding="ascii").splitlines()[0] + "\n", encoding="ascii")
     code, _, err = run(capsys, empty)
-    assert (code, "the files have no rows" in err) == (2, True)
+    assert (code, "the results have no rows" in err) == (2, True)
 
 
 def test_a_word_twice_is_one_requirement() -> None:

@@ -135,6 +135,6 @@ def test_a_round_without_writes_is_skipped(storage: StorageBackend | None) -> No
     work: Any = BENCHES["ssd/mix"].build(storage, {"reads": 99, "qd": 1})
     with (
         closing(work),
-        pytest.raises(Skip, match=r"a round of 1 I/O had no .*, so it is not the mix reads=99"),
+        pytest.raises(Skip, match=r"a round of 1 I/O had no .*: this is not the mix reads=99"),
     ):
         work.observe(0.0)

@@ -93,7 +93,7 @@ def test_whatever_else_comes_is_refused_and_nothing_of_it_is_kept(
         "exit code 1: no disk": reply | {"code": 1, "errors": "Error: no\ndisk"},
         "signal 9": reply | {"code": -9},
         "binary": reply | {"csv": b"\0"},
-        "no rows, or the sidecar is missing": reply | {"csv": reply["csv"].splitlines()[0] + b"\n"},
+        "no rows, or the JSON is missing": reply | {"csv": reply["csv"].splitlines()[0] + b"\n"},
         "not JSON": reply | {"sidecar": b"{"},
         "was changed after its run": reply | {"csv": reply["csv"] + b"\n"},
         "to a machine other than": edited(reply, b"node-1", b"node-2"),

@@ -84,7 +84,7 @@ def test_a_victim_that_never_ran_is_found() -> None:
 def test_no_common_time_is_an_error_and_not_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("membench.workloads.overlap.beside", lambda victim, aggressor: None)
     work: Any = DUEL.build(EmulatedGpu(small(1)), params("chase", "h2d-sm"))
-    with pytest.raises(MembenchError, match="no piece of its work"):
+    with pytest.raises(MembenchError, match="no piece of the work"):
         work.observe(0.1)
 
 

@@ -514,7 +514,7 @@ FAULTS = (
         "babble",
         "a worker that sends an invalid result to the main process",
         ONE_CASE,
-        "round 1: the worker was killed: its answer was malformed: b'no answer'",
+        "round 1: the worker was killed, because its answer was malformed: b'no answer'",
     ),
     _case(
         "device-lost",
@@ -622,7 +622,7 @@ FAULTS = (
         "membench keeps this file, writes the results to the next free name, and prints one warning",
         Seen(
             0,
-            "Warning: o.csv or its sidecar belongs to another run and is not overwritten",
+            "Warning: o.csv or o.json belongs to another run, and is not overwritten",
             ALL,
             "o-2.csv o-2.json o.csv",
         ),

@@ -245,7 +245,7 @@ def test_a_file_that_appears_during_a_run_stays(membench: Membench, resumed: boo
     assert theirs.read_text() == "precious"
     assert only_results(membench) == {"o.csv", "o-2.csv", "o-2.json"}
     assert len(read_rows(membench.directory / "o-2.csv")) == 5
-    assert "Warning: o.csv or its sidecar belongs to another run and is not overwritten\n" in err
+    assert "Warning: o.csv or o.json belongs to another run, and is not overwritten\n" in err
     assert "Results: o-2.csv and o-2.json" in out
 
 

@@ -72,7 +72,7 @@ def test_a_run_is_not_resumed_on_another_gpu(membench: Membench) -> None:
     run.communicate(timeout=10)
     other = membench("run", "--resume", "o.csv", env=membench.with_gpu(f"GPU-{name}-b"))
     assert other.returncode == 1
-    assert "Error: this machine's GPU 0 is not the GPU 0 of the journal" in other.stderr
+    assert "Error: GPU 0 is not the GPU that the run began with" in other.stderr
     hidden = {**membench.with_gpu(f"GPU-{name}-a"), "CUDA_VISIBLE_DEVICES": ""}
     none = membench("run", "--resume", "o.csv", env=hidden)
     assert none.returncode == 1

@@ -39,9 +39,9 @@ def expected_by_history(
     if len(record.runs) < LEAST:
         folders = ", ".join(dict.fromkeys(shown(path.parent) for path in paths))
         raise UsageError(
-            f"too few other runs of this machine in {folders}: {len(record.runs)} instead of at "
-            f"least {LEAST}",
-            "give one run as the expected values: --expect FILE",
+            f"--expect history needs at least {LEAST} other runs of this machine; number of other "
+            f"runs in {folders}: {len(record.runs)}",
+            "give the file of one run as the expected values: --expect FILE",
         )
     cases = {key.case for key in record.series if any(one.has(key.case) for one in QUANTITIES)}
     if not cases:

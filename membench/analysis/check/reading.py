@@ -77,7 +77,7 @@ def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
     names = list(dict.fromkeys(row.machine for row in rows))
     if not names:
         raise UsageError(
-            "the files have no rows, so there is nothing to check",
+            "there is nothing to check, because the results have no rows",
             "give a file of a run that measured at least one case",
         )
     if len(names) > 1:

@@ -46,7 +46,7 @@ def parse_requirements(words: Sequence[str]) -> Requirements:
         if key == "gpu" and equals:
             if not (is_whole(number) and 1 <= int(number) <= _MOST_GPUS):
                 raise UsageError(
-                    f"--require {word} is not a number of GPUs",
+                    f"--require {word}: '{number}' is not a possible number of GPUs",
                     f"give a number from 1 to {_MOST_GPUS}",
                 )
             gpus = int(number)

@@ -74,7 +74,7 @@ def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
         reading = trace.latency[~trace.wrote]
         if not wrote.size or not reading.size:
             ios, missing = counted(trace.count, "I/O"), "writes" if reading.size else "reads"
-            skip(f"a round of {ios} had no {missing}, so it is not the mix reads={reads}")
+            skip(f"a round of {ios} had no {missing}: this is not the mix reads={reads}")
         p50, p99 = (round(float(ns)) for ns in np.percentile(wrote, (50, 99)))
         samples: dict[Any, Any] = {
             IOPS: trace.rates(),

@@ -265,7 +265,8 @@ def bidir(gpu: Gpu, size: int, dir: str, engine: str) -> Work:  # noqa: A002 - t
         gpu.synchronize()
         if dir != "sum" and links.between(*ends) < 0:
             raise VerificationFailed(
-                f"{other} ended before {timed}: the directions did not overlap completely"
+                f"the {other} copies ended before the {timed} copies: the directions did not "
+                "overlap completely"
             )
         patterns.check("h2d", up, _SALT)
         patterns.poison(up)

@@ -87,7 +87,11 @@ def read(both: CudaStorage, size: int, source: str, cache: str) -> Work:
     from membench.gpu.link_protocol import link_detail, link_flags
 
     if (source == "file") != bool(cache):
-        skip("source=file needs cache=hot or cache=cold, and source=malloc has no axis cache")
+        skip(
+            "source=file needs cache=hot or cache=cold"
+            if source == "file"
+            else f"source={source} has no axis cache"
+        )
     gpu, links = both.gpu, both.gpu.links
     means = how(gpu)
     if means == "none":

@@ -305,7 +305,7 @@ def link(gpu: Gpu, victim: str, aggressor: str, grid: Value) -> Work:
         found = beside(*pairing.both(PIECES, chunks))
         if found is None:
             raise MembenchError(
-                f"victim={victim}: no piece of its work ran entirely during the copies"
+                f"no piece of the work of victim={victim} ran entirely during the copies"
             )
         slowed = median(found.victim_ns)
         rate = found.aggressor_pieces * CHUNK / found.window_ns

@@ -34,7 +34,7 @@ def _seconds(size: int, **_: Value) -> float:
 def _may(gpu: Gpu, size: int) -> None:
     """Raise `Skip` if pages do not migrate on access, or if ``2 * size`` bytes are not free."""
     if not gpu.properties.concurrent_managed:
-        skip("pages do not migrate while a kernel runs on this GPU (no concurrent managed access)")
+        skip("on this GPU, pages do not migrate while a kernel runs (no concurrent managed access)")
     free = gpu.links.free_bytes()
     if size > FREE_SHARE * free:
         least = about_size(size / FREE_SHARE)

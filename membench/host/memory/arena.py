@@ -94,7 +94,7 @@ def _forbid(guard: Bytes) -> None:
 def _bind(memory: Bytes, node: int) -> None:
     number = _MBIND.get(platform.machine())
     if number is None:
-        skip(f"memory cannot be bound to a node on {platform.machine()}")
+        skip(f"membench cannot bind memory to a node on the architecture {platform.machine()}")
     words = node // 64 + 1
     mask = (ctypes.c_ulong * words)()
     mask[node // 64] = 1 << node % 64

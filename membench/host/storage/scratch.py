@@ -286,7 +286,8 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink or status.st_size:
         raise OutputError(
-            f"the new scratch file in {directory} is not an empty regular file without a name",
+            f"another program may have changed the new scratch file in {directory}: the file has a "
+            "name, is not empty, or is not a regular file",
             _ANOTHER_DIRECTORY,
         )
     try:

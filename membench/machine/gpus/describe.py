@@ -67,7 +67,10 @@ _ADDRESSING = {0: "none", 1: "hmm", 2: "ats"}
 _INIT_FAILED = {
     _NO_PERMISSION: (
         "no permission to use the NVIDIA driver",
-        "add your user to the group of /dev/nvidiactl, or grant the container the GPU's devices",
+        (
+            "add your user to the group of /dev/nvidiactl, or give the container access to the "
+            "GPU's devices"
+        ),
     ),
     _NOT_LOADED: (
         "the machine has an NVIDIA GPU, but the NVIDIA kernel driver is not loaded",
@@ -81,7 +84,7 @@ _INIT_FAILED = {
     _RESET_REQUIRED: ("a GPU needs a reset", _RESET),
     _BLOCKED: (
         "the operating system blocks the NVIDIA driver",
-        "grant the container the GPU's devices, or reboot after a driver upgrade",
+        "give the container access to the GPU's devices; if the driver was upgraded, reboot",
     ),
     _VERSION_MISMATCH: (
         "the NVIDIA driver's library and kernel module have different versions",

@@ -134,7 +134,7 @@ class Worker:
         except (ValueError, SchemaError, RecursionError):
             self._process.kill()
             raise WorkerLost(
-                f"the worker was killed: its answer was malformed: {line[:40]!r}"
+                f"the worker was killed, because its answer was malformed: {line[:40]!r}"
             ) from None
 
     def quit(self) -> None:
