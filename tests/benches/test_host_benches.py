@@ -20,9 +20,10 @@ from membench.core.snapshot import Machine, Node
 from membench.core.terms import BytesConvention, Metric, Stat, Tier
 from membench.core.units import MIB, format_size
 from membench.core.work import Observation, Observed, Timed, Work
+from membench.host.compiled.pattern import ARRAYS
 from membench.host.memory.backend import CpuBackend
 from membench.host.memory.ring import HostRing
-from membench.host.memory.sharing import all_thread_counts, parts, thread_counts
+from membench.host.memory.sharing import BLOCK, all_thread_counts, parts, thread_counts
 from membench.measure.worker.sampling import Sampled, take_samples
 from membench.measure.worker.stopping import FixedCount
 from membench.measure.worker.stopwatch import HostStopwatch
@@ -45,6 +46,31 @@ def timed(cpu: CpuBackend, name: str, /, **params: Any) -> tuple[Timed, Sampled]
     return work, take_samples(HostStopwatch(cpu, work), work, FixedCount(3), iterations=2)
 
 
+def stream_params(operation: str, size: str, threads: int | str, stores: str) -> dict[str, Any]:
+    return {"size": size, "threads": threads, **({"stores": stores} if operation != "read" else {})}
+
+
+@pytest.mark.parametrize("stores", ["plain", "nt"])
+@pytest.mark.parametrize("threads", ["all", 1])
+@pytest.mark.parametrize("operation", STREAMS)
+def test_a_stream_over_an_incomplete_last_page_reaches_its_end(
+    cpu: CpuBackend, operation: str, threads: int | str, stores: str
+) -> None:
+    size = MIB + 3 * BLOCK
+    params = stream_params(operation, format_size(size), threads, stores)
+    work, sampled = timed(cpu, f"ddr/{operation}", **params)
+    work.verify(sampled.total)
+    (array, *_) = cpu.arrays("thp", [size] * ARRAYS[operation], cpu.threads(threads))
+    array[-8:] ^= 1
+    with pytest.raises(VerificationFailed):
+        work.verify(sampled.total)
+
+
+def test_the_kernels_process_whole_blocks() -> None:
+    instructions = pytest.importorskip("membench.host.compiled.instructions")
+    assert BLOCK % instructions.BLOCK_BYTES == 0
+
+
 @pytest.mark.parametrize("stores", ["plain", "nt"])
 @pytest.mark.parametrize("pages", ["thp", "4k"])
 @pytest.mark.parametrize("threads", ["all", 1])
@@ -52,9 +78,7 @@ def timed(cpu: CpuBackend, name: str, /, **params: Any) -> tuple[Timed, Sampled]
 def test_every_stream_measures_and_verifies(
     cpu: CpuBackend, operation: str, threads: int | str, pages: str, stores: str
 ) -> None:
-    params = {"size": "1MiB", "threads": threads, "pages": pages}
-    if operation != "read":
-        params["stores"] = stores
+    params = {**stream_params(operation, "1MiB", threads, stores), "pages": pages}
     work, sampled = timed(cpu, f"ddr/{operation}", **params)
     work.verify(sampled.total)
     arrays = {"read": 1, "write": 1, "copy": 2, "scale": 2, "add": 3, "triad": 3}[operation]
@@ -349,7 +373,7 @@ def test_numa_cases_cross_the_nodes(machine: Machine) -> None:
 
 
 def test_parts_share_everything_at_page_boundaries() -> None:
-    for size in (MIB, 256 * MIB, 5 * 4096):
+    for size in (MIB, 256 * MIB, 5 * 4096, 5 * 4096 + 3 * BLOCK):
         for threads in (1, 2, 3, 5):
             cuts = parts(size, threads)
             assert cuts[0].start == 0
@@ -359,7 +383,7 @@ def test_parts_share_everything_at_page_boundaries() -> None:
             assert all(cut.start % grain == 0 for cut in cuts)
     with pytest.raises(Skip, match="is too small for 6"):
         parts(5 * 4096, 6)
-    with pytest.raises(Skip, match="multiple of 4096"):
+    with pytest.raises(Skip, match="multiple of 256"):
         parts(5000, 1)
 
 

@@ -19,6 +19,7 @@ from membench.core.units import MIB
 from membench.core.work import Timed, Work
 from membench.host.compiled.pattern import CHUNK
 from membench.host.memory.sharing import (
+    BLOCK,
     PAGE,
     all_thread_counts,
     parts,
@@ -163,7 +164,9 @@ def _kernel(operation: str, arrays: int, description: str) -> Bench:
         quick="all" if operation in QUICK_ON_ALL else thread_counts,
         full=all_thread_counts if swept else thread_counts,
     )(function)
-    function = axis("size", quick=AUTO, full=SIZES if swept else AUTO, step=PAGE)(function)
+    function = axis("size", quick=AUTO, full=SIZES if swept else AUTO, least=PAGE, step=BLOCK)(
+        function
+    )
     return bench(
         f"ddr/{operation}",
         version=VERSION,

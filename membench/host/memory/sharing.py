@@ -10,6 +10,8 @@ from membench.core.units import MIB, about_size
 from membench.host.compiled.pattern import CHUNK
 
 PAGE = 4096
+BLOCK = 256
+"""Divisor of every share of an array in bytes, because of `membench.host.memory.streams`."""
 HUGE_PAGE = 2 * MIB
 MIXED = 100
 """Minimum number of chunks per thread for a mixture of reads and writes."""
@@ -46,17 +48,18 @@ def require_mixture(reads: int, chunks: int) -> None:
 def parts(size: int, threads: int) -> list[slice]:
     """Divide ``size`` bytes into one slice per thread, at multiples of 4 KiB.
 
-    If a share has at least 16 MiB, the boundaries between slices are multiples of 2 MiB.
+    If a share has at least 16 MiB, the boundaries between slices are multiples of 2 MiB. The end of
+    the last slice is ``size``.
 
     Raises:
-        Skip: ``size`` is not a multiple of 4 KiB, or there are more threads than pages.
+        Skip: ``size`` is not a multiple of 256 B, or there are more threads than whole pages.
     """
     # A huge page is on the node of the thread that first touches it. In an array whose start is not
     # aligned to huge pages (`STAGGER` in arena.py), at most about 1 % of a share is on a huge page
     # of the next thread.
     grain = HUGE_PAGE if size // threads >= 8 * HUGE_PAGE else PAGE
-    if size % PAGE:
-        skip(f"size {size} B is not a multiple of {PAGE} B")
+    if size % BLOCK:
+        skip(f"size {size} B is not a multiple of {BLOCK} B")
     if size // grain < threads:
         skip(f"size {size} B is too small for {counted(threads, 'thread')}")
     cuts = [size * n // threads // grain * grain for n in range(threads)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membench.benches import registry
+from membench.core.case_id import split_case
 from membench.core.errors import MembenchError, SchemaError, UsageError
 from membench.core.terms import Metric, PeakBasis, Stat, Status, Tier
 from membench.machine import snapshot
 from membench.results.formats import IMPORTS, importer
 from membench.results.formats.figures import Origin, number
+from membench.results.formats.recognise import format_of
 from membench.results.schema import Row, check
 
 DATA = Path(__file__).parent / "data"
@@ -42,6 +45,38 @@ def edited(name: str, **changes: Any) -> bytes:
 
 def our_cases() -> set[str]:
     return {case.id for case in registry().cases("full", snapshot())}
+
+
+OUTPUTS = [
+    pytest.param(tool, file, {"tier": tier} if tier else {}, id=f"{file.name}-{tier}")
+    for file in sorted(DATA.rglob("*"))
+    if file.is_file() and (tool := format_of(file.read_bytes()))
+    for tier in (("ddr", "hbm") if tool == "babelstream" else ("",))
+    if file.name != "nvb-04-top-level-error.json"  # has no rows
+]
+
+
+@pytest.mark.parametrize(("tool", "file", "given"), OUTPUTS)
+def test_a_run_can_measure_every_imported_case_with_our_name(
+    tool: str, file: Path, given: dict[str, str]
+) -> None:
+    benches, machine = registry(), snapshot()
+    for case in {case for case, _, _ in rows(tool, file.read_bytes(), **given)}:
+        if split_case(case)[0] in benches.benches:
+            of_first_gpu = re.sub(r"/gpu=\d+$", "", case)
+            asked = benches.case(of_first_gpu, machine)
+            assert asked is not None
+            assert asked.id == of_first_gpu
+
+
+@pytest.mark.parametrize("elements", [2**25, 4_000_000, 10_000_000, 80_000_000, 10**8])
+def test_a_run_can_measure_the_usual_sizes_of_stream(elements: int) -> None:
+    text = (DATA / "host" / "stream.txt").read_text()
+    of_size = re.sub(r"Array size = \d+", f"Array size = {elements}", text)
+    for case, _, _ in rows("stream", of_size.encode()):
+        asked = registry().case(case, snapshot())
+        assert asked is not None
+        assert asked.id == case
 
 
 H2D = "link/h2d/size=512MiB/mem=pinned/engine=ce/streams=1"
