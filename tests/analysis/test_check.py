@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import h100_box
 import pytest
+from history_files import make_history
 
 from membench.analysis.check.device import judge_device
 from membench.analysis.check.expectation import Expectation, expectations
@@ -495,6 +497,20 @@ def test_against_a_file_of_its_own(
     code, out, _ = run(capsys, half, "--expect", healthy)
     assert code == 3
     assert "GPU 3: host to GPU: fail" in out
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(0.85, "? worse than before"), (1.15, "= pass")])
+def test_a_level_that_became_worse_does_not_pass(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], factor: float, verdict: str
+) -> None:
+    """After enough slow runs, a slow run is inside the noise band of the present level."""
+    box = make_history(tmp_path / "box", 30, scatter=0.005, shifts={3: (18, factor)})
+    latest = max(box.glob("*.csv"))
+    code, out, _ = run(capsys, latest, "--expect", "history")
+    assert code == 0
+    (line,) = re.findall(r"^ssd +SSD sequential read .*", out, re.MULTILINE)
+    assert verdict in line
+    assert ("worse at the run of 2026-01-19" in out) is (factor < 1)
 
 
 def test_against_its_own_history(

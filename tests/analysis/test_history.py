@@ -173,6 +173,35 @@ def test_of_a_disk_a_read_leads_its_tier(tmp_path: Path) -> None:
     assert line.key.case == CASES[SSD][2]
 
 
+def test_the_headline_says_how_many_lines_were_searched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slower case that does not lead its tier is not hidden behind "no change"."""
+    for run in range(20):
+        slow = 30.0 if run < 12 else 25.0
+        other = history_row(run, DDR, slow, case="ddr/copy/size=auto")
+        write_rows(tmp_path / f"{run:02}.csv", [history_row(run, DDR, 40.0), other])
+    code, out, _ = call(capsys, "history", tmp_path, "--fail-on", "worse")
+    assert code == 0
+    assert ": no change in 1 line\n" in out
+    assert "1 other case or statistic was not searched for changes (--all searches all)" in out
+    code, out, _ = call(capsys, "history", tmp_path, "--all", "--fail-on", "worse")
+    assert code == 3
+    assert ": 1 change\n" in out
+
+
+def test_a_folder_with_an_unreadable_file_only_names_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = make_history(tmp_path / "box", 1)
+    (path,) = box.glob("*.csv")
+    path.write_text(path.read_text().replace("GB/s", "GB/h"), encoding="ascii")
+    code, _, err = call(capsys, "history", box)
+    assert code == 1
+    assert f"no file can be read as a run; {path}: " in err
+    assert "Hint: restore the file" in err
+
+
 def test_another_version_of_a_case_begins_anew(tmp_path: Path) -> None:
     box = make_history(tmp_path / "box", 20, columns=[(12, {"case_version": 2})])
     for line in history_of(read_history([box])).lines:

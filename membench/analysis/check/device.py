@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from membench.analysis.check.expectation import Expectation
 from membench.analysis.check.lines import DeviceLine, ReferenceRange
@@ -100,6 +101,10 @@ def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
             better=row.better,
             noisy=row.round_values if NOISY in row.flags else (),
         )
+        worsened = next((one.worsened for one in figures if one.worsened), "")
+        if judgement.verdict is CheckVerdict.GOOD and worsened:
+            brief = tr("worse than before")
+            judgement = replace(judgement, verdict=CheckVerdict.LOOK, why=worsened, brief=brief)
     else:
         share = share_of(value, expected.low, expected.high, row.better)
         judgement = _not_binding(row, first, share)

@@ -31,6 +31,7 @@ class Expectation:
         depth: queue depth of a data sheet's value; empty if the data sheet gives none.
         alike: axis -> rule, for the axes in which a measured case may differ.
         case_version: version of the case in membench; None for other tools and published figures.
+        worsened: in words, that the level of the history became worse; empty otherwise.
         of_memory: whether the value comes from a row of a tier in `MEMORY`, without a flag of
             `OFF_TIER_FLAGS`; False for ``history``.
     """
@@ -52,6 +53,7 @@ class Expectation:
     depth: str
     alike: Rules
     case_version: int | None
+    worsened: str = ""
     of_memory: bool = False
 
     @property

@@ -10,9 +10,12 @@ from membench.analysis.check.quantities import QUANTITIES
 from membench.analysis.history.changepoints import LEAST
 from membench.analysis.history.reading import read_record
 from membench.analysis.history.summary import ExpectedRange, history_of
+from membench.analysis.verdict import Verdict
 from membench.core.errors import MembenchError, UsageError
 from membench.core.files import shown
+from membench.core.messages import tr
 from membench.core.text import counted
+from membench.core.units import significant
 from membench.results.compact.reader import read_measurements
 
 HISTORY = "history"
@@ -85,4 +88,16 @@ def _expectation(one: ExpectedRange) -> Expectation:
         depth="",
         alike={},
         case_version=one.key.version,
+        worsened=_worsened(one),
+    )
+
+
+def _worsened(one: ExpectedRange) -> str:
+    if one.change is None or one.change.verdict is not Verdict.WORSE:
+        return ""
+    return tr(
+        "the other runs became {percent} % worse at the run of {when}: this run is compared only "
+        "with the runs since then",
+        percent=significant(100 * abs(one.change.ratio - 1), 3),
+        when=one.change.first.when,
     )

@@ -19,7 +19,7 @@ from membench.core.errors import MembenchError, SchemaError, UsageError
 from membench.core.files import shown
 from membench.core.record import record
 from membench.core.terms import Better, Metric, Stat, Status, Tier
-from membench.core.text import ascii_line
+from membench.core.text import ascii_line, counted
 from membench.results.compact.reader import read_measurements
 from membench.results.compact.row import Common, Measurement
 from membench.results.magnitude import fits
@@ -116,6 +116,14 @@ def read_history(places: Sequence[Path]) -> RunRecord:
     record = read_record(*_files(places))
     if not record.runs:
         files = ", ".join(shown(place) for place in places[:_NAMES_SHOWN])
+        if record.unread:
+            name, reason = next(iter(record.unread.items()))
+            more = len(record.unread) - 1
+            raise SchemaError(
+                f"{files}: no file can be read as a run; {name}: {reason}"
+                + (f" (and {counted(more, 'more file')})" if more else ""),
+                "restore the file from a copy, or measure again",
+            )
         raise SchemaError(
             f"{files}: no runs found", "give the folder with the results of one machine"
         )

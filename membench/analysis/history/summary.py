@@ -145,6 +145,7 @@ class ExpectedRange:
         low, median, high: in ``key.unit``.
         runs: number of runs in the present level.
         since: the first of these runs.
+        change: the change at which this level began; None if the level never changed.
     """
 
     key: SeriesKey
@@ -153,6 +154,7 @@ class ExpectedRange:
     high: float
     runs: int
     since: HistoryRun
+    change: LevelChange | None = None
 
 
 @record
@@ -163,11 +165,13 @@ class History:
         lines: one per tier and metric; with ``every_case`` of `history_of`, one per case, metric
             and statistic. Ordered by tier and metric.
         thresholds: smallest changes that are reported.
+        untested: number of cases, metrics and statistics without a line.
     """
 
     record: RunRecord
     lines: tuple[HistoryLine, ...]
     thresholds: Thresholds
+    untested: int = 0
 
     @property
     def machine(self) -> str:
@@ -187,6 +191,7 @@ class History:
                 high=line.level.high,
                 runs=line.level.end - line.level.start,
                 since=line.runs[line.level.start],
+                change=line.changes[-1] if line.changes else None,
             )
             for line in self.lines
         }
@@ -225,7 +230,7 @@ def history_of(
         _line(record, key, current[key], changes, thresholds, earlier[key], sidecar)
         for key, changes in zip(chosen, found, strict=True)
     ]
-    return History(record, tuple(lines), thresholds)
+    return History(record, tuple(lines), thresholds, untested=len(current) - len(chosen))
 
 
 def _selected(record: RunRecord, select: Sequence[str]) -> Mapping[SeriesKey, RunSeries]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from membench.analysis.ladder import represents_tier
 from membench.core.messages import clauses, listed, sentence, sentences, tr
 from membench.core.record import record
 from membench.core.terms import Metric, Stat, Tier
@@ -125,10 +126,19 @@ def _paint_row(axes: Axes, row: Row, place: float, index: int) -> None:
     )
 
 
+def _tier_name(rung: _Rung) -> str:
+    return tier_name(rung.tier, peer=rung.name.startswith("peer/"))
+
+
+def _represents_tier(rung: _Rung) -> bool:
+    return any(represents_tier(row.case) for row in rung.best.values())
+
+
 def _finding(rungs: Sequence[_Rung], runs: int) -> str:
     tops: dict[str, _Rung] = {}
-    for rung in rungs:
-        tops.setdefault(tier_name(rung.tier, peer=rung.name.startswith("peer/")), rung)
+    for rung in sorted(rungs, key=lambda rung: not _represents_tier(rung)):
+        tops.setdefault(_tier_name(rung), rung)
+    tops = {name: tops[name] for name in dict.fromkeys(map(_tier_name, rungs))}
     parts = [
         tr(
             "{tier} reaches {rate} GB/s ({bench})",

@@ -26,13 +26,26 @@ def headline(history: History) -> str:
     """A line such as ``box: 100 runs, 2026-01-01 03:00 to 2026-04-10 03:00: 1 change``."""
     runs = history.record.runs
     changes = sum(len(line.changes) for line in history.lines)
+    told = tr_n("{count} change", "{count} changes", changes) if changes else tr("no change")
+    if history.untested:
+        lines = tr_n("{count} line", "{count} lines", len(history.lines))
+        told = tr("{changes} in {lines}", changes=told, lines=lines)
     return tr(
         "{machine}: {runs}, {time}: {changes}",
         machine=history.machine,
         runs=runs_text(len(runs)),
         time=span(runs[0].when, runs[-1].when) if len(runs) > 1 else runs[0].when,
-        changes=tr_n("{count} change", "{count} changes", changes) if changes else tr("no change"),
+        changes=told,
     )
+
+
+def _untested(history: History) -> Iterator[str]:
+    if history.untested:
+        yield tr_n(
+            "{count} other case or statistic was not searched for changes (--all searches all)",
+            "{count} other cases and statistics were not searched for changes (--all searches all)",
+            history.untested,
+        )
 
 
 def runs_text(count: int) -> str:
@@ -186,6 +199,7 @@ def notes(history: History) -> Iterator[str]:
     record = history.record
     if len(record.runs) < FEW_RUNS:
         yield _few(len(record.runs))
+    yield from _untested(history)
     if any(line.outside for line in history.lines):
         yield tr(
             "* marks a line whose latest value is outside the noise band. Without any change, "
