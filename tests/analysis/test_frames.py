@@ -61,7 +61,7 @@ def test_compare_gives_what_the_command_gives(files: tuple[Path, Path]) -> None:
 
 
 def test_errors_are_those_of_the_command(files: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nothing to compare"):
+    with pytest.raises(UsageError, match="no results files were given"):
         membench.compare()
     with pytest.raises(SchemaError, match="cannot be read"):
         membench.load(tmp_path / "nowhere.csv")

@@ -82,7 +82,7 @@ def test_by_what_cannot_be_meant(stores: Path) -> None:
             sides_of([str(stores)], **arguments)
     with pytest.raises(UsageError, match="--by cannot be combined with labels"):
         sides_of([f"x={stores}"], by="stores")
-    with pytest.raises(UsageError, match="nothing to compare"):
+    with pytest.raises(UsageError, match="no results files were given"):
         sides_of([])
 
 
