@@ -18,11 +18,15 @@ def resumable(path: Path) -> Path:
     - the journal or the sidecar of the run
     - the argument of ``-o`` of a paired run; the files of its sides have longer names
 
-    If no journal is found, the result is the results file to which ``path`` would belong.
+    If no journal is found, the result is the results file to which ``path`` would belong. If only a
+    side of a paired run has such a file, the result is this file.
     """
     named = [path, *_of_own_file(path)]
     sides = [beside(one, side) for one in named for side in SIDES]
-    return next((one for one in (*named, *sides) if has_journal(one)), named[-1])
+    for one in (*named, *sides):
+        if has_journal(one):
+            return one
+    return next((one for one in (named[-1], *sides) if one.exists()), named[-1])
 
 
 def _of_own_file(path: Path) -> Iterator[Path]:

@@ -106,6 +106,8 @@ def test_an_interrupted_pair_is_measured_anew_as_a_whole(membench: Membench) -> 
     assert not any(journal.exists() for journal in journals)
     again = membench.refuses("run", "--resume", "o_a.csv", *CHANGE)
     assert again.stderr.startswith("Error: nothing to resume: o_a.csv is complete\n")
+    again = membench.refuses("run", "--resume", "o.csv", *CHANGE)  # the argument of -o
+    assert again.stderr.startswith("Error: nothing to resume: o_a.csv is complete\n")
 
     # The state after a run that died before it wrote the second journal.
     journals[1].write_bytes(kept[journals[1]])

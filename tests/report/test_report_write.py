@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from membench.core.errors import OutputError, SchemaError, UsageError
+from membench.core.files import create
 from membench.report.page.compose import compose, measured
 from membench.report.page.document import Document
 from membench.report.page.runs import read_runs
@@ -134,3 +135,18 @@ def test_a_file_that_appears_while_the_report_is_made_stays(
     with pytest.raises(OutputError, match="exists and is not a report of membench"):
         make_report([results], output)
     assert output.read_text() == "my own work"
+
+
+def test_a_report_on_a_full_disk_leaves_no_plots(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        if path.suffix == ".md":
+            raise OutputError(f"cannot write {path}: No space left on device", "free some space")
+        create(path, data)
+
+    monkeypatch.setattr("membench.report.page.write.create", full)
+    folder = tmp_path / "reports"
+    with pytest.raises(OutputError, match="No space left"):
+        make_report([results], folder / "r.md")
+    assert list(folder.iterdir()) == []

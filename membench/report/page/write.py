@@ -123,9 +123,16 @@ def make_report(
         written = finish()
     for path in written:
         _check(path)
-    # The report is written last, after the files to which the report links.
-    for path, text in reversed(written.items()):
-        _put(path, text)
+    created: list[Path] = []
+    try:
+        # The report is written last, after the files to which the report links.
+        for path, text in reversed(written.items()):
+            if _put(path, text):
+                created.append(path)
+    except OutputError:
+        for path in created:  # plots without a report
+            path.unlink(missing_ok=True)
+        raise
     return tuple(written)
 
 
@@ -223,8 +230,10 @@ def write_page(document: Document, output: Path, language: str = SOURCE) -> Path
     return output
 
 
-def _put(path: Path, text: str) -> None:
+def _put(path: Path, text: str) -> bool:
+    """Write ``text`` to ``path``. Return whether the file is new."""
     if _check(path):
         atomic_write(path, text.encode())
-    else:
-        create(path, text.encode())
+        return False
+    create(path, text.encode())
+    return True
