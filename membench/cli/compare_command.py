@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # the module imports numpy, which --help does not need
     from membench.analysis.comparison import Comparison
     from membench.analysis.sides import Side
     from membench.core.terms import Tier
+    from membench.results.compact.row import Measurement
 
 FARTHEST = 10
 """Number of rows in the table of a comparison with `--against` but without `--all`."""
@@ -185,7 +186,8 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str], *, selected: bool
         )
     if not comparison.matched:
         measured, others = _tiers(comparison.sides[:1]), _tiers(comparison.sides[1:])
-        if not selected and set(measured).isdisjoint(others):
+        imported = _of_other_tools(comparison)
+        if not imported and not selected and set(measured).isdisjoint(others):
             raise NothingMatched(
                 "the reference and the compared files have no tier in common: the reference has "
                 f"{', '.join(measured) or 'none'}, the compared files have "
@@ -196,15 +198,40 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str], *, selected: bool
         raise NothingMatched(
             "the reference and the compared files have no measured case in common"
             + (" that matches --select" if selected else ""),
-            "leave out --select, or select other cases"
-            if selected
-            else "compare runs with the same --profile and --select on the same kinds of devices",
+            _remedy(imported, selected=selected),
         )
     hits = found(comparison, fail_on)
     if hits:
         words = ", ".join(f"{count} {name}" for name, count in hits.items())
         click.echo(f"Found: {words} (--fail-on {','.join(fail_on)})", err=True)
     return EXIT_FINDING if hits else EXIT_OK
+
+
+def _of_other_tools(comparison: Comparison) -> list[Measurement]:
+    """The imported values in ``comparison``."""
+    return [
+        row
+        for line in comparison.lines
+        for rows in line.figures.rows
+        for row in rows
+        if row.common.imported and row.value is not None
+    ]
+
+
+def _remedy(imported: Sequence[Measurement], *, selected: bool) -> str:
+    """How to get a case in common; ``imported`` are the imported values."""
+    if imported:
+        from membench.cli.missing_cases import command_for
+
+        if command := command_for(imported):
+            return f"measure imported cases: {command}"
+        return (
+            "no run of membench can measure the imported cases; docs/formats.md lists the tests "
+            "that get the id of a membench case"
+        )
+    if selected:
+        return "leave out --select, or select other cases"
+    return "compare runs with the same --profile and --select on the same kinds of devices"
 
 
 def _tiers(sides: Iterable[Side]) -> tuple[Tier, ...]:

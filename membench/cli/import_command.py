@@ -66,9 +66,10 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
 
     The imported rows have the backend import:FORMAT, or cited for published figures.  A
     row has the case id of membench if membench has a case that measures the same;
-    membench compare then shows both in one table.  If FILE is a directory, membench reads
-    all files in the directory.  membench unpacks gzip.  Results that cannot become rows
-    are named on standard error.
+    membench compare then shows both in one table.  To measure such a case, run
+    membench run --select CASE.  If FILE is a directory, membench reads all files in the
+    directory.  membench unpacks gzip.  Results that cannot become rows are named on
+    standard error.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.files import create, shown
     from membench.results.formats import importer

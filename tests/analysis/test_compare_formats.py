@@ -6,11 +6,13 @@ import csv
 import io
 import json
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from compare_rows import CASE, around, of_run, row, run_cli, write
+from reading_files import DATA, imported
 from rich.console import Console
 
 from membench.analysis.absences import Absence
@@ -19,6 +21,7 @@ from membench.analysis.sides import make_sides
 from membench.analysis.sources import read_source
 from membench.analysis.thresholds import PRESETS
 from membench.analysis.verdict import Reason, Verdict
+from membench.cli import main
 from membench.cli.compare_command import command
 from membench.core.terms import Metric, Stat, Status, Tier
 from membench.report.page.markdown_text import escaped
@@ -524,6 +527,49 @@ def test_nothing_in_common_still_shows_what_there_is(
     assert err.startswith(
         "Error: the reference and the compared files have no measured case in common"
     )
+
+
+OTHER_TOOLS = [
+    ("fio", "fio/3.42.json", ["ssd/read/pattern=rand/block=4KiB/qd=1/pages=4k"]),
+    (
+        "stream",
+        "host/stream.txt",
+        [
+            f"ddr/{kernel}/size=31250KiB/threads=2/pages=4k/stores=plain"
+            for kernel in ("copy", "scale", "add")
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("tool", "name", "cases"), OTHER_TOOLS)
+def test_nothing_in_common_with_another_tool_names_the_command_that_measures_its_cases(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tool: str, name: str, cases: list[str]
+) -> None:
+    ours = write(
+        tmp_path / "a.csv", row(around(1), "ddr/x"), row(around(1), "ssd/x", tier=Tier.SSD)
+    )
+    theirs = write(tmp_path / "b.csv", *imported(tool, DATA / name))
+    code, _, err = run_cli(capsys, ours, theirs)
+    assert code == 4
+    hint = err.splitlines()[-1]
+    start = "Hint: measure imported cases: membench "
+    assert hint == f"{start}run {' '.join(f'--select {case}' for case in cases)}"
+    with pytest.raises(SystemExit) as end:
+        main([*shlex.split(hint.removeprefix(start)), "--dry-run"])
+    assert end.value.code == 0
+    planned = capsys.readouterr().out
+    assert all(case in planned for case in cases)
+
+
+def test_nothing_in_common_with_a_tool_whose_cases_no_run_has(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    ours = write(tmp_path / "a.csv", row(around(1), "ddr/x"))
+    theirs = write(tmp_path / "b.csv", *imported("mbw", DATA / "host" / "mbw.txt"))
+    code, _, err = run_cli(capsys, ours, theirs)
+    assert code == 4
+    assert "Hint: no run of membench can measure the imported cases; docs/formats.md" in err
 
 
 def test_nothing_in_common_of_other_tiers_asks_for_other_devices(
