@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,16 +123,7 @@ def make_report(
         written = finish()
     for path in written:
         _check(path)
-    created: list[Path] = []
-    try:
-        # The report is written last, after the files to which the report links.
-        for path, text in reversed(written.items()):
-            if _put(path, text):
-                created.append(path)
-    except OutputError:
-        for path in created:  # plots without a report
-            path.unlink(missing_ok=True)
-        raise
+    _put_all(written)
     return tuple(written)
 
 
@@ -228,6 +219,19 @@ def write_page(document: Document, output: Path, language: str = SOURCE) -> Path
 
     _put(output, html.render(translated(document, language)))
     return output
+
+
+def _put_all(written: Mapping[Path, str]) -> None:
+    """Write the files, the report last, after the files to which the report links."""
+    created: list[Path] = []
+    try:
+        for path, text in reversed(written.items()):
+            if _put(path, text):
+                created.append(path)
+    except OutputError:
+        for path in created:  # plots without a report
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _put(path: Path, text: str) -> bool:
