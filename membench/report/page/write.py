@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -221,7 +221,7 @@ def write_page(document: Document, output: Path, language: str = SOURCE) -> Path
     return output
 
 
-def _put_all(written: Mapping[Path, str]) -> None:
+def _put_all(written: dict[Path, str]) -> None:
     """Write the files, the report last, after the files to which the report links."""
     created: list[Path] = []
     try:
