@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -255,7 +254,7 @@ def command(
 
     rows, machine = _read(source)
     if reference is not None and file is not None:
-        rows = _with_gpu(rows, reference)
+        rows, machine = _with_gpu(rows, machine, reference)
     entries = assumptions()
     answers = [
         advise(
@@ -324,23 +323,24 @@ def _print(
         print_lines(shown_on, lines)
 
 
-def _with_gpu(rows: list[Row], reference: str) -> list[Row]:
-    """The rows of ``rows`` that are not about a GPU, plus the GPU rows of ``reference``."""
+def _with_gpu(
+    rows: list[Row], machine: Machine | None, reference: str
+) -> tuple[list[Row], Machine | None]:
+    """Replace the GPU of ``rows`` and ``machine`` by the GPU of ``reference``."""
     from dataclasses import replace
 
+    from membench.core.snapshot import Gpus
     from membench.core.terms import Tier
 
     gpu = {Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.GPU, Tier.LINK}
+    theirs, described = _read(reference)
     name = rows[0].machine if rows else reference
-    others = [replace(row, machine=name) for row in _reference(reference) if row.tier in gpu]
-    return [row for row in rows if row.tier not in gpu and row.backend != "cuda"] + others
-
-
-def _reference(argument: str) -> list[Row]:
-    from membench.results.reference_files import reference_name, reference_paths
-    from membench.results.table import read_rows
-
-    return [row for path in reference_paths(reference_name(argument)) for row in read_rows(path)]
+    others = [replace(row, machine=name) for row in theirs if row.tier in gpu]
+    own = [row for row in rows if row.tier not in gpu and row.backend != "cuda"]
+    if machine is not None:  # its GPUs are not those of the advice
+        gpus = Gpus() if described is None else described.gpus
+        machine = replace(machine, gpus=gpus)
+    return own + others, machine
 
 
 def _tiers_of(found: Advice) -> tuple[TierAsked, ...]:
@@ -402,20 +402,24 @@ def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, 
 
 
 def _read(file: str) -> tuple[list[Row], Machine | None]:
+    """The rows of ``file`` (a path or ``ref:NAME``), and the first machine in their sidecars."""
     from membench.report.screens.console import warn
     from membench.results.magnitude import check_magnitude
     from membench.results.own_sidecar import own_sidecar
+    from membench.results.reference_files import files_of
     from membench.results.table import read_rows
 
-    if file.startswith("ref:"):
-        return _reference(file), None
-    path = Path(file)
-    rows = read_rows(path)
-    check_magnitude(rows)
-    own = own_sidecar(path, {row.run_id for row in rows})
-    if own.problem:
-        warn(str(own.problem))
-    return rows, own.machine
+    rows: list[Row] = []
+    machine: Machine | None = None
+    for path in files_of([file]):
+        found = read_rows(path)
+        check_magnitude(found)
+        own = own_sidecar(path, {row.run_id for row in found})
+        if own.problem:
+            warn(str(own.problem))
+        rows += found
+        machine = own.machine if machine is None else machine
+    return rows, machine
 
 
 def _list(as_json: bool) -> None:

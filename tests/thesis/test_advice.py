@@ -17,10 +17,12 @@ from whole_commands import linear_model, window_model
 from membench.analysis.derive.links import policies
 from membench.cli import main
 from membench.core.errors import UsageError
+from membench.core.plain import dump
 from membench.core.snapshot import Filesystem, GpuIdentity, Gpus
 from membench.core.terms import BETTER, UNIT, Badge, Metric, Stat, Status, Tier
 from membench.core.units import GIB
 from membench.report.screens.advice_words import facts, unfit
+from membench.results.reference_files import reference_paths
 from membench.results.rows import relative_spread
 from membench.results.schema import Row
 from membench.thesis.advise.paths import fastest_near
@@ -488,3 +490,37 @@ def test_there_are_settings_only_where_there_is_a_choice(
     (ssd,) = [line for line in shown.splitlines() if line.startswith("ssd ")]
     # Two more columns: drive writes per day, and drives with the reason.
     assert len(ssd.split()) == len(ddr.split()) + 3
+
+
+def _asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The text that `membench advise` prints."""
+    with pytest.raises(SystemExit) as caught:
+        main(["advise", *arguments])
+    assert caught.value.code == 0
+    return capsys.readouterr().out
+
+
+_ZEN = ("ref:epyc-zen4-2cpu-vm", "--gpu", "ref:h200-sxm", "--assume", "700TFLOP/s")
+
+
+def test_a_reference_has_the_machine_of_its_sidecar(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = _asked(capsys, *_ZEN, "--model", "llama-3.1-70b", "--context", "32768", "--tp", "4")
+    assert "no sidecar describes the machine" not in shown
+    assert {"Fit in hbm", "Fit in ddr", "Fit in ssd"} <= {line[:10] for line in shown.splitlines()}
+
+
+def test_another_gpu_brings_its_own_memory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (csv,) = reference_paths("epyc-zen4-2cpu-vm")
+    gpu = GpuIdentity(0, "NVIDIA L4", "00", 24 * GIB, "8.9")
+    data = json.loads(csv.with_suffix(".json").read_text())
+    data["machine"]["gpus"]["devices"] = [dump(gpu)]
+    (tmp_path / "own.csv").write_bytes(csv.read_bytes())
+    (tmp_path / "own.json").write_text(json.dumps(data))
+    asked = ("--model", "llama-3.1-70b", "--context", "32768", "--tp", "4")
+    sizes = [
+        next(line for line in _asked(capsys, *file, *asked).splitlines() if "Fit in hbm" in line)
+        for file in (_ZEN, (str(tmp_path / "own.csv"), *_ZEN[1:]))
+    ]
+    assert sizes[0] == sizes[1]
