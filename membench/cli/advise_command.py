@@ -288,27 +288,23 @@ def command(
                 input_tokens=contexts[0], output_tokens=output_tokens, reuse=reuse, gap_s=gap
             )
             plan = plan_of_lengths(lengths, per_second, model, KvDtype(dtype), chosen, rated)
-    lines = _lines(answers[0], tiers)
-    _print(answers, plan, lines, as_json=as_json)
+    _print(answers, plan, [_lines(one, tiers) for one in answers], as_json=as_json)
 
 
 def _print(
     answers: list[Advice],
     plan: TierWork | None,
-    lines: dict[str, tuple[str, ...]],
+    lines: list[dict[str, tuple[str, ...]]],
     *,
     as_json: bool,
 ) -> None:
+    """Print the answers and the plan; ``lines`` has the settings for engines of each answer."""
     if as_json:
         import json
 
-        from membench.report.screens.advice_words import plan_json, to_json
+        from membench.report.screens.advice_words import to_json
 
-        found = [to_json(one) for one in answers]
-        for one in found:
-            one["plan"] = None if plan is None else plan_json(plan)
-            one["engine_lines"] = {engine: list(several) for engine, several in lines.items()}
-        click.echo(json.dumps(found[0] if len(found) == 1 else found, indent=1))
+        click.echo(json.dumps(to_json(answers, plan, lines), indent=1))
         return
     from membench.report.screens.advice import print_advice, print_lines, print_plan
     from membench.report.screens.console import screen
@@ -320,7 +316,7 @@ def _print(
         print_advice(shown_on, answer)
     if plan is not None:
         print_plan(shown_on, plan)
-        print_lines(shown_on, lines)
+        print_lines(shown_on, next((one for one in lines if one), {}))
 
 
 def _with_gpu(
@@ -377,7 +373,7 @@ def _lines(found: Advice, tiers: tuple[TierAsked, ...]) -> dict[str, tuple[str, 
     """Map names of inference engines to lines of settings for ``tiers``.
 
     If ``tiers`` is empty, the settings are for the tiers of the machine. The result is empty if the
-    advice has no best choice, or if the weights of the model do not fit in the GPUs.
+    advice has no best choice, or if the weights and the context do not fit in the GPUs.
     """
     from membench.report.screens.engine_lines import engine_lines
     from membench.thesis.replay.tier_names import kind_of

@@ -33,8 +33,10 @@ def test_what_is_missing_is_named_and_no_error(membench: Membench) -> None:
     assert "TTFT, ddr" in done.stdout
     assert "SSD read bandwidth" in done.stdout.partition("Missing values:")[2]
     assert done.stdout.isascii()
-    data = json.loads(membench(*ask, "--json").stdout)
-    assert data["schema"] == "membench.advice/1"
+    document = json.loads(membench(*ask, "--json").stdout)
+    assert document["schema"] == "membench.advice/2"
+    assert document["plan"] is None
+    (data,) = document["answers"]
     assert data["badges"] == ["cited"]
     ddr, recompute = sorted(data["choices"], key=lambda one: one["name"])
     assert recompute["cases"] == ["gpu/gemm/bf16/n=8192/out=bf16"]
@@ -61,10 +63,11 @@ def test_a_plan_for_a_gpu_that_is_not_here(membench: Membench) -> None:
     assert "Tiers for mine.jsonl" in done.stdout
     assert "KV in fp8_ds_mla" in done.stdout
     assert "--hicache-write-policy write_through_selective" in done.stdout
-    first, second = json.loads(membench(*ask, "--json").stdout)
+    document = json.loads(membench(*ask, "--json").stdout)
+    first, second = document["answers"]
     assert (first["context_tokens"], second["context_tokens"]) == (8192, 32768)
     assert first["arithmetic"] == "assumed"
-    ddr, ssd = second["plan"]["tiers"]
+    ddr, ssd = document["plan"]["tiers"]
     assert ddr["drives"] is None
     assert (ssd["drives"], ssd["decided_by"]) == (1, "capacity")
     assert second["engine_lines"]["dynamo kvbm"] == [

@@ -21,7 +21,7 @@ from membench.core.plain import dump
 from membench.core.snapshot import Filesystem, GpuIdentity, Gpus
 from membench.core.terms import BETTER, UNIT, Badge, Metric, Stat, Status, Tier
 from membench.core.units import GIB
-from membench.report.screens.advice_words import facts, unfit
+from membench.report.screens.advice_words import facts, remedy, unfit
 from membench.results.reference_files import reference_paths
 from membench.results.rows import relative_spread
 from membench.results.schema import Row
@@ -163,13 +163,49 @@ def test_the_copy_method_is_that_of_the_policy(tokens: int) -> None:
 
 def test_a_model_that_does_not_fit_is_said_to_need_more_gpus() -> None:
     found = _advise(_box(gemm=700e3, kv=40.0))
-    assert found.gpus == 2  # 141 GB of weights, 90 % of 80 GB per GPU
+    assert found.weights_gpus == 2  # 141 GB of weights, 90 % of 80 GB per GPU
+    assert found.gpus == 4  # and 11 GB for the context
     assert found.fits is False
-    assert unfit(found).startswith("The weights do not fit in 1 GPU; 2 GPUs are needed.")
+    assert unfit(found).startswith(
+        "The weights do not fit in 1 GPU; weights and one context need 4 GPUs."
+    )
     assert unfit(_advise(_box(gemm=700e3, kv=40.0), tp=4)) == ""
     assert _advise(_box(gemm=700e3, kv=40.0), tp=4).fits is True
     (hbm,) = [held for held in found.capacities if held.tier == "hbm"]
     assert hbm.contexts == 0
+
+
+@pytest.mark.parametrize(
+    ("tp", "context", "fits", "gpus"),
+    [
+        (2, 8192, True, 2),  # 2.9 GB are free beside the weights
+        (2, 9000, False, 4),
+        (2, 131072, False, 4),
+        (4, 131072, True, 4),
+        (2, 2**24, False, None),  # 5.5 TB, and 64 GPUs have 4.6 TB
+    ],
+)
+def test_a_context_fits_if_the_gpus_have_room_beside_the_weights(
+    tp: int, context: int, fits: bool, gpus: int | None
+) -> None:
+    found = _advise(_box(gemm=700e3, kv=40.0), tp=tp, context=context)
+    assert (found.fits, found.gpus, found.weights_gpus) == (fits, gpus, 2)
+    (hbm,) = [held for held in found.capacities if held.tier == "hbm"]
+    assert (hbm.contexts > 0) is fits
+    assert (unfit(found) == "") is fits
+    told = dict(facts(found))["Weights"]
+    assert told.endswith("2 GPUs needed; 4 GPUs with one context") is (gpus == 4)
+    if not fits and gpus is not None:
+        assert unfit(found).startswith("The context does not fit in 2 GPUs beside the weights")
+        assert "--tp 4" in remedy(found)
+
+
+def test_more_ranks_do_not_make_room_for_a_latent_that_each_rank_holds() -> None:
+    found = _advise(_box(gemm=700e3), model=models()["deepseek-v3"], context=2**21, tp=128)
+    assert found.weights_gpus == 16
+    assert (found.fits, found.gpus) == (False, None)
+    assert "or in any power of two of GPUs" in unfit(found)
+    assert "shorter context" in remedy(found)
 
 
 @pytest.mark.parametrize(("tp", "fits"), [(2, False), (4, True)])
@@ -196,7 +232,7 @@ def test_memory_that_the_machine_does_not_tell_is_the_specification_s(unknown: i
     rows = _box(gemm=700e3, kv=40.0)
     machine = replace(MACHINE, gpus=Gpus(devices=(GpuIdentity(0, "H100", "00", unknown, "9.0"),)))
     found = advise(Question(model=LLAMA, context=32768), rows, machine, shipped())
-    assert found.gpus == _advise(rows).gpus
+    assert found.weights_gpus == _advise(rows).weights_gpus == 2
 
 
 def test_one_pool_of_memory_is_counted_once() -> None:
@@ -380,7 +416,8 @@ def test_without_a_block_the_fewest_tokens_that_hold_whole_entries_are_taken(
     with pytest.raises(SystemExit) as caught:
         main(["advise", *asked])
     assert caught.value.code == 0
-    assert json.loads(capsys.readouterr().out)["block_tokens"] == 128
+    (answer,) = json.loads(capsys.readouterr().out)["answers"]
+    assert answer["block_tokens"] == 128
 
 
 def test_fp8_halves_the_cache() -> None:
@@ -414,7 +451,7 @@ def test_weights_of_eight_bits_recompute_at_the_measured_rate_of_fp8() -> None:
     ("slug", "gpus"), [("gpt-oss-120b", 1), ("deepseek-v3", 16), ("llama-3.1-70b", 2)]
 )
 def test_gpus_are_counted_by_the_weights_as_served(slug: str, gpus: int) -> None:
-    assert _advise(_box(gemm=700e3, kv=40.0), model=models()[slug]).gpus == gpus
+    assert _advise(_box(gemm=700e3, kv=40.0), model=models()[slug]).weights_gpus == gpus
 
 
 def test_one_large_copy_is_told_apart_from_blocks() -> None:
@@ -483,7 +520,7 @@ def test_there_are_settings_only_where_there_is_a_choice(
     assert ("There are no settings for engines" in shown) is not settings
     title, first, *_ = shown.splitlines()
     assert "8192 tokens" in title
-    assert first.startswith("The weights do not fit in 1 GPU; 2 GPUs are needed.") is (
+    assert first.startswith("The weights do not fit in 1 GPU; ") is (
         "llama-3.1-70b" in arguments and "--tp" not in arguments
     )
     (ddr,) = [line for line in shown.splitlines() if line.startswith("ddr ")]
@@ -524,3 +561,19 @@ def test_another_gpu_brings_its_own_memory(
         for file in (_ZEN, (str(tmp_path / "own.csv"), *_ZEN[1:]))
     ]
     assert sizes[0] == sizes[1]
+
+
+def test_each_context_has_its_own_answer_and_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("ref:h100-sxm", "--assume", "700TFLOP/s", "--model", "llama-3.1-70b", "--tp", "2")
+    document = json.loads(_asked(capsys, *asked, "--context", "8K,128K", "--json"))
+    first, second = document["answers"]
+    assert (first["fits"], second["fits"]) == (True, False)
+    assert (first["gpus_needed"], second["gpus_needed"]) == (2, 4)
+    assert (first["contexts"], second["contexts"]) == ({"hbm": 1}, {"hbm": 0})
+    assert first["engine_lines"]
+    assert not second["engine_lines"]
+    shown = _asked(
+        *(capsys, *asked, "--context", "128K", "--trace", "conversation", "--tiers", "ddr=1TB")
+    )
+    assert shown.splitlines()[1].startswith("The context does not fit in 2 GPUs")
+    assert "--kv-offloading-size" not in shown

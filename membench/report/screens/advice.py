@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from membench.core.text import counted
 from membench.core.units import about_size, significant
-from membench.report.screens.advice_words import BOUNDS, facts, plan_rows, unfit, verdict
+from membench.report.screens.advice_words import BOUNDS, facts, plan_rows, remedy, unfit, verdict
 from membench.report.screens.console import Screen, say
 from membench.report.screens.styled import Styled
 from membench.report.screens.text_table import TextTable, print_facts, print_table
@@ -33,7 +33,7 @@ def print_advice(screen: Screen, found: Advice) -> None:
         "bold",
     )
     if text := unfit(found):
-        screen.print(Styled(f"{text} Use enough GPUs: --tp {found.gpus}.", "bold red"))
+        screen.print(Styled(f"{text} {remedy(found)}", "bold red"))
     for badge in found.badges:
         say(screen, f"[{badge}] {BADGE_MEANING[badge]}")
     screen.print(Styled(verdict(found), "bold"))
@@ -103,8 +103,8 @@ def print_lines(screen: Screen, lines: Mapping[str, Sequence[str]]) -> None:
     if not lines:
         screen.print(
             Styled(
-                "There are no settings for engines, because no recommendation is possible or "
-                "the weights do not fit."
+                "There are no settings for engines, because no recommendation is possible, or "
+                "because the weights and the context do not fit."
             )
         )
         return

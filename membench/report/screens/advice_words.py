@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from membench.thesis.replay.amounts import show_amount
 
 if TYPE_CHECKING:
     from membench.thesis.tiers.plan import TierWork
+
+SCHEMA = "membench.advice/2"
 
 CHOICES = {
     "recompute": tr("recomputing"),
@@ -70,16 +72,47 @@ def verdict(found: Advice) -> str:
 
 
 def unfit(found: Advice) -> str:
-    """A sentence if the weights do not fit the GPUs; empty if they fit, or if a size is unknown."""
+    """A sentence if the weights and one context do not fit the GPUs.
+
+    The text is empty if they fit, or if a size is unknown.
+    """
     if found.fits is not False:
         return ""
+    ranks = found.question.tp
+    if found.gpus is None:
+        return tr_n(
+            "The weights and one context do not fit in 1 GPU, or in any power of two of GPUs that "
+            "divides the attention heads. The times are still for 1 GPU.",
+            "The weights and one context do not fit in {count} GPUs, or in any power of two of "
+            "GPUs that divides the attention heads. The times are still for {count} GPUs.",
+            ranks,
+        )
+    if found.weights_gpus is not None and found.weights_gpus > ranks:
+        return tr_n(
+            "The weights do not fit in 1 GPU; weights and one context need {needed} GPUs. The "
+            "times are still for 1 GPU.",
+            "The weights do not fit in {count} GPUs; weights and one context need {needed} GPUs. "
+            "The times are still for {count} GPUs.",
+            ranks,
+            needed=found.gpus,
+        )
     return tr_n(
-        "The weights do not fit in 1 GPU; {needed} GPUs are needed. The times are still for 1 GPU.",
-        "The weights do not fit in {count} GPUs; {needed} GPUs are needed. The times are still for "
-        "{count} GPUs.",
-        found.question.tp,
+        "The context does not fit in 1 GPU beside the weights; weights and one context need "
+        "{needed} GPUs. The times are still for 1 GPU.",
+        "The context does not fit in {count} GPUs beside the weights; weights and one context need "
+        "{needed} GPUs. The times are still for {count} GPUs.",
+        ranks,
         needed=found.gpus,
     )
+
+
+def remedy(found: Advice) -> str:
+    """A sentence with the options that make an unfit context (`unfit`) fit."""
+    if found.gpus is None:
+        return "Use a shorter context, or smaller weights (--weights)."
+    if found.weights_gpus is not None and found.weights_gpus > found.question.tp:
+        return f"Use enough GPUs: --tp {found.gpus}."
+    return f"Use enough GPUs (--tp {found.gpus}) or a shorter context."
 
 
 def crossover(choice: Choice) -> str:
@@ -124,8 +157,7 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
     yield "KV cache", f"{about_size(found.kv_bytes)} for {counted(asked.context, 'token')}{ranks}"
     yield moved(found)
     if found.weight_bytes is not None:
-        need = "" if found.gpus is None else f", {counted(found.gpus, 'GPU')} needed"
-        yield "Weights", f"{about_size(found.weight_bytes)} in {found.weights}{need}"
+        yield "Weights", f"{about_size(found.weight_bytes)} in {found.weights}{_need(found)}"
     yield "Precision", precision(found)
     for choice in found.choices:
         text = f"{interval(choice.ttft)} at {speed(choice)}"
@@ -145,6 +177,16 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
         yield f"Fit in {held.tier}", f"{count} in {sizes} ({held.counted})"
     if limit := slo(found):
         yield "Accepted TTFT", limit
+
+
+def _need(found: Advice) -> str:
+    """The end of a text: the number of GPUs that the weights need, alone and with one context."""
+    if found.weights_gpus is None:
+        return ""
+    need = f", {counted(found.weights_gpus, 'GPU')} needed"
+    if found.gpus is not None and found.gpus > found.weights_gpus:
+        need += f"; {counted(found.gpus, 'GPU')} with one context"
+    return need
 
 
 def moved(found: Advice) -> tuple[str, str]:
@@ -187,10 +229,6 @@ def method(found: Advice) -> str:
     return text
 
 
-def plan_json(plan: TierWork) -> dict[str, Any]:
-    return asdict(plan)
-
-
 def plan_rows(plan: TierWork) -> Iterator[tuple[str, ...]]:
     """For each tier: name, capacity, hit rate, GB/s read and written, TB/day, DWPD, drives."""
     for tier in plan.tiers:
@@ -207,18 +245,34 @@ def plan_rows(plan: TierWork) -> Iterator[tuple[str, ...]]:
         )
 
 
-def to_json(found: Advice) -> dict[str, Any]:
-    """The document `membench.advice/1`, in bytes, seconds, bytes per second and FLOP per second.
+def to_json(
+    answers: Sequence[Advice],
+    plan: TierWork | None,
+    lines: Sequence[Mapping[str, Sequence[str]]],
+) -> dict[str, Any]:
+    """The document with the schema `SCHEMA`, in bytes, seconds, B/s and FLOP/s.
 
     An absent value is None.
-    """
 
+    Args:
+        lines: for each answer, the settings of each engine.
+    """
+    return {
+        "schema": SCHEMA,
+        "answers": [
+            {**_answer(one), "engine_lines": {engine: list(several) for engine, several in own}}
+            for one, own in zip(answers, (each.items() for each in lines), strict=True)
+        ],
+        "plan": None if plan is None else asdict(plan),
+    }
+
+
+def _answer(found: Advice) -> dict[str, Any]:
     def span(rate: Rate) -> dict[str, Any]:
         return {"low": rate.low, "value": rate.value, "high": rate.high}
 
     asked = found.question
     return {
-        "schema": "membench.advice/1",
         "machine": found.machine,
         "device": found.device,
         "model": asked.model.slug,
@@ -232,6 +286,7 @@ def to_json(found: Advice) -> dict[str, Any]:
         "weight_bytes": found.weight_bytes,
         "weights": found.weights or None,
         "arithmetic": found.arithmetic or None,
+        "gpus_for_weights": found.weights_gpus,
         "gpus_needed": found.gpus,
         "fits": found.fits,
         "piece": {"bytes": found.piece.bytes, "number": found.piece.number},

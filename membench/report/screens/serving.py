@@ -41,10 +41,10 @@ _ORDERS = {
 def serving(
     rows: Sequence[Row], machine: Machine | None, entries: Assumptions | None = None
 ) -> Advice:
-    """The advice for the model `LARGE` on the fewest GPUs (1, 2, 4 or 8) that hold the weights.
+    """The advice for the model `LARGE` on the fewest GPUs (1, 2, 4 or 8) that are enough.
 
-    If it is unknown how many GPUs the weights need, the advice is for one GPU. If the machine has
-    too few GPUs, the advice is for the model `SMALL` on one GPU.
+    If it is unknown how many GPUs the weights and the context need, the advice is for one GPU. If
+    the machine has too few GPUs, the advice is for the model `SMALL` on one GPU.
     """
     known = assumptions() if entries is None else entries
     count = len(machine.gpus.devices) if machine is not None else 1

@@ -52,6 +52,8 @@ from membench.thesis.models.roofline import prefill_flops, prefill_seconds
 
 MOST_TOKENS = 2**24
 """Longest prefix, in tokens, in the search for a crossover."""
+MOST_RANKS = 1024
+"""Maximum number of tensor-parallel ranks."""
 USABLE = "system.hbm_share"
 """The assumption with the share of a GPU's memory for weights and KV cache."""
 HOST_SHARE = 0.7
@@ -100,8 +102,11 @@ class Advice:
         weights: name of the precision of the weights; empty if unknown.
         arithmetic: precision of the FLOP/s for recomputing: `bf16`, `fp8` or `assumed`; empty if
             the FLOP/s are unknown.
-        gpus: number of GPUs that the weights need, a power of two; None if unknown.
-        fits: whether the weights fit on the ``tp`` GPUs of the question; None if unknown.
+        weights_gpus: number of GPUs that the weights need, a power of two; None if unknown.
+        gpus: number of GPUs that the weights and one context need: a power of two that divides the
+            attention heads. None if unknown, or if no such number is enough.
+        fits: whether the weights and one context fit on the ``tp`` GPUs of the question; None if
+            unknown.
         piece: the pieces in which an engine moves one block on one rank.
         choices: the choices with a known rate, fastest first.
         method: the fastest copy method; None if no copy was measured.
@@ -118,6 +123,7 @@ class Advice:
     weight_bytes: float | None
     weights: str
     arithmetic: str
+    weights_gpus: int | None
     gpus: int | None
     fits: bool | None
     piece: Pieces
@@ -200,10 +206,11 @@ def advise(
             )
         )
     usable = entries[USABLE].value
-    gpus = fits = None
+    weights_gpus = gpus = fits = None
     if memory is not None and held is not None:
-        gpus = gpus_needed(held, memory * usable)
-        fits = held <= question.tp * memory * usable
+        weights_gpus = gpus_needed(held, memory * usable)
+        gpus = _gpus_of_context(question, memory * usable, held, whole)
+        fits = contexts_held(question.tp * memory, rank * question.tp, held, usable) > 0
     capacities, unknown = _capacities(question, memory, usable, held, machine, whole, rank)
     return Advice(
         question=question,
@@ -214,6 +221,7 @@ def advise(
         weight_bytes=held,
         weights="" if as_held is None else as_held.label,
         arithmetic=arithmetic,
+        weights_gpus=weights_gpus,
         gpus=gpus,
         fits=fits,
         piece=piece,
@@ -301,6 +309,30 @@ def _rank_share(question: Question) -> float:
         return pieces(shape, block, ranks, BlockLayout.WHOLE, question.dtype).bytes
 
     return size(question.tp) / size(1)
+
+
+def _gpus_of_context(
+    question: Question, usable: float, weight_bytes: float, whole: float
+) -> int | None:
+    """As `Advice.gpus`.
+
+    Args:
+        usable: bytes of one GPU's memory for weights and KV caches.
+        weight_bytes: bytes of the weights over all ranks.
+        whole: bytes of KV cache of one context. Copies on several ranks count once.
+    """
+    ranks = 1
+    while ranks <= MOST_RANKS:
+        asked = replace(question, tp=ranks)
+        try:
+            _check(asked)
+            stored = ranks * whole * _rank_share(asked)
+        except UsageError:  # the heads cannot be divided among this number of ranks
+            stored = math.inf
+        if stored + weight_bytes <= ranks * usable:
+            return ranks
+        ranks *= 2
+    return None
 
 
 def _choices(

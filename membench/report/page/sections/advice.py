@@ -103,7 +103,7 @@ def _table(caption: str, answers: Sequence[Advice]) -> Table:
             title = tr("contexts in {tier}", tier=tier.upper())
             columns.append((Column(title, numeric=True), partial(_held, tier=tier)))
     if any(one.gpus for one in answers):
-        title = tr("GPUs for the weights")
+        title = tr("GPUs for the weights and one context")
         columns.append((Column(title, numeric=True), lambda one: (str(one.gpus or "?"),)))
     return Table(
         caption,
