@@ -170,7 +170,12 @@ class Bench:
             params = dict(combination)
             if self._is_tuned(params):
                 params |= dict.fromkeys(self.tunes, OMITTED)
-            arguments = self.arguments(params)
+            values = params
+            if self.where is not None and params.get("size") == AUTO:
+                values = params | {
+                    "size": self._array(params, machine, self._reach(params, machine))
+                }
+            arguments = self.arguments(values)
             if (self.where is None or self.where(profile, **arguments)) and (
                 self.on_machine is None or self.on_machine(machine, **arguments)
             ):

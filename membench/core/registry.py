@@ -67,7 +67,7 @@ class Registry:
         """
         for other in PROFILES:
             if other != profile and any(any(one.cases(other, machine)) for one in held):
-                return f"the {other} profile has such cases: --profile {other}"
+                return f"the {other} profile has cases with this value: --profile {other}"
         setting = text.rpartition(":")[2]
         key = setting.partition("=")[0]
         known = (self.benches[one.name].cases(other, machine) for one in held for other in PROFILES)

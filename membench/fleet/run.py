@@ -85,7 +85,7 @@ def resume(where: Where, output: Path, observer: FleetObserver, patience: Patien
         )
     if all(host.csv for host in ledger.hosts):
         raise NothingMatched(
-            f"nothing to resume: all hosts of {ledger.fleet_id} have results",
+            f"nothing to resume: all hosts of the fleet run {ledger.fleet_id} have results",
             "to measure again, start a new fleet run without --resume",
         )
     with _client(where) as client:

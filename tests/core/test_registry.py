@@ -130,3 +130,12 @@ def test_a_setting_that_no_profile_has_is_answered_with_a_case_that_can_be_selec
     asked = Registry({"ddr/odd": odd}).case(selected, machine)
     assert asked is not None
     assert asked.id == "ddr/odd/size=3KiB/way=a"
+
+
+@pytest.mark.parametrize("profile", ["quick", "full"])
+def test_an_automatic_size_can_be_set_for_a_bench_whose_profiles_have_only_numbers(
+    profile: str,
+) -> None:
+    cases = registry().cases(profile, snapshot([]), ["gpu/chase:size=auto"])
+    chases = [one.id for one in cases if one.bench == "gpu/chase"]
+    assert "gpu/chase/size=auto/order=random/hint=plain" in chases
