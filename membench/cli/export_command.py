@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from membench.cli import completion
 from membench.core.errors import EXIT_OK, NothingMatched, OutputError, UsageError
+from membench.core.text import counted
 
 
 @click.command(name="export")
@@ -32,12 +34,12 @@ def command(form: str, file: str, output: Path | None) -> int:
       parquet                  every row and column (extra: parquet)
       openmetrics              text for a node exporter's textfile collector
 
-    Skipped and failed rows have no number. Only Parquet includes such rows. The command
-    prints the number of omitted rows on standard error.
+    Skipped and failed rows have no number. Only Parquet includes such rows. Most rows
+    of other tools have no samples. The command prints the number of omitted rows on
+    standard error.
     """  # noqa: D301 - click needs the character \b to keep the following lines apart
     from membench.core.files import shown, taken, write_together
-    from membench.core.text import counted
-    from membench.results.formats import WITH_ALL_ROWS, exporter
+    from membench.results.formats import WITH_ALL_ROWS, exporter, left_out
     from membench.results.formats.exporting import measured
     from membench.results.magnitude import check_magnitude
     from membench.results.reference_files import files_of
@@ -51,6 +53,12 @@ def command(form: str, file: str, output: Path | None) -> int:
         raise NothingMatched(
             f"{shown(Path(file))}: no row has a value",
             "name a file with measured rows, or use parquet, which exports skipped rows too",
+        )
+    omitted = left_out(form, rows)
+    if omitted and sum(omitted.values()) == there:
+        raise NothingMatched(
+            f"{shown(Path(file))}: the format {form} leaves out every row: {_listed(omitted)}",
+            "choose another format; parquet exports every row",
         )
     texts = write(rows)
     contents = {
@@ -75,6 +83,12 @@ def command(form: str, file: str, output: Path | None) -> int:
         for path in paths:
             click.echo(shown(path))
     if len(rows) > there and form not in WITH_ALL_ROWS:
-        left_out = counted(len(rows) - there, "row")
-        click.echo(f"Left out: {left_out} without a value", err=True)
+        omitted = {"without a value": len(rows) - there, **omitted}
+    if omitted:
+        click.echo(f"Left out: {_listed(omitted)}", err=True)
     return EXIT_OK
+
+
+def _listed(omitted: Mapping[str, int]) -> str:
+    """A text such as ``2 rows without a value, 6 rows without samples``."""
+    return ", ".join(f"{counted(number, 'row')} {reason}" for reason, number in omitted.items())

@@ -20,8 +20,8 @@ def test_from_another_tool_to_a_third(membench: Membench) -> None:
     assert json.loads(done.stdout)["ssd/write/pattern=seq/block=1MiB/qd=4"]["iops"]["value"] > 1000
     done = membench("export", "github-action-benchmark", "fio.csv", "-o", "bench")
     assert done.stdout == "bench.bigger.json\nbench.smaller.json\n"
-    done = membench("export", "samples", "fio.csv", "-o", "s.csv")
-    assert done.returncode == 0
+    done = membench("export", "openmetrics", "fio.csv", "-o", "s.prom")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,10 @@ def test_from_another_tool_to_a_third(membench: Membench) -> None:
         (["import", "fio", "b", "-o", "o.csv", "--set", "pages=blue"], 2, "not a value", "thp"),
         (["import", "fio", "b", "-o", "o.csv", "--set", "threads=-5"], 2, "threads", "all"),
         (["import", "fio", "b", "-o", "o.csv", "--set", "machine=.."], 2, "no letter", "ASCII"),
-        (["export", "samples", "a.csv", "-o", "b"], 1, "b exists", ""),
-        (["export", "samples", "a.csv", "-o", "."], 1, ". is a directory", "name a file in that"),
+        (["export", "bencher", "a.csv", "-o", "b"], 1, "b exists", ""),
+        (["export", "bencher", "a.csv", "-o", "."], 1, ". is a directory", "name a file in that"),
         (["export", "github-action-benchmark", "a.csv"], 2, "writes 2 files", "-o bench"),
+        (["export", "samples", "a.csv"], 4, "every row: 22 rows without samples", "parquet"),
         (["export", "samples", "b"], 1, "not a results file", "membench import"),
     ],
 )

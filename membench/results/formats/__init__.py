@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
 from membench.core.errors import SchemaError, UsageError
@@ -115,6 +115,19 @@ def exporter(name: str) -> Exporter:
     if name not in EXPORTS:
         hint = did_you_mean(name, EXPORTS, f"the formats are {', '.join(EXPORTS)}")
         raise UsageError(f"there is no export format '{name}'", hint)
-    module = import_module(f"membench.results.formats.writers.{name.replace('-', '_')}")
-    found: Exporter = module.write
+    found: Exporter = _writer(name).write
     return found
+
+
+def left_out(name: str, rows: Sequence[Row]) -> Mapping[str, int]:
+    """The rows with a value that the format ``name`` cannot contain: reason -> number of rows.
+
+    The reason continues "6 rows", such as "without samples". The numbers are above 0.
+    """
+    counted_by = getattr(_writer(name), "left_out", None)
+    found: Mapping[str, int] = counted_by(rows) if counted_by is not None else {}
+    return {reason: number for reason, number in found.items() if number}
+
+
+def _writer(name: str) -> ModuleType:
+    return import_module(f"membench.results.formats.writers.{name.replace('-', '_')}")

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from pyarrow import dataset, parquet
 
+from membench.cli import main
 from membench.core.errors import UsageError
 from membench.core.terms import BETTER, UNIT, BytesConvention, Metric, Stat, Status
 from membench.results.formats import EXPORTS, exporter, importer
@@ -215,3 +216,38 @@ def test_results_files_open_as_one_dataset(make_row: Callable[..., Row], tmp_pat
     frames = [pd.read_csv(path) for path in sorted(tmp_path.glob("*.csv"))]
     assert {str(frame["value"].dtype) for frame in frames} == {"float64"}
     assert pd.concat(frames)["value"].sum() == pytest.approx(1648.6)
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ("samples", "1 row without a value, 2 rows without samples"),
+        ("pytest-benchmark", "1 row without a value, 1 row without a time"),
+        ("openmetrics", "1 row without a value, 1 row of older runs"),
+        ("bencher", "1 row without a value"),
+        ("parquet", ""),
+    ],
+)
+def test_every_omitted_row_is_counted(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    make_row: Callable[..., Row],
+    form: str,
+    said: str,
+) -> None:
+    lost = {"value": None, "rounds": 0, "round_values": (), "samples": (), "spread": None}
+    rows = [
+        make_row(),
+        make_row(run_id="r2", started="2020-01-01T00:00:00Z", samples=()),
+        make_row(
+            case="gpu/x", metric=Metric.FLOPS, unit="GFLOP/s", bytes_convention=None, samples=()
+        ),
+        make_row(
+            case="hbm/x", status=Status.SKIPPED, reason="no GPU", n=0, min=None, max=None, **lost
+        ),
+    ]
+    write_rows(tmp_path / "r.csv", rows)
+    with pytest.raises(SystemExit) as end:
+        main(["export", form, str(tmp_path / "r.csv"), "-o", str(tmp_path / "out")])
+    assert end.value.code == 0
+    assert capsys.readouterr().err == (f"Left out: {said}\n" if said else "")

@@ -29,25 +29,35 @@ _LABELS = ("machine", "tier", "case", "stat", "device", "backend")
 
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
     """Make one file: a gauge per metric, and per machine the start time of the newest run."""
-    newest: dict[tuple[object, ...], Row] = {}
-    for row in measured(rows):
-        key = (row.machine, row.case, row.metric, row.stat)
-        if key not in newest or _started(newest[key]) <= _started(row):
-            newest[key] = row
+    newest = _newest(rows)
     lines: list[str] = []
     for metric, (name, factor, text) in _FAMILIES.items():
-        found = [row for row in newest.values() if row.metric is metric and row.value]
+        found = [row for row in newest if row.metric is metric and row.value]
         if found:
             lines += [f"# TYPE {name} gauge", f"# HELP {name} {text}"]
             lines += [
                 f"{name}{_labels(row)} {decimal_text((row.value or 0) * factor)}" for row in found
             ]
-    started = {row.machine: row.started for row in sorted(newest.values(), key=_started)}
+    started = {row.machine: row.started for row in sorted(newest, key=_started)}
     stamps = {machine: stamp for machine, text in started.items() if (stamp := _stamp(text))}
     if stamps:
         lines += [f"# TYPE {_STARTED} gauge", f"# HELP {_STARTED} When the newest run began."]
         lines += [f'{_STARTED}{{machine="{machine}"}} {stamps[machine]}' for machine in stamps]
     return {"": "\n".join((*lines, "# EOF", ""))}
+
+
+def left_out(rows: Sequence[Row]) -> Mapping[str, int]:
+    """Reason -> number of rows with a value that `write` leaves out."""
+    return {"of older runs": len(list(measured(rows))) - len(_newest(rows))}
+
+
+def _newest(rows: Sequence[Row]) -> list[Row]:
+    newest: dict[tuple[object, ...], Row] = {}
+    for row in measured(rows):
+        key = (row.machine, row.case, row.metric, row.stat)
+        if key not in newest or _started(newest[key]) <= _started(row):
+            newest[key] = row
+    return list(newest.values())
 
 
 def _labels(row: Row) -> str:

@@ -32,6 +32,11 @@ def write(rows: Sequence[Row]) -> Mapping[str, str]:
     return {"": json.dumps(whole, indent=1) + "\n"}
 
 
+def left_out(rows: Sequence[Row]) -> Mapping[str, int]:
+    """Reason -> number of rows with a value that `write` leaves out."""
+    return {"without a time": sum(_seconds(row) is None for row in measured(rows))}
+
+
 def _seconds(row: Row) -> Callable[[float], float] | None:
     if not list(measured([row])):
         return None

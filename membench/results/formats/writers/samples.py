@@ -24,6 +24,11 @@ COLUMNS = (
 )
 
 
+def left_out(rows: Sequence[Row]) -> Mapping[str, int]:
+    """Reason -> number of rows with a value that `write` leaves out."""
+    return {"without samples": sum(not any(row.samples) for row in measured(rows))}
+
+
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
     """Make one file; rounds and samples are numbered from 1."""
     text = io.StringIO()
