@@ -12,11 +12,12 @@ import click
 from membench.core.errors import EXIT_OK, SchemaError, UsageError
 from membench.core.near import did_you_mean
 from membench.core.terms import Tier
-from membench.core.text import counted
+from membench.core.text import counted, one_line
 from membench.results.formats import IMPORTS
 
 if TYPE_CHECKING:
     from membench.results.formats.origin import Intake
+    from membench.results.schema import Row
 
 _GIVEN = ("tier", "device", "machine", "threads", "pages", "stores", "size")
 _CHOICES = {
@@ -41,7 +42,7 @@ _LINES = 10  # maximum number of lines per kind of remark
     multiple=True,
     metavar="KEY=VALUE",
     help=f"Set a property that FILE does not contain; repeatable. KEY is one of "
-    f"{', '.join(_GIVEN)}.",
+    f"{', '.join(_GIVEN)}. Warns if no row gets the property.",
 )
 def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[str, ...]) -> int:
     """Turn another tool's results into a results file.
@@ -97,9 +98,20 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
     create(output, to_csv(intake.rows))
     cases = counted(len({row.case for row in intake.rows}), "case")
     rows = counted(len(intake.rows), "row")
-    click.echo(f"{shown(output)}: {rows} of {cases} ({IMPORTS[form]})")
+    click.echo(f"{shown(output)}: {rows} of {cases}, format {form}")
+    for key, value in given.items():
+        if not any(_shows(row, key, value) for row in intake.rows):
+            setting = one_line(f"--set {key}={value}")
+            click.echo(f"Warning: {setting} has no effect: no row gets this value", err=True)
     _say(intake)
     return EXIT_OK
+
+
+def _shows(row: Row, key: str, value: str) -> bool:
+    """Whether ``row`` has the property that the user gave with ``--set key=value``."""
+    if key in ("tier", "device"):
+        return str(getattr(row, key)) == value
+    return key == "machine" or f"{key}={value}" in row.case.split("/")
 
 
 def _say(intake: Intake) -> None:

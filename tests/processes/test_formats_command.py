@@ -15,7 +15,7 @@ DATA = ROOT / "tests" / "results" / "formats" / "data"
 def test_from_another_tool_to_a_third(membench: Membench) -> None:
     done = membench("import", "fio", str(DATA / "fio.json"), "-o", "fio.csv")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "fio.csv: 24 rows of 4 cases (fio --output-format=json)\n"
+    assert done.stdout == "fio.csv: 24 rows of 4 cases, format fio\n"
     done = membench("export", "bencher", "fio.csv")
     assert json.loads(done.stdout)["ssd/write/pattern=seq/block=1MiB/qd=4"]["iops"]["value"] > 1000
     done = membench("export", "github-action-benchmark", "fio.csv", "-o", "bench")
@@ -72,6 +72,31 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert len(rest) <= 1
     assert hint in "".join(rest)
     assert not Path(membench.directory, "o.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "given", "idle"),
+    [
+        ("fio", "fio/3.42.json", ["pages=thp"], []),
+        ("fio", "fio/3.42.txt", ["machine=x", "pages=thp"], ["pages=thp"]),
+        ("fio", "fio/3.42.json", ["tier=hbm", "size=4GiB", "threads=7"], None),
+        ("stream", "host/stream.txt", ["tier=ddr", "device=EPYC", "threads=all"], []),
+        ("stream", "host/stream.txt", ["tier=hbm", "stores=nt"], ["tier=hbm"]),
+        ("babelstream", "babelstream.csv", ["tier=hbm", "size=256MiB", "device=B 200"], []),
+        ("nvbandwidth", "nvbandwidth.json", ["size=1024MiB", "pages=4k"], ["pages=4k"]),
+    ],
+)
+def test_a_property_that_no_row_gets_is_named(
+    membench: Membench, tool: str, name: str, given: list[str], idle: list[str] | None
+) -> None:
+    settings = [word for one in given for word in ("--set", one)]
+    done = membench("import", tool, str(DATA / name), "-o", "o.csv", *settings)
+    assert done.returncode == 0
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("Warning")]
+    assert warnings == [
+        f"Warning: --set {one} has no effect: no row gets this value"
+        for one in (given if idle is None else idle)
+    ]
 
 
 AWKWARD = DATA / "awkward"
