@@ -271,6 +271,39 @@ def test_without_a_pipeline_the_slower_leg_bounds_the_disk_and_is_named() -> Non
     assert any("KV blocks from host to GPU" in line for line in found.missing)
 
 
+def _paged(bench: str, **rates: float) -> list[Row]:
+    """Rows of ``bench`` (`paging/ssd-ddr` or `paging/ssd-hbm`): block size -> GB/s."""
+    return [
+        _row(Tier.SSD, f"{bench}/block={block}/qd=8", Metric.BANDWIDTH, rate)
+        for block, rate in rates.items()
+    ]
+
+
+@pytest.mark.parametrize("layout", [*BlockLayout])
+def test_a_disk_is_read_in_whole_blocks_with_any_layout(layout: BlockLayout) -> None:
+    # One rank of 4 stores 16 tokens in 1.25 MiB.
+    pages = _paged("paging/ssd-ddr", **{"4KiB": 0.2, "16KiB": 0.6, "1MiB": 2.0, "4MiB": 3.0})
+    found = _advise([*_box(gemm=700e3, h2d=50.0, read=9.0), *pages], tp=4, layout=layout)
+    (ssd,) = [choice for choice in found.choices if choice.name == "ssd"]
+    assert (ssd.rate.value, ssd.rate.shared, ssd.rate.contiguous) == (2e9, True, False)
+    assert found.staging is not None
+    assert found.staging.value == pytest.approx(found.kv_bytes / 2e9)
+    # Only the last block is not loaded.
+    assert ssd.ttft.value == pytest.approx(found.staging.value, rel=0.01)
+    assert "in whole blocks" in dict(facts(found))["SSD to DDR"]
+
+
+@pytest.mark.parametrize(("kv", "rate"), [(40.0, 12e9), (5.0, 5e9)])
+def test_the_pieces_of_a_block_from_disk_are_copied_over_the_link_too(
+    kv: float, rate: float
+) -> None:
+    pages = _paged("paging/ssd-hbm", **{"16KiB": 1.0, "1MiB": 12.0})
+    found = _advise([*_box(gemm=700e3, kv=kv, read=14.0), *pages])
+    assert {choice.name: choice.rate.value for choice in found.choices if choice.name == "ssd"} == {
+        "ssd": rate
+    }
+
+
 def test_the_disk_that_all_ranks_share_bounds_several_links() -> None:
     rows = _box(gemm=700e3, h2d=50.0, read=100.0)
     for tp, rate in ((1, 50e9), (4, 100e9)):

@@ -170,7 +170,8 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
     if found.method is not None:
         yield "Copy method", method(found)
     if found.staging is not None:
-        yield "SSD to DDR", f"{interval(found.staging)} to bring the context into host memory"
+        how = "to bring the context into host memory, in whole blocks of all layers"
+        yield "SSD to DDR", f"{interval(found.staging)} {how}"
     for held in found.capacities:
         count = counted(held.contexts, "context")
         sizes = f"{about_size(held.usable)} of {about_size(held.bytes)}"

@@ -32,8 +32,8 @@ class Rate:
     Attributes:
         low, value, high: minimum, median and maximum.
         shared: whether all ranks share the device that limits the rate.
-        contiguous: whether the host link was measured with one large copy instead of an engine's
-            blocks.
+        contiguous: whether the rate is that of the host link, measured with one large copy instead
+            of an engine's blocks.
     """
 
     low: float
@@ -223,47 +223,59 @@ def _contiguous(rate: Rate) -> Rate:
     return Rate(rate.low, rate.value, rate.high, rate.rows, contiguous=True)
 
 
+def disk_rate(rows: Sequence[Row], block: Pieces, inputs: Mapping[str, Input]) -> Sought:
+    """The rate of random reads of whole blocks from the disks into host memory.
+
+    If `paging/ssd-ddr` was not measured, the result is the rate of `ssd/read`.
+
+    Args:
+        block: the piece with all layers of one block on one rank. Engines store and read these
+            together: SGLang in one file per page, LMCache in one file per chunk.
+    """
+    paged = fastest_near(rows, "paging/ssd-ddr", block)
+    return Sought(paged) if paged is not None else rate_of(inputs["ssd-read"], rows)
+
+
 def ssd_path(
     rows: Sequence[Row],
-    piece: Pieces,
+    block: Pieces,
     inputs: Mapping[str, Input],
     link: Rate | None,
     share: float,
 ) -> Sought:
-    """The rate of KV blocks from disk to the GPU, at the slower of two limits.
+    """The rate of KV blocks from disk to the GPU, at the slowest of these limits.
 
-    If copies from disk to one GPU were measured:
+    - ``link`` limits each rank, because an engine copies the pieces of a block to the GPU.
+    - If copies from disk to one GPU were measured, their rate limits each rank too.
+    - The rate of the disks (`disk_rate`) limits all ranks together. If this rate is unknown or
+      below the rate of the copies from disk to one GPU, the rate of these copies replaces it.
 
-    - The rate of the copies limits each rank.
-    - The rate of the disk limits all ranks together. If this rate is unknown or below the rate of
-      the copies, the rate of the copies replaces it.
-
-    If such copies were not measured:
-
-    - ``link`` limits each rank.
-    - The rate of the disk limits all ranks together.
-    - The result has no rate if one of the two is unknown.
+    If copies from disk to one GPU were not measured, the result has no rate if ``link`` or the rate
+    of the disks is unknown.
 
     Args:
+        block: as in `disk_rate`.
         link: rate from host memory to the GPU; None if unknown.
         share: share of the KV cache (0 to 1) that each rank loads over its own link.
     """
-    source, lacks = rate_of(inputs["ssd-read"], rows)
-    if (rate := fastest_near(rows, "paging/ssd-hbm", piece)) is not None:
-        disk = rate if source is None or source.value < rate.value else source
-        if disk.value * share >= rate.value:
-            return Sought(rate)
-        rows_used = rate.rows if disk is rate else (*disk.rows, *rate.rows)
-        return Sought(Rate(disk.low, disk.value, disk.high, rows_used, shared=True), lacks)
-    first = find(inputs["ssd-hbm"], rows).missing or tr("pages from disk to GPU")
-    missing = (first, *lacks)
-    if source is None or link is None:
-        return Sought(None, missing)
-    slower = source if source.value * share <= link.value else link
-    shared = slower is source
-    rows_of_both = (*source.rows, *link.rows)
+    source, lacks = disk_rate(rows, block, inputs)
+    copies = fastest_near(rows, "paging/ssd-hbm", block)
+    if copies is None:
+        first = find(inputs["ssd-hbm"], rows).missing or tr("pages from disk to GPU")
+        lacks = (first, *lacks)
+        if source is None or link is None:
+            return Sought(None, lacks)
+        disk, each = source, link
+    else:
+        disk = copies if source is None or source.value < copies.value else source
+        each = copies if link is None or copies.value <= link.value else link
+    shared = disk.value * share < each.value
+    slower = disk if shared else each
+    if slower is copies and not shared:
+        return Sought(copies)
+    rows_used = disk.rows if disk is each else (*disk.rows, *each.rows)
     ends = (slower.low, slower.value, slower.high)
-    return Sought(Rate(*ends, rows_of_both, shared, link.contiguous), missing)
+    return Sought(Rate(*ends, rows_used, shared, slower.contiguous), lacks)
 
 
 def choose_method(rows: Sequence[Row], piece: Pieces) -> Method | None:

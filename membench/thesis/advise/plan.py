@@ -110,7 +110,7 @@ class Advice:
         piece: the pieces in which an engine moves one block on one rank.
         choices: the choices with a known rate, fastest first.
         method: the fastest copy method; None if no copy was measured.
-        staging: seconds to copy the context from SSD to DDR; None if not measured.
+        staging: seconds to copy the context from SSD to DDR in whole blocks; None if not measured.
         missing: unknown inputs, one line each.
         notes: caveats, one sentence each.
     """
@@ -175,7 +175,8 @@ def advise(
     rank = whole * _rank_share(question)
     gemm, arithmetic = _gemm(question, own, inputs, entries.get(device_key(device, "bf16")))
     ddr = kv_path(own, piece, inputs)
-    ssd = ssd_path(own, piece, inputs, ddr.rate, rank / whole)
+    block = pieces(shape, question.block_tokens, question.tp, BlockLayout.WHOLE, question.dtype)
+    ssd = ssd_path(own, block, inputs, ddr.rate, rank / whole)
     missing = [*gemm.missing, *ddr.missing, *ssd.missing]
     if weights is None:
         missing.append(
@@ -227,7 +228,7 @@ def advise(
         piece=piece,
         choices=choices,
         method=choose_method(own, piece),
-        staging=_staging(own, piece, whole),
+        staging=_staging(own, block, whole),
         capacities=capacities,
         badges=badges(row for one in (gemm, ddr, ssd) if one.rate for row in one.rate.rows),
         missing=tuple(dict.fromkeys([*missing, *unknown])),
@@ -271,8 +272,8 @@ def _gemm(
     return Sought(rate, missing), "" if rate is None else "bf16"
 
 
-def _staging(rows: Sequence[Row], piece: Pieces, whole: float) -> Rate | None:
-    rate = fastest_near(rows, "paging/ssd-ddr", piece)
+def _staging(rows: Sequence[Row], block: Pieces, whole: float) -> Rate | None:
+    rate = fastest_near(rows, "paging/ssd-ddr", block)
     return None if rate is None else rate.seconds(lambda speed: whole / speed)
 
 
