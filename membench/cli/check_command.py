@@ -196,7 +196,7 @@ def _show_plan(prepared: Prepared) -> None:
     from membench.report.screens.console import console
     from membench.report.screens.plan import print_estimate
 
-    print_cases(prepared.plan.cases)
+    print_cases(prepared.plan.cases, everything=True)
     print_estimate(console(), prepared.plan)
 
 

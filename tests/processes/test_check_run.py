@@ -15,6 +15,7 @@ from profile_table import DISK
 from membench.analysis.check.quantities import CASES, QUANTITIES
 from membench.benches import registry
 from membench.cli.check_command import ROUNDS, SECONDS
+from membench.machine import snapshot
 from membench.measure.options import RunOptions
 from membench.measure.plan import estimate, make_plan
 from membench.results.plan import Plan
@@ -44,6 +45,15 @@ def test_every_main_quantity_is_measured() -> None:
         if one.main and not any(one.has(case.id) and case.tier is one.tier for case in cases)
     ]
     assert lost == []
+
+
+def test_a_dry_run_names_every_case(membench: Membench) -> None:
+    done = membench("check", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    listed = {line.split()[0] for line in done.stdout.splitlines() if line.strip()}
+    options = RunOptions(select=CASES, device="all")
+    assert {case.id for case in make_plan(options, registry(), snapshot()).cases} <= listed
+    assert "names all these cases" not in done.stdout
 
 
 @pytest.mark.slow

@@ -11,14 +11,17 @@ from membench.results.plan import PlannedCase
 
 _HEAD = ("case", "s/round", "memory", "tier")
 _CANNOT = "cannot run here"
-_MORE = "'membench list --all', with the same --profile and --select, names all these cases"
+_MORE = "--all names all these cases"
 
 
-def print_cases(cases: Iterable[PlannedCase], *, everything: bool = False) -> None:
+def print_cases(
+    cases: Iterable[PlannedCase], *, everything: bool = False, more: str = _MORE
+) -> None:
     """Print one line per case that can run, then the cases that cannot run, grouped by reason.
 
     The line gives the GPU memory if the case uses no host memory. With ``everything``, all cases
-    that cannot run are named. Otherwise more than `LISTED` cases with one reason are only counted.
+    that cannot run are named. Otherwise more than `LISTED` cases with one reason are only counted,
+    and the last line is ``more``, the way to see their names.
     """
     rows: list[tuple[str, ...]] = []
     by_reason: dict[str, list[str]] = {}
@@ -29,7 +32,8 @@ def print_cases(cases: Iterable[PlannedCase], *, everything: bool = False) -> No
         memory = case.memory or case.gpu_memory
         cost = (significant(case.seconds, 2), about_size(memory) if memory else "")
         rows.append((case.id, *cost, str(case.tier)))
-    more = not everything and any(len(several) > LISTED for several in by_reason.values())
+    if everything or all(len(several) <= LISTED for several in by_reason.values()):
+        more = ""
     if sys.stdout.isatty():
         _draw(rows, by_reason, whole=everything, more=more)
     else:
@@ -38,7 +42,7 @@ def print_cases(cases: Iterable[PlannedCase], *, everything: bool = False) -> No
 
 
 def _lines(
-    rows: Sequence[Sequence[str]], by_reason: Mapping[str, list[str]], *, whole: bool, more: bool
+    rows: Sequence[Sequence[str]], by_reason: Mapping[str, list[str]], *, whole: bool, more: str
 ) -> Iterator[str]:
     if rows:
         yield from aligned([_HEAD, *rows])
@@ -48,11 +52,11 @@ def _lines(
         yield f"{len(cases)} {_CANNOT}: {reason}"
         yield from (" " * GAP + line for line in named(cases, whole=whole))
     if more:
-        yield _MORE
+        yield more
 
 
 def _draw(
-    rows: Sequence[tuple[str, ...]], by_reason: Mapping[str, list[str]], *, whole: bool, more: bool
+    rows: Sequence[tuple[str, ...]], by_reason: Mapping[str, list[str]], *, whole: bool, more: str
 ) -> None:
     from rich.text import Text
 
@@ -67,4 +71,4 @@ def _draw(
         drawn.print()
     print_grouped(drawn, _CANNOT, by_reason, whole=whole)
     if more:
-        drawn.print(Text(_MORE, "dim"))
+        drawn.print(Text(more, "dim"))

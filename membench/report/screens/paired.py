@@ -27,6 +27,8 @@ from membench.report.screens.interrupted import NOTHING
 from membench.report.screens.plan import print_estimate, print_families
 from membench.report.screens.run import nothing_measured
 
+_NAMES = "'membench list --all', with the same --profile and --select, names all these cases"
+
 
 def print_sides(console: Console, half: Half) -> None:
     """Print the differences between A and B, the order of the rounds, and the set-up."""
@@ -48,7 +50,7 @@ def print_paired_plan(console: Console, halves: Sequence[Half]) -> None:
     """Print the difference between A and B, the cases of A, and the time of A and B together."""
     plan = halves[0].prepared.plan
     print_sides(console, halves[0])
-    print_cases(plan.cases)
+    print_cases(plan.cases, more=_NAMES)
     both = replace(plan, rounds=2 * plan.rounds)
     print_families(console, both, registry().benches)
     print_estimate(console, both)
