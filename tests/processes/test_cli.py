@@ -108,6 +108,12 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(membench: Membench) -> None
     assert list(membench.directory.iterdir()) == []
 
 
+def test_a_dry_run_without_a_case_that_can_run_names_no_time(membench: Membench) -> None:
+    done = membench("run", "--dry-run", "--select", "hbm/nothing")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "0 of 1 case can run here"
+
+
 @pytest.mark.slow
 def test_a_dry_run_of_full_says_where_the_time_goes(membench: Membench) -> None:
     of = ("--select", "ddr/*", "--select", "host/chase*", "--device", "cpu", "--profile", "full")
@@ -134,6 +140,9 @@ def test_list_says_what_can_run_here_and_why_not(membench: Membench) -> None:
     assert lines[1].split()[-1] == "ddr"
     assert lines[-2].startswith("1 cannot run here: ")
     assert lines[-1].strip() == "hbm/nothing"
+    many = membench("list", "--profile", "full", "--select", "hbm/*").stdout.splitlines()
+    if " cannot run here: " in "\n".join(many):  # without a GPU
+        assert many[-1] == "--all names all these cases"
     data = json.loads(membench("list", "--select", "hbm/nothing", "--json").stdout)
     assert data[0]["id"] == "hbm/nothing"
     assert data[0]["skipped"]

@@ -55,10 +55,16 @@ def print_families(console: Console, plan: Plan, benches: Mapping[str, Bench]) -
 
 
 def print_estimate(console: Console, plan: Plan) -> None:
-    """Print the totals of a plan: time, peak memory, and scratch file size."""
+    """Print the totals of a plan: time, peak memory, and scratch file size.
+
+    Only the number of cases is printed if no case can run.
+    """
     cost = estimate(plan)
     runnable = sum(not case.skipped for case in plan.cases)
     cases, rounds = counted(len(plan.cases), "case"), counted(plan.rounds, "round")
+    if not runnable:
+        say(console, f"0 of {cases} can run here")
+        return
     say(
         console,
         f"{runnable} of {cases} can run here; {rounds}: "
