@@ -167,25 +167,29 @@ def _rows(text: str) -> Iterator[Row]:
 
 def _header(record: list[str], text: str) -> list[str]:
     if "schema" not in record:
-        semicolons = len(record) == 1 and "schema;" in record[0]
-        hint = "save the file with commas between the cells" if semicolons else _what_helps(text)
-        raise SchemaError("the file is not a results file of membench: no column 'schema'", hint)
+        raise _no_results(record, text)
     if len(set(record)) != len(record):
         raise SchemaError("two columns have the same name", "give the file that the run wrote")
     return record
 
 
-def _what_helps(text: str) -> str:
-    """A hint for the user who gave ``text``, which is not a results file."""
+def _no_results(record: list[str], text: str) -> SchemaError:
+    """The error for ``text``, whose first line ``record`` has no column ``schema``."""
     from membench.results.formats.recognise import format_of, opened
 
+    what = "the file is not a results file of membench: no column 'schema'"
+    if len(record) == 1 and any(mark in record[0] for mark in ("schema;", "schema\t")):
+        return SchemaError(what, "save the file with commas between the cells")
+    if record[0].startswith(f"{_FAMILY}/"):
+        return SchemaError("the file has no header line", "give the file that the run wrote")
     data = text[:_HEAD].encode("utf-8", "replace")
     try:
         opened(data)
     except SchemaError as error:
-        return f"{error}: {error.hint}"
+        return error
     tool = format_of(data)
-    return f"membench import {tool} FILE -o OUTPUT.csv converts the file" if tool else _WHAT_IT_IS
+    converts = f"membench import {tool} FILE -o OUTPUT.csv converts the file"
+    return SchemaError(what, converts if tool else _WHAT_IT_IS)
 
 
 def _row(cells: Mapping[str, str], line: int) -> Row:

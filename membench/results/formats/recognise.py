@@ -98,13 +98,11 @@ def opened(data: bytes) -> bytes:
             raise SchemaError(what, hint)
     if data.startswith(_POINTER):
         raise SchemaError(
-            "the file is a Git LFS pointer, not the output of a tool",
-            "fetch the file that the pointer names: git lfs pull --include=FILE",
+            "the file is a Git LFS pointer",
+            "fetch the real file: git lfs pull --include=FILE",
         )
     if _PAGE.match(data):
-        raise SchemaError(
-            "the file is a web page, not the output of a tool", "download the raw file"
-        )
+        raise SchemaError("the file is a web page", "download the raw file")
     if _OWN_CSV.match(data):
         raise SchemaError(
             "the file is already a results file of membench",
@@ -112,7 +110,7 @@ def opened(data: bytes) -> bytes:
         )
     if own := _OWN_JSON.search(data[:_HEAD]):
         raise SchemaError(
-            f"the file is a {own[1].decode()} file of membench, not the output of another tool",
+            f"the file is JSON of membench (membench.{own[1].decode()})",
             "give membench compare or membench report the CSV of the same run",
         )
     return data
