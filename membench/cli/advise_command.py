@@ -316,7 +316,7 @@ def _print(
         print_advice(shown_on, answer)
     if plan is not None:
         print_plan(shown_on, plan)
-        print_lines(shown_on, next((one for one in lines if one), {}))
+        print_lines(shown_on, next((one for one in lines if one), {}), answers[0])
 
 
 def _with_gpu(

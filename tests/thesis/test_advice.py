@@ -533,24 +533,27 @@ def test_a_cache_leaves_memory_and_disk_to_others(memory: int, share: int) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "settings"),
+    ("arguments", "reason"),
     [
-        (["ref:h100-sxm", "--model", "llama-3.1-8b"], True),
+        (["ref:h100-sxm", "--model", "llama-3.1-8b"], ""),
         # No other tier has a rate, so there is no choice.
-        (["ref:a100-pcie", "--model", "llama-3.1-8b"], False),
-        (["ref:h100-sxm", "--model", "llama-3.1-70b"], False),  # the model does not fit
-        (["ref:h100-sxm", "--model", "llama-3.1-70b", "--tp", "2"], True),
+        (["ref:a100-pcie", "--model", "llama-3.1-8b"], "no recommendation is possible"),
+        (
+            ["ref:h100-sxm", "--model", "llama-3.1-70b"],
+            "the weights and one context do not fit in 1 GPU",
+        ),
+        (["ref:h100-sxm", "--model", "llama-3.1-70b", "--tp", "2"], ""),
     ],
 )
 def test_there_are_settings_only_where_there_is_a_choice(
-    arguments: list[str], settings: bool, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = ["--context", "8K", "--requests-per-second", "1", "--tiers", "ddr=1TB,ssd=9TB"]
     with pytest.raises(SystemExit):
         main(["advise", *arguments, *asked])
     shown = capsys.readouterr().out
-    assert ("--kv-offloading-size" in shown) is settings
-    assert ("There are no settings for engines" in shown) is not settings
+    assert ("--kv-offloading-size" in shown) is not bool(reason)
+    assert f"There are no settings for engines, because {reason}." in shown or not reason
     title, first, *_ = shown.splitlines()
     assert "8192 tokens" in title
     assert first.startswith("The weights do not fit in 1 GPU; ") is (

@@ -97,16 +97,14 @@ def _print_drive(screen: Screen, drive: Drive) -> None:
     )
 
 
-def print_lines(screen: Screen, lines: Mapping[str, Sequence[str]]) -> None:
-    """Print the settings for each engine, or the reason why no setting is possible."""
+def print_lines(screen: Screen, lines: Mapping[str, Sequence[str]], found: Advice) -> None:
+    """Print the settings for each engine, or the reason why ``found`` allows no setting."""
     screen.print()
     if not lines:
-        screen.print(
-            Styled(
-                "There are no settings for engines, because no recommendation is possible, or "
-                "because the weights and the context do not fit."
-            )
-        )
+        why = f"the weights and one context do not fit in {counted(found.question.tp, 'GPU')}"
+        if found.best is None:
+            why = "no recommendation is possible"
+        screen.print(Styled(f"There are no settings for engines, because {why}."))
         return
     screen.print(Styled("Settings of the engines", "bold"))
     for engine, several in lines.items():
