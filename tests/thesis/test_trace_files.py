@@ -87,8 +87,14 @@ def test_bad_lengths_are_refused(text: str) -> None:
 
 def test_lengths_that_go_back_are_refused() -> None:
     head = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
-    with pytest.raises(TraceError, match="before the previous time"):
+    with pytest.raises(TraceError, match="x, line 3: the time is before"):
         parse_lengths(head + "2023-11-16 18:15:47,1,1\n2023-11-16 18:15:46,1,1\n", "x")
+
+
+def test_a_negative_number_of_tokens_is_refused() -> None:
+    head = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+    with pytest.raises(TraceError, match="x, line 3: a number of tokens is negative"):
+        parse_lengths(head + "2023-11-16 18:15:46,1,1\n2023-11-16 18:15:47,1,-1\n", "x")
 
 
 def test_both_forms_are_told_apart(tmp_path: Path) -> None:
@@ -166,10 +172,10 @@ BAD_MOONCAKE = [
     ([line(), 5], "line 2: this is not a JSON object"),
 ]
 BAD_AGENT = [
-    ([session(request(), block_size=0)], "the block size is 0 tokens"),
+    ([session(request(), block_size=0)], "'block_size' must be 1 or more"),
     (
         [session(request()), session(request(), block_size=16)],
-        "line 2: the block size is 16 tokens",
+        "line 2: 'block_size' is 16, but 64 in earlier sessions",
     ),
     ([session(request(), scope="global")], "scope"),
     ([session()], "at least one request"),

@@ -199,7 +199,7 @@ def test_lines_with_their_own_block_size_need_no_times(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the trace has none"):
         replay_source(path, warmup=1.0)
     other = {"hash_ids": ["1"], "input_length": 9, "block_size": 32}
-    with pytest.raises(TraceError, match="line 2: 'block_size' is 32 tokens"):
+    with pytest.raises(TraceError, match="line 2: 'block_size' is 32, but 16 in earlier lines"):
         read_trace(write(tmp_path / "l", entries[0], other))
 
 

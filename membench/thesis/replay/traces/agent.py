@@ -94,8 +94,10 @@ class _Reader:
         lines = self.lines
         self.number = count
         size = lines.whole(number, session, "block_size")
-        if not size or size != (self.block or size):
-            lines.fail(number, f"the block size is {size} tokens, not {self.block or '1 or more'}")
+        if not size:
+            lines.fail(number, "'block_size' must be 1 or more")
+        if size != (self.block or size):
+            lines.fail(number, f"'block_size' is {size}, but {self.block} in earlier sessions")
         if wanted not in {None, size}:
             lines.fail(
                 number,
@@ -103,8 +105,9 @@ class _Reader:
                 "omit --block-tokens",
             )
         self.block = size
-        if session.get("scope", session.get("hash_id_scope", "local")) != "local":
-            lines.fail(number, 'the scope of the block ids must be "local"')
+        scope = "scope" if "scope" in session else "hash_id_scope"
+        if session.get(scope, "local") != "local":
+            lines.fail(number, f"'{scope}' must be \"local\"")
         requests = session.get("requests")
         if not isinstance(requests, list) or not requests:
             lines.fail(number, "'requests' must be a list with at least one request")

@@ -59,11 +59,13 @@ def parse_lengths(text: str, name: str) -> RequestTable:
             raise TraceError(
                 f"{name}, line {number}: the line must contain a time and two numbers"
             ) from None
+        if min(prompt[-1], output[-1]) < 0:
+            raise TraceError(f"{name}, line {number}: a number of tokens is negative")
+        if arrival[-1] < max(arrival[-2:]):
+            raise TraceError(
+                f"{name}, line {number}: the time is before the time of the previous line"
+            )
     times = np.array(arrival, np.float64)
-    if (np.diff(times) < 0).any() or min(prompt + output, default=0) < 0:
-        raise TraceError(
-            f"{name}: a time is before the previous time, or a number of tokens is negative"
-        )
     return RequestTable(
         times - times[0] if times.size else times,
         np.array(prompt, np.int64),

@@ -138,9 +138,13 @@ class _Clock:
         else:
             delay = lines.time(number, entry, "delay") if name in self.last else 0.0
             time = self.last.get(name, 0.0) + delay
-        if time < self.last.get(name, 0.0):
+        before = self.last.get(name, 0.0)
+        if time < before:
             lines.fail(
-                number, f"the session {name[:40]!r} has decreasing times", "sort the lines by time"
+                number,
+                f"'timestamp' decreases from {before:.17g} to {time:.17g} in the session "
+                f"{name[:40]!r}",
+                "sort the lines of the trace by timestamp",
             )
         self.last[name] = time
         columns.arrival.append(time)
@@ -150,9 +154,10 @@ def _check_size(lines: Lines, number: int, entry: Mapping[str, Any], columns: _C
     if "block_size" not in entry:
         return
     size = lines.whole(number, entry, "block_size")
-    if not size or (columns.block and size != columns.block):
-        expected = columns.block or "1 or more"
-        lines.fail(number, f"'block_size' is {size} tokens instead of {expected}")
+    if not size:
+        lines.fail(number, "'block_size' must be 1 or more")
+    if columns.block and size != columns.block:
+        lines.fail(number, f"'block_size' is {size}, but {columns.block} in earlier lines")
     columns.block = size
 
 

@@ -114,8 +114,10 @@ def _time(lines: Lines, number: int, cell: str) -> float:
 def _trace(name: str, arrival: Floats, ids: Ints, *, timed: bool = True) -> Trace:
     if (np.diff(arrival) < 0).any():
         place = int(np.flatnonzero(np.diff(arrival) < 0)[0])
+        before, after = arrival[place : place + 2]
         raise TraceError(
-            f"{name}, request {place + 2}: times decrease", "sort the requests by time"
+            f"{name}, request {place + 2}: the time decreases from {before:.17g} to {after:.17g}",
+            "sort the requests by time",
         )
     count = ids.size
     zeros = np.zeros(count, np.int64)
