@@ -87,7 +87,7 @@ def test_what_is_written_for_an_entry_is_read_as_it(
         ("hope=1", "unknown assumption 'hope'", "docs/thesis.md"),
         (
             "system.link=50 GB",
-            "a value in GB cannot replace a value in B/s",
+            "a value in GB cannot replace a value in GB/s",
             "give the value in GB/s",
         ),
         ("system.link=50 parsec", "unit 'parsec' is not known", "known units"),
@@ -99,8 +99,8 @@ def test_what_is_written_for_an_entry_is_read_as_it(
         ("system.link=60..40", "not finite numbers in the order 0 < low <= value <= high", ""),
         ("system.hbm_share=2", "a share must not be above 1, but high is 2", ""),
         ("system.link=50 as hearsay", "'hearsay' is not a kind of evidence", "measured here, "),
-        ("measurement.gemm=700", "has no unit", "GFLOP/s or TFLOP/s"),
-        ("measurement.gemm=700 GB/s", "cannot replace a value in FLOP/s", "TFLOP/s"),
+        ("measurement.gemm=700", "has no unit", "measurement.gemm='700 GFLOP/s'"),
+        ("measurement.gemm=700 GB/s", "cannot replace a value in GFLOP/s or TFLOP/s", "TFLOP/s"),
         ("system.link=50\x1b[31m", "is not NAME=VALUE", ""),
     ],
 )

@@ -134,10 +134,11 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
             did_you_mean(name, known, "docs/thesis.md names the files that list the assumptions"),
         )
     if unit is None and before is None:
+        units = units_of(further[name])
         raise AssumptionError(
             f"--assume '{shown}' has no unit, but '{name}' needs one, because membench has no "
             "value for it",
-            f"give a unit: '{name}={match['low']} {units_of(further[name])}'",
+            f"give a unit ({units}), such as {name}='{match['low']} {units.partition(' or ')[0]}'",
         )
     unit = unit or (before.unit if before else "")
     if unit not in UNITS:
@@ -147,9 +148,10 @@ def _entry(text: str, base: Assumptions, further: Mapping[str, str], today: date
         )
     wanted = UNITS[before.unit][0] if before else further[name]
     if UNITS[unit][0] != wanted:
+        usual = before.unit if before else units_of(wanted)
         raise AssumptionError(
-            f"--assume '{shown}': a value in {unit} cannot replace a value in {wanted}",
-            f"give the value in {before.unit if before else units_of(wanted)}",
+            f"--assume '{shown}': a value in {unit} cannot replace a value in {usual}",
+            f"give the value in {usual}",
         )
     if kind is not None and kind not in set(EvidenceKind):
         raise AssumptionError(

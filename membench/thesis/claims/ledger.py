@@ -299,7 +299,9 @@ def _parts(claim: str, tables: list[Mapping[str, Any]], single: bool) -> Iterato
                 "and not allowed without one"
             )
         if not values.get("statistic") and not values.get("waits_for"):
-            raise LedgerError(f"{name}: has no statistic, and 'waits_for' does not say why")
+            raise LedgerError(
+                f"{name}: the proposition has no statistic, and 'waits_for' does not say why"
+            )
         try:
             yield Part(
                 **{
