@@ -55,7 +55,7 @@ def sidecar_facts(sidecar: Mapping[str, Any]) -> dict[str, str]:
         "hypervisor": cpu.get("hypervisor"),
         "memory": about_size(total) if known and total else None,
         "thp": memory.get("thp"),
-        "thp sizes below the huge page size": _sizes(memory.get("small_thp")),
+        "multi-size thp": _sizes(memory.get("small_thp")),
         "memory policy": memory.get("policy"),
         "system": machine.get("system"),
         "kernel": machine.get("kernel"),

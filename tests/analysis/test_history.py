@@ -470,8 +470,8 @@ def test_compare_names_the_offset_of_other_runs(
         in out
     )
     assert (
-        "in 1 of 2 rows with the verdict better or worse, the difference is no larger than that; "
-        "to be sure, measure " in out
+        "in 1 of 2 rows with the verdict better or worse, the difference is no larger than "
+        "the usual difference between the other runs; to be sure, measure " in out
     )
     data = json.loads(call(capsys, "compare", one, two, "--format", "json")[1])
     found = [row["labels"][1]["against_reference"]["offset"] for row in data["rows"]]

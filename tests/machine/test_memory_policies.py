@@ -52,9 +52,7 @@ def test_the_mode_of_a_size_decides_and_inherit_is_that_of_all(
     assert (memory.thp, memory.small_thp) == (thp, tuple(size * KIB for size in small))
     facts = sidecar_facts({"machine": {"memory": dump(memory)}})
     assert facts["thp"] == thp
-    assert facts["thp sizes below the huge page size"] == (
-        " ".join(f"{n}KiB" for n in small) or "none"
-    )
+    assert facts["multi-size thp"] == (" ".join(f"{n}KiB" for n in small) or "none")
 
 
 @pytest.mark.parametrize(

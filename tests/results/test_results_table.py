@@ -216,7 +216,6 @@ def line(row: Row, **changes: str) -> str:
         (b"hello\nworld\n", "the file is not a results file of membench: no column 'schema'"),
         (b"# a comment\n", "the file is not a results file of membench: no column 'schema'"),
         (b"membench.results/13,a,b\n", "the file has no header line"),
-        (b"schema\trun_id\tcase\n", "the file is not a results file of membench: no column"),
         (b"version https://git-lfs.github.com/spec/v1\n", "the file is a Git LFS pointer"),
         (b'{"schema": "membench.run/1"}\n', "the file is JSON of membench"),
         (b'schema,case\n"torn', "line 2 is not CSV: unexpected end of data"),

@@ -284,8 +284,10 @@ def test_fast_tiers_carry_traffic_and_slow_tiers_residency() -> None:
 def test_what_the_model_cannot_use_is_refused() -> None:
     with pytest.raises(UsageError, match="needs at least one tier"):
         simulate(trace_of([[1]]), [], 1.0)
-    with pytest.raises(UsageError, match="bandwidths must be above 0"):
+    with pytest.raises(UsageError, match="tier hbm: 'read' is 0 B/s"):
         replace(HBM, read=0.0)
+    with pytest.raises(UsageError, match="tier hbm: 'latency' is -1"):
+        replace(HBM, latency=-1.0)
     backwards: Trace = replace(trace_of([[1], [2]]), arrival=np.array([1.0, 0.0]))
     with pytest.raises(UsageError, match="order of arrival"):
         simulate(backwards, [HBM], 1.0)

@@ -217,7 +217,7 @@ def method(found: Advice) -> str:
     piece = found.piece.bytes
     basis = ""
     if best.block < piece:
-        basis = f" (the largest measured size up to a piece of {format_size(piece)})"
+        basis = f" (the largest measured size below a piece of {format_size(piece)})"
     elif best.block > piece:
         basis = f" (the smallest measured size; a piece has {format_size(piece)})"
     rate = significant(best.row.value or 0.0, 3)

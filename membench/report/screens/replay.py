@@ -29,7 +29,7 @@ def print_replay(console: Console, results: Sequence[Replayed]) -> None:
             console.print(_policies(result))
         if result.tiers:
             console.print()
-            console.print(Text("Tiers; every request uses its blocks in each tier", "bold"))
+            console.print(Text("Tiers (a request touches its blocks in every tier)", "bold"))
             console.print(_tiers(result))
         if result.reread:
             console.print()
@@ -65,8 +65,8 @@ def _legend(results: Sequence[Replayed]) -> Iterator[str]:
             yield f"{_EXTRA[name]}: {meaning}"
     if any(one.reread for one in results):
         yield (
-            "gap: the time between two uses of the same data; read again: only data that a "
-            "later request reads from an unlimited cache"
+            "gap: the time between two uses of the same data; read again: the data that later "
+            "requests would read from an unlimited cache"
         )
     if any(one.resting for one in results):
         yield "context: the whole context of each request, until the next request of the session"

@@ -52,7 +52,7 @@ IMPORTS: Mapping[str, str] = MappingProxyType(
 
 EXPORTS: Mapping[str, str] = MappingProxyType(
     {
-        "github-action-benchmark": "two JSON files, one for each direction",
+        "github-action-benchmark": "two JSON files: larger is better, and smaller is better",
         "bencher": "Bencher Metric Format, JSON",
         "pytest-benchmark": "JSON as pytest --benchmark-json writes it",
         "samples": "CSV with one sample per line",

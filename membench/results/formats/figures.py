@@ -56,7 +56,7 @@ class Origin:
                 f"{self.tool} does not measure the tier '{name}'"
                 if name
                 else f"a file of {self.tool} does not name the memory tier that was measured",
-                " or ".join(f"--set tier={tier}" for tier in of),
+                f"add {' or '.join(f'--set tier={tier}' for tier in of)}",
             )
         return Tier(name)
 

@@ -214,7 +214,7 @@ def kv_path(rows: Sequence[Row], piece: Pieces, inputs: Mapping[str, Input]) -> 
         faster = whole is not None and whole.value >= blocks.value
         return Sought(_contiguous(whole) if whole is not None and faster else blocks)
     first = find(inputs["kv-h2d"], rows).missing or tr(
-        "KV blocks from host to GPU, at any block size"
+        "KV blocks from host to GPU: not measured at any block size"
     )
     return Sought(None if whole is None else _contiguous(whole), (first, *lacks))
 
@@ -261,7 +261,7 @@ def ssd_path(
     source, lacks = disk_rate(rows, block, inputs)
     copies = fastest_near(rows, "paging/ssd-hbm", block)
     if copies is None:
-        first = find(inputs["ssd-hbm"], rows).missing or tr("pages from disk to GPU")
+        first = find(inputs["ssd-hbm"], rows).missing or tr("pages from disk to GPU: not measured")
         lacks = (first, *lacks)
         if source is None or link is None:
             return Sought(None, lacks)

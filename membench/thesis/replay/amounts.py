@@ -31,7 +31,7 @@ def parse_amount(word: str) -> float:
     value = float(match[1]) * _UNITS.get(match[2], 0.0) if match else 0.0
     if not 0 < value <= _MOST:
         raise UsageError(
-            f"'{word}' is not a memory size above 0 and at most {_MOST / 1e12:.0f}TB",
+            f"'{word}' is not a memory size (above 0, at most {_MOST / 1e12:.0f}TB)",
             "write a number and GB, TB, GiB or TiB, such as 80GB",
         )
     return value

@@ -210,7 +210,7 @@ def replay_source(
     if min(capacities, default=1) < 1:
         raise UsageError(
             f"a cache of {min(capacities)} blocks cannot be replayed",
-            "use a capacity of at least 1",
+            "use a capacity of 1 block or more",
         )
     trace = read_trace(source, block_tokens)
     trace = with_shared_prefix(trace, shared_prefix)

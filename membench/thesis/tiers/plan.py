@@ -127,7 +127,7 @@ def plan_of_trace(
             notes.append("the times of the trace are scaled to the given request rate")
     elif trace.sessions or not trace.timed:
         raise UsageError(
-            f"{trace.name}: the requests have no common clock",
+            f"{trace.name}: the request rate is unknown, because the requests have no common clock",
             "give a request rate: --requests-per-second R",
         )
     block = block_bytes(trace, model.shape, dtype)
@@ -150,8 +150,8 @@ def plan_of_trace(
     rate = trace.requests / outcome.seconds
     if requests_per_s is not None and rate < _REACHED * requests_per_s:
         notes.append(
-            f"sessions start at the rate for --requests-per-second {requests_per_s:g}, but last "
-            f"so long that the mean rate over the trace is only {significant(rate, 3)} requests/s"
+            f"sessions start often enough for {requests_per_s:g} requests/s, but last so long that "
+            f"the mean rate over the trace is only {significant(rate, 3)} requests/s"
         )
     notes.append("if the trace is only a sample of all requests, real caches need more capacity")
     return TierWork(

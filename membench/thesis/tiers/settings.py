@@ -56,13 +56,17 @@ class TierSpec:
     second: bool = False
 
     def __post_init__(self) -> None:
-        slow = not (self.read > 0 and self.write > 0)
-        if slow or not (self.capacity >= 0 and self.latency >= 0 and self.ttl >= 0):
-            raise UsageError(
-                f"tier {self.name}: capacity, latency and TTL must be 0 or more, and bandwidths "
-                "must be above 0",
-                "leave out tiers that do not exist",
-            )
+        for name in ("read", "write"):
+            if not getattr(self, name) > 0:
+                raise UsageError(
+                    f"tier {self.name}: '{name}' is {getattr(self, name):g} B/s",
+                    "use a bandwidth above 0, or leave out a tier that does not exist",
+                )
+        for name in ("capacity", "latency", "ttl"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(
+                    f"tier {self.name}: '{name}' is {getattr(self, name):g}", "use 0 or more"
+                )
         if self.capacity < INFINITE:
             object.__setattr__(self, "capacity", float(math.floor(self.capacity)))
 

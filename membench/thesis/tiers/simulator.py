@@ -43,7 +43,9 @@ def at_request_rate(trace: Trace, per_s: float, seed: int = 0) -> Trace:
         UsageError: ``per_s`` is not above 0.
     """
     if per_s <= 0:
-        raise UsageError(f"the rate is {per_s:g} requests per second", "use a rate above 0")
+        raise UsageError(
+            f"a rate of {per_s:g} requests per second is not possible", "use a rate above 0"
+        )
     if trace.sessions:
         sessions = np.unique(trace.session).size
         return with_poisson_arrivals(trace, per_s * sessions / trace.requests, seed)

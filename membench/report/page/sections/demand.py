@@ -120,8 +120,8 @@ def _demand(known: Sequence[Model], flops: float, flash: float, share: float) ->
     return Table(
         tr(
             "Demand of one GPU that uses {share} of its compute for prefill, with KV cache in "
-            "fp16. HBM and DDR keep the KV cache for {gap} s after each use, and SSD until a "
-            "day after it. The GPU writes all new KV cache to {flash} TB of flash",
+            "fp16. After each use, HBM and DDR keep the KV cache for {gap} s, and SSD keeps it "
+            "for a day. The GPU writes all new KV cache to {flash} TB of flash",
             share=f"{100 * share:g} %",
             gap=f"{FAST_S:g}",
             flash=f"{flash / 1e12:g}",

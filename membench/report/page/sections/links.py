@@ -106,7 +106,7 @@ def _maps(run: Run) -> list[Block]:
             ),
         )
         caption = tr(
-            "{bench}: best method, GB/s, and ratio to the second best method (left out if it is "
+            "{bench}: best method, GB/s, and ratio to the second best method (no ratio if it is "
             "at most {least})",
             bench=f"kv/{way}",
             least=f"{1 + CLOSE:g}",

@@ -73,7 +73,7 @@ FACTS = {
     "hypervisor": tr("hypervisor"),
     "memory": tr("memory"),
     "thp": tr("thp"),
-    "thp sizes below the huge page size": tr("enabled thp sizes below the huge page size"),
+    "multi-size thp": tr("enabled sizes of multi-size thp"),
     "memory policy": tr("memory policy"),
     "setting": tr("setting"),
     "system": tr("system"),

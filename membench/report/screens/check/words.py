@@ -181,10 +181,7 @@ def answer(check: MachineCheck, failures: Iterable[str]) -> str:
         return tr("the check failed: {failures}", failures="; ".join(found))
     judged = check.judged
     if not judged:
-        return tr(
-            "not judged: no tier has both a measurement and an expected value, with all "
-            "preconditions met"
-        )
+        return tr("not judged: each line gives the reason")
     look = [line for line in judged if line.verdict is CheckVerdict.LOOK]
     counts = tr("{judged} of {lines} lines judged", judged=len(judged), lines=len(check.lines))
     if look:

@@ -168,7 +168,7 @@ def _best(comparison: Comparison) -> list[str]:
         return []
     low, high = (f"{100 * end(within):.3g}%" for end in (min, max))
     limits = low if low == high else f"their thresholds ({low} to {high})"
-    text = "the best speeds are about equal, only the difference of the typical speeds is unclear"
+    text = "the best speeds are about equal; only the difference of the typical speeds is unclear"
     return [f"{within.total()} unclear, but the best samples differ by at most {limits}: {text}"]
 
 
@@ -270,7 +270,8 @@ def _offsets(comparison: Comparison) -> Iterator[str]:
         within = sum(one.within_offset for one in judged)
         yield (
             f"in {within} of {len(judged)} rows with the verdict better or worse, the difference "
-            f"is no larger than that; to be sure, {SEVERAL_RUNS}"
+            f"is no larger than the usual difference between the other runs; to be sure, "
+            f"{SEVERAL_RUNS}"
         )
 
 

@@ -42,8 +42,8 @@ def _run(text: str, origin: Origin) -> Iterator[Item]:
     value = number(rate[2]) if rate else None
     if rate is None or value is None:
         yield ReaderNote(
-            "a run without 'transferred' in its output, so it is incomplete or not "
-            "of the test 'memory'"
+            "an incomplete run, or a run of another test than 'memory': the output has no "
+            "'transferred'"
         )
         return
     size = int(block[1]) * _FACTOR[(block[2] or "").upper()] if block else None
