@@ -386,3 +386,10 @@ print(sorted(heavy & set(sys.modules)), sorted(m for m in sys.modules if "memben
 def test_the_room_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", HEAVY], capture_output=True, text=True, check=True)
     assert done.stdout == "[] []\n"
+
+
+def test_a_table_with_tabs_gets_the_hint_about_commas(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("schema\trun_id\tcase\n", encoding="utf-8")
+    with pytest.raises(SchemaError, match="no column 'schema'") as caught:
+        read_rows(tmp_path / "r.csv")
+    assert caught.value.hint == "save the file with commas between the cells"
