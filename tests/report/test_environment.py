@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from membench.core.snapshot import Filesystem, Machine
 from membench.core.terms import Metric, Tier
-from membench.report.page.document import Column, Figure, Paragraph, Table
-from membench.report.page.runs import ReportSource, Run, read_runs
+from membench.report.page.document import Bullets, Column, Figure, Paragraph, Table
+from membench.report.page.runs import ReportSource, Run, by_machine, read_runs
 from membench.report.page.sections import brief, comparison, environment, results
 from membench.report.page.sections.headline import judge
 from membench.report.page.sections.words import device_name, fact_names
@@ -62,10 +64,41 @@ def test_of_several_runs_of_a_machine_the_page_says_whose_numbers_it_shows(
     (told,) = brief._of_several(judge(runs))
     assert isinstance(told, Paragraph)
     assert str(told.line[0]) == (
-        f"The numbers of box-1 come from {runs[1].label}, the last of 2 runs. "
-        "The verdicts use all 2 runs together."
+        "box-1 has 2 runs. The verdicts use all 2 runs together. Every number here comes from the "
+        "newest run that measured it: HBM from b; DDR from b; SSD from b."
     )
     assert list(brief._of_several(judge(runs[:1]))) == []
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_tier_that_the_newest_run_lacks_comes_from_an_older_run(
+    tmp_path: Path,
+    everything: tuple[Row, ...],
+    make_file: Callable[..., Path],
+    make_result: Callable[..., Row],
+    newest_first: bool,
+) -> None:
+    changes = {"run_id": "b-1", "started": "2026-02-01T08:04:12Z"}
+    host = [make_result(Tier.DDR, "ddr/read/threads=all", Metric.BANDWIDTH, 63.0, **changes)]
+    both = [make_file(tmp_path / "a.csv", everything), make_file(tmp_path / "b.csv", host)]
+    _, runs = read_runs(both[::-1] if newest_first else both)
+    found = verdicts([row for run in runs for row in run.rows], draws=50)
+    _, table, told, serving = brief.section(judge(runs), found).blocks
+    assert isinstance(table, Table)
+    assert isinstance(told, Paragraph)
+    assert isinstance(serving, Bullets)
+    hbm, ddr, ssd = (str(row[1][0]) for row in table.rows)
+    assert hbm.startswith("3021 GB/s")
+    assert ddr.startswith("63.0 GB/s, 90.0 ns")  # only the older run has a latency
+    assert ssd.startswith("3.30 GB/s")
+    assert "HBM from a; DDR from b, a; SSD from a." in str(told.line[0])
+    assert "brought from SSD to DDR in" in str(serving.items[0][0])
+    (merged,) = by_machine(runs)
+    assert merged.label == "box-1"
+    assert {row.run_id for row in merged.rows if row.case.startswith("ddr/read")} == {"b-1"}
+    assert {row.run_id for row in merged.rows if row.case.startswith("ssd/")} == {
+        everything[0].run_id
+    }
 
 
 def test_a_verdict_beside_no_value_is_said_to_come_from_other_values() -> None:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from membench.core.case_id import split_case
 from membench.core.errors import SchemaError
 from membench.core.files import shown
 from membench.core.messages import tr
 from membench.core.record import record
 from membench.core.snapshot import Machine
+from membench.core.terms import Status
 from membench.core.text import ascii_line
 from membench.results.magnitude import check_magnitude
 from membench.results.own_sidecar import OwnSidecar, own_sidecar
@@ -84,9 +86,48 @@ def read_runs(paths: Sequence[Path]) -> tuple[tuple[ReportSource, ...], tuple[Ru
     )
 
 
-def by_machine(runs: Sequence[Run]) -> list[Run]:
-    """The last run of each machine, in the order in which the machines first occur."""
-    return [*{run.rows[0].machine: run for run in runs}.values()]
+def runs_of_machines(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """Machine -> its runs, the newest first; machines in the order in which they first occur.
+
+    Of runs that started at the same time, the last one counts as the newest.
+    """
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(run.rows[0].machine, []).insert(0, run)
+    for several in found.values():
+        several.sort(key=lambda run: run.started, reverse=True)
+    return found
+
+
+def by_machine(runs: Iterable[Run]) -> list[Run]:
+    """One run for each machine, in the order in which the machines first occur.
+
+    For a machine with several runs, the result has the rows of each bench from the newest run that
+    measured the bench. Its label is the name of the machine.
+    """
+    return [
+        several[0] if len(several) == 1 else _merged(name, several)
+        for name, several in runs_of_machines(runs).items()
+    ]
+
+
+def _merged(label: str, runs: Sequence[Run]) -> Run:
+    """The run that `by_machine` describes, from ``runs``, the newest first."""
+    found: dict[str, list[Row]] = {}
+    for run in runs:
+        by_bench: dict[str, list[Row]] = {}
+        for row in run.rows:
+            by_bench.setdefault(split_case(row.case)[0], []).append(row)
+        for bench, rows in by_bench.items():
+            if not _has_value(found.setdefault(bench, rows)) and _has_value(rows):
+                found[bench] = rows
+    machine = next((run.machine for run in runs if run.machine is not None), None)
+    newest = tuple(row for rows in found.values() for row in rows)
+    return replace(runs[0], label=label, rows=newest, machine=machine)
+
+
+def _has_value(rows: Iterable[Row]) -> bool:
+    return any(row.status is Status.OK for row in rows)
 
 
 def _read(path: Path) -> tuple[ReportSource, list[Run]]:

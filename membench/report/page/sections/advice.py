@@ -37,6 +37,11 @@ _ABOUT = tr(
     bounds=BOUNDS,
 )
 
+_SEVERAL = tr(
+    "For a machine with several runs, the rates of each bench come from the newest run that "
+    "measured the bench."
+)
+
 
 def section(runs: Sequence[Run], entries: Assumptions) -> Section:
     """One table per machine; folded if there are several machines."""
@@ -46,6 +51,8 @@ def section(runs: Sequence[Run], entries: Assumptions) -> Section:
     ]
     parts: list[Section] = []
     machines = by_machine(runs)
+    if len(machines) < len(runs):
+        blocks.append(Paragraph((_SEVERAL,)))
     for run in machines:
         answers = [
             advise(_question(models()[slug]), run.rows, run.machine, entries) for slug in SHOWN

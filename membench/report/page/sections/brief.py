@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from membench.core.messages import clauses, listed, sentence, sentences, tr
+from membench.core.messages import Message, clauses, listed, sentence, sentences, tr
 from membench.core.terms import ClaimVerdict, Metric, Tier
 from membench.core.units import significant
 from membench.report.page.document import (
     Block,
     Bullets,
-    Code,
     Column,
     Line,
     Link,
@@ -20,7 +19,7 @@ from membench.report.page.document import (
     Section,
     Table,
 )
-from membench.report.page.runs import Run
+from membench.report.page.runs import Run, by_machine, runs_of_machines
 from membench.report.page.sections.claims import anchor, verdict_line
 from membench.report.page.sections.headline import JudgedRun
 from membench.report.screens.judged import best_text
@@ -46,16 +45,17 @@ _RATES = (Metric.BANDWIDTH, Metric.LATENCY)
 
 def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
     """A table of verdicts, and for each machine a sentence on serving a model."""
-    last = {one.run.rows[0].machine: one for one in judged}
-    subjects = [one for one in found.subjects if one.machine in last]
+    own = _of_machines(judged)
+    subjects = [one for one in found.subjects if one.machine in own]
     several = len(subjects) > 1
     blocks: list[Block] = [Paragraph((_THESIS,))]
     if several:
-        blocks.append(_beside(subjects, last))
+        blocks.append(_beside(subjects, own))
     elif subjects:
-        blocks.append(_alone(subjects[0], last[subjects[0].machine]))
+        blocks.append(_alone(subjects[0], own[subjects[0].machine]))
     blocks += _of_several(judged)
-    told = [_serving(one.run, found, named=several) for one in last.values()]
+    whole = by_machine(one.run for one in judged)
+    told = [_serving(run, found, named=several) for run in whole]
     blocks.append(Bullets(tuple((one,) for one in told)))
     title = (
         tr("What the results of these machines say about the thesis")
@@ -65,31 +65,57 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
     return Section("machine-and-thesis", title, tuple(blocks))
 
 
+def _of_machines(judged: Sequence[JudgedRun]) -> dict[str, list[JudgedRun]]:
+    """Machine -> its runs, the newest first."""
+    by_label = {one.run.label: one for one in judged}
+    runs = runs_of_machines(one.run for one in judged)
+    return {name: [by_label[run.label] for run in own] for name, own in runs.items()}
+
+
 def _of_several(judged: Sequence[JudgedRun]) -> Iterator[Paragraph]:
-    """For each machine with several runs, a paragraph that names the run whose values are shown."""
-    runs: dict[str, list[Run]] = {}
-    for one in judged:
-        runs.setdefault(one.run.rows[0].machine, []).append(one.run)
-    for machine, own in runs.items():
-        if len(own) > 1:
-            text = tr(
-                "The numbers of {machine} come from {run}, the last of {count} runs. The verdicts "
-                "use all {count} runs together.",
-                machine=machine,
-                run=Code(own[-1].label),
-                count=len(own),
-            )
-            yield Paragraph((text,))
+    """For each machine with several runs, a paragraph that names the runs of the values shown."""
+    for machine, own in _of_machines(judged).items():
+        if len(own) == 1:
+            continue
+        text = tr(
+            "{machine} has {count} runs. The verdicts use all {count} runs together. Every number "
+            "here comes from the newest run that measured it",
+            machine=machine,
+            count=len(own),
+        )
+        if sources := [*_sources(own)]:
+            text = tr("{before}: {item}", before=text, item=clauses(sources))
+        yield Paragraph((sentence(text),))
 
 
-def _alone(subject: Subject, judged: JudgedRun) -> Table:
+def _sources(own: Sequence[JudgedRun]) -> Iterator[Message]:
+    """For each tier with a value, a text such as ``DDR from b.csv``."""
+    for tier in LEADING:
+        runs = dict.fromkeys(run.label for _, run in _best(tier, own))
+        if runs:
+            yield tr("{tier} from {run}", tier=str(tier).upper(), run=listed(runs))
+
+
+def _best(tier: Tier, own: Sequence[JudgedRun]) -> list[tuple[str, Run]]:
+    """The best bandwidth and latency of ``tier``, each with the newest run that has a value."""
+    bests = [
+        (one.rung.best, each.run) for each in own for one in each.rungs if one.rung.tier is tier
+    ]
+    newest = (
+        next(((best_text(best[metric]), run) for best, run in bests if metric in best), None)
+        for metric in _RATES
+    )
+    return [one for one in newest if one is not None]
+
+
+def _alone(subject: Subject, own: Sequence[JudgedRun]) -> Table:
     rows: list[tuple[Line, ...]] = []
     for tier, name in LEADING.items():
         result = _claim(subject, name)
         rows.append(
             (
                 (str(tier).upper(),),
-                (_own_number(tier, judged),),
+                (_own_number(tier, own),),
                 (
                     tr(
                         "{run}: {told}",
@@ -111,13 +137,13 @@ def _alone(subject: Subject, judged: JudgedRun) -> Table:
     return Table(tr("HBM, DDR and SSD"), columns, tuple(rows))
 
 
-def _beside(subjects: Sequence[Subject], last: Mapping[str, JudgedRun]) -> Table:
+def _beside(subjects: Sequence[Subject], own: Mapping[str, Sequence[JudgedRun]]) -> Table:
     rows: list[tuple[Line, ...]] = [
         (
             (subject.machine,),
             *(
                 (
-                    tr("{title}: ", title=_beside_verdict(tier, last[subject.machine], result)),
+                    tr("{title}: ", title=_beside_verdict(tier, own[subject.machine], result)),
                     *verdict_line(result),
                 )
                 for tier, name in LEADING.items()
@@ -145,23 +171,22 @@ def _claim(subject: Subject, name: str) -> ClaimResult:
     return next(result for result in subject.claims if result.claim.id == name)
 
 
-def _own_number(tier: Tier, judged: JudgedRun) -> str:
-    best = next((one.rung.best for one in judged.rungs if one.rung.tier is tier), {})
-    values = [best_text(best[metric]) for metric in _RATES if metric in best]
+def _own_number(tier: Tier, own: Sequence[JudgedRun]) -> str:
+    values = [text for text, _ in _best(tier, own)]
     if values:
         return listed(values)
-    cited = all(row.cited for row in judged.run.rows)
+    cited = all(row.cited for one in own for row in one.run.rows)
     return tr("no published value") if cited else tr("not measured")
 
 
-def _beside_verdict(tier: Tier, judged: JudgedRun, result: ClaimResult) -> str:
+def _beside_verdict(tier: Tier, own: Sequence[JudgedRun], result: ClaimResult) -> str:
     """The best values of ``tier``, or a text such as ``not measured``.
 
     A note follows if other values decided the verdict.
     """
-    number = _own_number(tier, judged)
+    number = _own_number(tier, own)
     decided = result.word in (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED)
-    if decided and not any(one.rung.tier is tier for one in judged.rungs):
+    if decided and not any(one.rung.tier is tier for each in own for one in each.rungs):
         return tr("{number}, other values decide", number=number)
     return number
 
