@@ -327,7 +327,9 @@ def _with_gpu(
 
     from membench.core.snapshot import Gpus
     from membench.core.terms import Tier
+    from membench.results.reference_files import reference_name
 
+    reference_name(reference)  # refuses any other file
     gpu = {Tier.SMEM, Tier.L1, Tier.L2, Tier.HBM, Tier.GPU, Tier.LINK}
     theirs, described = _read(reference)
     name = rows[0].machine if rows else reference
