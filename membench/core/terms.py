@@ -329,7 +329,8 @@ _FLAGS = (
         tr("the host link ran below its maximum width or speed while under load"),
         tr("every link result of this run is below the machine's capability"),
         tr(
-            "look at nvidia-smi -q -d PCIE, reseat the card, and check the firmware's slot settings"
+            "look at GPU Link Info in nvidia-smi -q, reseat the card, and check the firmware's "
+            "slot settings"
         ),
     ),
     Flag(
