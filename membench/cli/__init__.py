@@ -172,7 +172,11 @@ def _guarded(argv: list[str]) -> int:
                 return _lost_output(error)
             hint = MembenchError.usual_hint
             return _complain(error.strerror or str(error), hint, EXIT_ERROR, verbose)
-        hint = "check the path, its permissions and the free space of its disk"
+        hint = (
+            "use a shorter name"
+            if error.errno == errno.ENAMETOOLONG
+            else "check the path, its permissions and the free space of its disk"
+        )
         return _complain(f"{error.filename}: {error.strerror}", hint, EXIT_ERROR, verbose)
     except Exception as error:
         hint = "this is a bug: repeat the command as 'membench -v ...' and report the traceback"

@@ -96,7 +96,7 @@ def check_unused(csv: Path) -> None:
     """Check that ``csv``, its sidecar and its journal do not exist.
 
     Raises:
-        OutputError: one of the three exists, or a parent of ``csv`` is a file.
+        OutputError: one of the three exists, or cannot exist.
     """
     if csv.name in ("", ".."):
         raise OutputError(
@@ -111,7 +111,7 @@ def _refuse_existing(csv: Path, path: Path) -> None:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
-    except NotADirectoryError as error:
+    except OSError as error:  # a parent is a file, or the name is too long
         raise output_error(csv, error) from None
     name = shown(path)
     if stat.S_ISDIR(mode):

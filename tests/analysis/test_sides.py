@@ -100,9 +100,9 @@ def test_an_edited_copy_is_refused(here: Path) -> None:
 def test_what_cannot_be_meant(here: Path) -> None:
     source = read_source(write(here / "a.csv", row(around(1))))
     other = replace(source, path=Path("b.csv"))
-    with pytest.raises(UsageError, match="have only one label"):
+    with pytest.raises(UsageError, match="there is only one file"):
         make_sides([(None, source)])
-    with pytest.raises(UsageError, match="have only one label"):
+    with pytest.raises(UsageError, match="all files have the label 'x'"):
         make_sides([("x", source), ("x", other)])
     with pytest.raises(UsageError, match="would get the label 'b'"):
         make_sides([("b", source), (None, other)])

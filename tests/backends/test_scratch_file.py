@@ -224,7 +224,7 @@ except OutputError as error:
     done = subprocess.run(
         [sys.executable, "-B", "-c", program, str(disk)], capture_output=True, text=True, check=True
     )
-    assert "File too large" in done.stdout
+    assert "exceeds the limit of the file size: File too large" in done.stdout
 
 
 def test_the_limit_on_file_sizes_is_the_old_one_afterwards(disk: Path) -> None:

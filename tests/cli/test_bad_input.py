@@ -45,7 +45,8 @@ NAMES = [
     ("compare a=run.csv b=run.csv --status beter", "did you mean better"),
     ("compare a=run.csv b=run.csv --fail-on wors", "did you mean worse"),
     ("compare a=run.csv b=run.csv --sort rato", "--help"),
-    ("compare run.csv", "two files"),
+    ("compare run.csv", "--against ref:NAME"),
+    ("compare a=run.csv a=run.csv", "two files"),
     ("compare", "FILE"),
     ("report run.csv -o x.html --assume system.lnik=50", "did you mean system.link"),
     ("report run.csv -o x.html --assume system.link", "NAME=VALUE"),
@@ -187,3 +188,21 @@ def test_without_a_command_there_is_help_and_no_error(
     assert shown.startswith("Usage: membench")
     assert "Error:" not in shown
     assert len(shown.splitlines()) > 6
+
+
+@pytest.mark.parametrize(
+    "command", ["run --select ddr/read -o", "replay", "check run.csv --expect"]
+)
+def test_a_name_that_is_too_long_gets_a_hint_about_the_name(
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.csv").write_bytes(REFERENCE.read_bytes())
+    with pytest.raises(SystemExit, match="1"):
+        cli.main([*command.split(), "x" * 300])
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.endswith(": File name too long")
+    assert "a shorter name" in hint

@@ -50,7 +50,7 @@ _GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS
 _SET_FLAGS = 0x40086602  # FS_IOC_SETFLAGS
 _NOCOW = 0x00800000  # FS_NOCOW_FL
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 _NAMES = 16  # number of names to try if the filesystem has no files without a name
 _ANOTHER_DIRECTORY = "choose another directory: --scratch DIR"
@@ -296,6 +296,13 @@ def _lay_out(fd: int, directory: Path, size: int, seed: int) -> float:
             dirtied = _write_all(fd, size, Content(seed))
             os.fsync(fd)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise OutputError(
+                f"a scratch file of {about_size(size)} in {directory} exceeds the limit of the "
+                f"file size: {error.strerror}",
+                "raise the limit (ulimit -f), reduce --disk-budget, or choose another directory: "
+                "--scratch DIR",
+            ) from error
         if error.errno not in _FULL:
             raise OutputError(
                 f"the scratch file in {directory} cannot be written: {error.strerror}",
