@@ -258,15 +258,17 @@ def _show(
         from membench.report.screens.compare.screen import print_comparison
         from membench.report.screens.console import is_terminal, screen
 
-        print_comparison(screen(), comparison, blocks, full_ids=not is_terminal())
+        print_comparison(
+            screen(), comparison, blocks, full_ids=not is_terminal(), verdicts=verdicts
+        )
     elif form == "md":
         from membench.report.screens.compare.markdown import to_markdown
 
-        click.echo(to_markdown(comparison, blocks), nl=False)
+        click.echo(to_markdown(comparison, blocks, verdicts), nl=False)
     elif form == "github":
         from membench.report.screens.compare.github import publish
 
-        click.echo(publish(comparison, blocks), nl=False)
+        click.echo(publish(comparison, blocks, verdicts), nl=False)
     else:
         from membench.report.screens.compare.data import to_csv, to_json
         from membench.report.screens.compare.view import ordered

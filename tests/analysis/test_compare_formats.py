@@ -515,6 +515,22 @@ def test_exit_codes(
     assert err.startswith(words)
 
 
+@pytest.mark.parametrize("form", ["table", "md", "github"])
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("n/a", "no row is n/a"), ("same,better,n/a", "no row is same, better or n/a"), ("worse", "")],
+)
+def test_a_status_that_no_row_has_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, form: str, status: str, said: str
+) -> None:
+    a = write(tmp_path / "a.csv", row(around(2), "ddr/x"))
+    b = write(tmp_path / "b.csv", row(around(1), "ddr/x", run_id="r2"))
+    code, out, _ = run_cli(capsys, a, b, "--status", status, "--format", form)
+    assert code == 0
+    assert [line for line in out.splitlines() if line.startswith("no row")] == ([said] * bool(said))
+    assert ("ddr/x" in out) == (not said)
+
+
 def test_nothing_in_common_still_shows_what_there_is(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from membench.analysis.comparison import Comparison
 from membench.analysis.verdict import Verdict
@@ -12,7 +12,9 @@ from membench.report.screens.compare.view import CompareBlock, arrange
 from membench.report.screens.job_summary import append_summary
 
 
-def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
+def publish(
+    comparison: Comparison, blocks: Sequence[CompareBlock], verdicts: Collection[Verdict] = ()
+) -> str:
     """Append the comparison to the job's step summary, and return the text to print.
 
     The text is the `summary`. If there is no summary file or no room in the file, the text is the
@@ -21,18 +23,20 @@ def publish(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
     Raises:
         OutputError: the summary file cannot be written.
     """
-    if not append_summary(abridged(comparison, blocks)):
-        return to_markdown(comparison, blocks)
+    if not append_summary(abridged(comparison, blocks, verdicts)):
+        return to_markdown(comparison, blocks, verdicts)
     return "\n".join(summary(comparison)) + "\n"
 
 
-def abridged(comparison: Comparison, blocks: Sequence[CompareBlock]) -> Iterator[str]:
+def abridged(
+    comparison: Comparison, blocks: Sequence[CompareBlock], verdicts: Collection[Verdict] = ()
+) -> Iterator[str]:
     """Yield shorter and shorter Markdown.
 
     The first text is the whole comparison. The second has no lines in which every verdict is
     ``same``. The third is the `summary`.
     """
-    yield to_markdown(comparison, blocks)
+    yield to_markdown(comparison, blocks, verdicts)
     changed = arrange(comparison, [one for one in Verdict if one is not Verdict.SAME])
     yield to_markdown(comparison, changed)
     yield "".join(f"- {line}\n" for line in summary(comparison))

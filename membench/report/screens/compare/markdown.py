@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from membench.analysis.absences import absences
 from membench.analysis.comparison import Comparison
+from membench.analysis.verdict import Verdict
 from membench.core.units import significant
 from membench.report.page.markdown_text import escaped, table_row
 from membench.report.screens.compare.cells import (
@@ -22,6 +23,7 @@ from membench.report.screens.compare.notes import (
     fact_lines,
     legend,
     notes,
+    nothing_shown,
     problems,
     side_text,
     summary,
@@ -29,12 +31,19 @@ from membench.report.screens.compare.notes import (
 from membench.report.screens.compare.view import CompareBlock
 
 
-def to_markdown(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:
-    """ASCII Markdown: the summary, a table per block, the unmatched cases, and the notes."""
-    return "\n".join(_lines(comparison, blocks)) + "\n"
+def to_markdown(
+    comparison: Comparison, blocks: Sequence[CompareBlock], verdicts: Collection[Verdict] = ()
+) -> str:
+    """ASCII Markdown: the summary, a table per block, the unmatched cases, and the notes.
+
+    If ``blocks`` is empty because no line has one of ``verdicts``, a line says so.
+    """
+    return "\n".join(_lines(comparison, blocks, verdicts)) + "\n"
 
 
-def _lines(comparison: Comparison, blocks: Sequence[CompareBlock]) -> Iterator[str]:
+def _lines(
+    comparison: Comparison, blocks: Sequence[CompareBlock], verdicts: Collection[Verdict]
+) -> Iterator[str]:
     yield "## membench compare"
     yield ""
     yield from _items(summary(comparison))
@@ -51,6 +60,9 @@ def _lines(comparison: Comparison, blocks: Sequence[CompareBlock]) -> Iterator[s
         yield f"### {escaped(block.title)}"
         yield ""
         yield from _block(comparison, block, footnotes)
+    if none := nothing_shown(comparison, blocks, verdicts):
+        yield none
+        yield ""
     if footnotes.texts:
         yield from (f"{number}. {escaped(text)}" for text, number in footnotes.texts.items())
         yield ""

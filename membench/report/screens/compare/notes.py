@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from membench.analysis.absences import Absence
 from membench.analysis.alike import is_auto, sizes
@@ -97,6 +97,16 @@ def summary(comparison: Comparison) -> list[str]:
         cases = counted(len({line.row.case for line in comparison.matched}), "case")
         made.append(f"{cases} in common; thresholds {_thresholds(comparison)}")
     return made
+
+
+def nothing_shown(
+    comparison: Comparison, blocks: Sequence[CompareBlock], verdicts: Collection[Verdict]
+) -> str:
+    """A line such as ``no row is better or worse`` if ``verdicts`` hide every row, else empty."""
+    if blocks or not verdicts or not comparison.matched:
+        return ""
+    *most, last = verdicts
+    return f"no row is {', '.join(most)}{' or ' if most else ''}{last}"
 
 
 def legend(comparison: Comparison, blocks: Sequence[CompareBlock]) -> str:

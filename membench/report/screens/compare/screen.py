@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from membench.analysis.absences import absences
 from membench.analysis.comparison import Comparison
+from membench.analysis.verdict import Verdict
 from membench.core.terms import Status
 from membench.report.screens.compare.footnotes import Footnotes
 from membench.report.screens.compare.notes import (
@@ -14,6 +15,7 @@ from membench.report.screens.compare.notes import (
     fact_lines,
     legend,
     notes,
+    nothing_shown,
     side_text,
     summary,
 )
@@ -27,9 +29,16 @@ _JUDGED_WIDTH = len("1.000  = same  ")
 
 
 def print_comparison(
-    screen: Screen, comparison: Comparison, blocks: Sequence[CompareBlock], *, full_ids: bool
+    screen: Screen,
+    comparison: Comparison,
+    blocks: Sequence[CompareBlock],
+    *,
+    full_ids: bool,
+    verdicts: Collection[Verdict] = (),
 ) -> None:
     """Print the labels, a table per block, the unmatched cases, and the summary.
+
+    If ``blocks`` is empty because no line has one of ``verdicts``, a line says so.
 
     A table has one line per row if the width allows this, otherwise one line per row and label.
     """
@@ -46,6 +55,9 @@ def print_comparison(
             coloured = screen.is_terminal
             lines = list_lines(comparison, block, footnotes, names, coloured=coloured)
         print_lines(screen, lines)
+    if none := nothing_shown(comparison, blocks, verdicts):
+        screen.print()
+        screen.print(Styled(none))
     _print_footnotes(screen, footnotes)
     if told := legend(comparison, blocks):
         screen.print()
