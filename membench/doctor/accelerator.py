@@ -140,7 +140,7 @@ def clocks(facts: Facts) -> Finding:
     def told(one: GpuState) -> str:
         if one.sm_mhz_max is None:
             return UNKNOWN
-        chosen = f", set to {one.sm_mhz_set}" if _is_lowered(one) else ""
+        chosen = f", set to {one.sm_mhz_set} MHz" if _is_lowered(one) else ""
         return f"up to {one.sm_mhz_max} MHz{chosen}"
 
     seen = _each(facts.gpus, told)
@@ -148,7 +148,9 @@ def clocks(facts: Facts) -> Finding:
     if not low:
         return fine("gpu-clocks", seen)
     return warn(
-        "gpu-clocks", f"{seen}: below the maximum", f"sudo nvidia-smi -i {low[0].index} -rac"
+        "gpu-clocks",
+        f"{seen}: the clock is set below the maximum",
+        f"sudo nvidia-smi -i {low[0].index} -rac",
     )
 
 
@@ -188,14 +190,16 @@ def link(facts: Facts) -> Finding:
             return UNKNOWN
         return (
             f"x{one.link_width} of x{one.link_width_max or '?'}, "
-            f"at most generation {one.link_generation_max or '?'}"
+            f"maximum generation {one.link_generation_max or '?'}"
         )
 
     seen = _each(facts.gpus, told)
     on_pcie = [one for one in facts.gpus if one.fed_by_pcie]
     if not any((one.link_width or 99) < (one.link_width_max or 0) for one in on_pcie):
         return fine("gpu-link", seen)
-    return warn("gpu-link", seen, FLAGS["link-downtrained"].remedy)
+    return warn(
+        "gpu-link", f"{seen}: the link uses too few lanes", FLAGS["link-downtrained"].remedy
+    )
 
 
 def company(facts: Facts) -> Finding:

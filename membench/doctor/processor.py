@@ -99,7 +99,7 @@ def cpu_quota(facts: Facts) -> Finding:
     if quota < mine:
         return warn(
             "cpu-quota",
-            f"{seen}, but this process may use {counted(mine, 'CPU')}",
+            f"{seen}, but its threads may run on {counted(mine, 'CPU')}",
             FLAGS["cgroup-limited"].remedy,
         )
     return fine("cpu-quota", seen)
