@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from membench import __version__
-from membench.core.messages import Message, clauses, listed, sentence, tr, tr_n
 from membench.core.record import record
-from membench.report.page.document import Alert, Document, Line, Section, ThesisDetail
+from membench.report.page.document import Document, Section, ThesisDetail
 from membench.report.page.runs import ReportSource, Run
 from membench.report.page.sections import (
     advice,
@@ -21,12 +20,12 @@ from membench.report.page.sections import (
     headline,
     links,
     method,
+    opening,
     outcomes,
     reproduce,
     results,
 )
 from membench.report.page.sections.headline import JudgedRun
-from membench.report.page.sections.words import device_name
 from membench.thesis.claims.assumptions import Assumptions
 from membench.thesis.claims.verdicts import Verdicts
 
@@ -71,16 +70,11 @@ def compose(
     """
     full = thesis is ThesisDetail.FULL
     sources, runs = first.sources, first.runs
-    names = [run.label for run in runs] or [source.path.name for source in sources]
     return Document(
-        title=", ".join(names),
-        lead=_lead(runs),
+        title=opening.title(sources, runs),
+        lead=opening.lead(runs),
         generator=f"membench {__version__}",
-        alerts=tuple(
-            Alert(tr("Read this first"), (tr("{sentence}.", sentence=problem),))
-            for source in sources
-            for problem in source.problems
-        ),
+        alerts=opening.alerts(sources),
         sections=(
             first.headline,
             *([brief.section(first.held, judged)] if judged is not None else []),
@@ -99,27 +93,3 @@ def compose(
             reproduce.section(sources, runs),
         ),
     )
-
-
-def _lead(runs: Sequence[Run]) -> Line:
-    if not runs:
-        return (tr("There are no rows: nothing was measured."),)
-    parts = []
-    for run in runs:
-        devices = dict.fromkeys(device_name(row.device) for row in run.rows if row.device)
-        rounds = max(row.rounds for row in run.rows)
-        origin: Message = tr_n(
-            "measured {start} UTC in {count} round",
-            "measured {start} UTC in {count} rounds",
-            rounds,
-            start=run.started,
-        )
-        if all(row.cited for row in run.rows):
-            origin = tr("cited, not measured here")
-        elif all(row.imported for row in run.rows):
-            origin = tr("measured by another tool, file dated {start} UTC", start=run.started)
-        elif not rounds:
-            origin = tr("started {start} UTC, but nothing was measured", start=run.started)
-        told = listed([*devices, origin])
-        parts.append(tr("{run}: {told}", run=run.label, told=told) if len(runs) > 1 else told)
-    return (sentence(clauses(parts)),)
