@@ -90,7 +90,7 @@ def command(form: str, files: tuple[Path, ...], output: Path, settings: tuple[st
         raise SchemaError(f"{file}: {error}", hint) from None
     if not intake.rows:
         first = next(iter(intake.refused), None)
-        why = f"{shown(first)}: {intake.refused[first]}" if first else "the folder contains no file"
+        why = f"{shown(first)}: {intake.refused[first]}" if first else "no file was found"
         raise SchemaError(
             f"no {form} file in {', '.join(map(shown, files))}: {why}",
             f"name files of the format {form} ({IMPORTS[form]}), or a folder of such files",

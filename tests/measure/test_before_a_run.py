@@ -98,6 +98,14 @@ def test_two_gpus_are_compared_under_the_same_ids() -> None:
 
 
 @pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize(("first", "second"), [("auto", "cuda:0"), ("cuda:1", "cuda:1")])
+def test_a_gpu_is_not_compared_with_itself(first: str, second: str) -> None:
+    options = RunOptions(select=("hbm/read",), device=first, versus=f"device={second}")
+    with pytest.raises(UsageError, match="names the GPU that A measures, so B would equal A"):
+        prepare_pair(options, Silent())
+
+
+@pytest.mark.usefixtures("two_gpus")
 def test_a_gpu_that_no_selected_case_uses_is_refused() -> None:
     options = RunOptions(select=("ddr/triad/*",), device="cuda:0", versus="device=cuda:1")
     with pytest.raises(UsageError, match="no selected case that can run here uses a GPU"):

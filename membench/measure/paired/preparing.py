@@ -111,7 +111,7 @@ def _other(
 
 
 def _refuse_equal(change: Change, first: Plan, second: Plan) -> None:
-    """Raise `UsageError` if cases can run, but none uses the setting that ``change`` changes."""
+    """Raise `UsageError` if cases can run, but none of them differs on side B."""
     cases = [case for case in (*first.cases, *second.cases) if not case.skipped]
     if not cases:
         return
@@ -119,12 +119,21 @@ def _refuse_equal(change: Change, first: Plan, second: Plan) -> None:
         unused, globs = "the scratch directory", "'ssd/*'"
     elif change.device and all(case.gpu is None for case in cases):
         unused, globs = "a GPU", "'hbm/*'"
+    elif change.device and _gpus(first) == _gpus(second):
+        raise UsageError(
+            f"--versus device={change.device} names the GPU that A measures, so B would equal A",
+            "choose another GPU for A (--device cuda:N) or for B (--versus device=cuda:N)",
+        )
     else:
         return
     raise UsageError(
         f"no selected case that can run here uses {unused}, so B would equal A",
         f"select cases that use {unused}, such as --select {globs}",
     )
+
+
+def _gpus(plan: Plan) -> set[int | None]:
+    return {case.gpu for case in plan.cases if not case.skipped} - {None}
 
 
 def _warn_of_versions(halves: Sequence[Half], observer: Observer) -> None:
