@@ -29,6 +29,9 @@ from membench.core.snapshot import GpuFault
 from membench.core.terms import Metric, Status, Tier
 from membench.machine.gpus.state import GpuState
 from membench.report.screens import judged
+from membench.report.screens.check.junit import to_junit
+from membench.report.screens.check.markdown import to_markdown
+from membench.report.screens.check.words import SourceNumbers, cells
 from membench.results.journal.reading import JournalEvent
 from membench.results.schema import Row
 from membench.results.sidecar import SCHEMA, Sidecar, write_sidecar
@@ -107,8 +110,8 @@ def test_half_a_link_ends_in_3_and_names_the_gpu(
     assert (code, err) == (3, "")
     answer = out.splitlines()[0]
     assert "the check failed" in answer
-    assert "GPU 3: host to GPU: fail (50% of the expected value)" in answer
-    assert "GPU 3: GPU to host: fail (50% of the expected value)" in answer
+    assert "GPU 3: host to GPU: fail (50% of the expected speed)" in answer
+    assert "GPU 3: GPU to host: fail (50% of the expected speed)" in answer
     assert not any(f"GPU {number}" in out for number in (0, 1, 2, 4, 5, 6, 7))
     assert (
         "GPU 3 is an outlier: slower than its peers in 8 cases; the largest factor is 2.00, "
@@ -116,14 +119,22 @@ def test_half_a_link_ends_in_3_and_names_the_gpu(
     )
 
 
-def test_a_slow_latency_is_more_than_the_expected_value() -> None:
+def test_a_slow_latency_has_the_same_share_everywhere() -> None:
     def slow(row: Row) -> Row:
         if not row.case.startswith("host/chase") or row.value is None:
             return row
         return replace(row, value=2 * row.value, round_values=(), samples=(), min=None, max=None)
 
-    (failure,) = failures(checked(slow), parse_requirements([]))
-    assert failure == "DDR latency: fail (200% of the expected value)"
+    rows = h100_box.judged(h100_box.rows("quick", 8, slow))
+    check = checked(slow)
+    (failure,) = wrong = failures(check, parse_requirements([]))
+    assert failure == "DDR latency: fail (50% of the expected speed)"
+    (line,) = [line for line in check.lines if line.name == "DDR latency"]
+    assert cells(line, SourceNumbers()).share == "50%"
+    rungs = judged.judged_ladder(rows, check)
+    assert "50%" in [judged.share_text(one) for one in rungs if line in one.lines]
+    assert "DDR latency: fail (50% of the expected speed)" in to_markdown("box", check, wrong)
+    assert "fail (50% of the expected speed)" in to_junit("box", check, (), ())
 
 
 def test_a_link_of_half_its_width_is_named_although_its_copies_would_pass() -> None:
@@ -533,7 +544,7 @@ def test_against_its_own_history(
     now.with_suffix(".json").write_bytes(half.with_suffix(".json").read_bytes())
     code, out, err = run(capsys, now, "--expect", "history")
     assert (code, err) == (3, "")
-    assert "GPU 3: host to GPU: fail (50% of the expected value)" in out
+    assert "GPU 3: host to GPU: fail (50% of the expected speed)" in out
     assert "history: 6 runs since 2026-01-01 00:00" in out
     assert "= pass [1]" in out
     changed = []

@@ -6,7 +6,7 @@ from membench.analysis.check.quantities import MachinePart
 from membench.analysis.check.rule import CheckVerdict
 from membench.analysis.likeness import AxisDifference
 from membench.core.record import record
-from membench.core.terms import BETTER, Better, Metric, Tier
+from membench.core.terms import Metric, Tier
 
 _SEVERITY = {verdict: place for place, verdict in enumerate(CheckVerdict)}
 
@@ -61,6 +61,11 @@ class DeviceLine:
         return self.value / self.peak if self.value is not None and self.peak else None
 
     @property
+    def share_text(self) -> str:
+        """The share in percent, such as ``98%``; empty if unknown."""
+        return "" if self.share is None else f"{self.share:.0%}"
+
+    @property
     def badness(self) -> tuple[int, float]:
         """Sort key; worse results have larger keys.
 
@@ -84,15 +89,6 @@ class TierLine:
     metric: Metric
     part: MachinePart
     devices: tuple[DeviceLine, ...]
-
-    def of_expected(self, share: float) -> str:
-        """Format the measured value in percent of the expected value.
-
-        ``share`` is above 1 if the measured value is better. A better latency is smaller, so for a
-        latency the result is the reciprocal of ``share``.
-        """
-        higher = BETTER[self.metric] is Better.HIGHER
-        return f"{share if higher else 1 / share:.0%}"
 
     @property
     def worst(self) -> DeviceLine:

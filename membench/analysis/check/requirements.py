@@ -81,12 +81,8 @@ def _always(check: MachineCheck) -> Iterator[str]:
             if device.verdict in (CheckVerdict.FAIL, CheckVerdict.FAULT):
                 several.setdefault((device.verdict, device.why), []).append(device)
         for (verdict, why), devices in several.items():
-            share = max(devices, key=lambda one: one.badness).share
-            much = (
-                ""
-                if share is None
-                else tr(" ({share} of the expected value)", share=line.of_expected(share))
-            )
+            share = max(devices, key=lambda one: one.badness).share_text
+            much = tr(" ({share} of the expected speed)", share=share) if share else ""
             about = f", {why}" if why else ""
             yield f"{gpus([one.device for one in devices])}{line.name}: {verdict}{much}{about}"
 

@@ -129,8 +129,7 @@ def share_text(judged: JudgedRung) -> str:
     For a latency, the high end of the range is divided by the measured value. The text is empty
     without a reference range.
     """
-    share = judged.line.worst.share if judged.line is not None else None
-    return "" if share is None else f"{share:.0%}"
+    return "" if judged.line is None else judged.line.worst.share_text
 
 
 def verdict_text(judged: JudgedRung) -> str:

@@ -36,8 +36,7 @@ def _annotations(name: str, check: MachineCheck, failures: Sequence[str]) -> Ite
     for line in check.lines:
         for one in line.devices:
             if one.verdict is CheckVerdict.LOOK and one.share is not None:
-                share = line.of_expected(one.share)
-                text = f"{gpus([one.device])}{line.name}: {share} of the expected value"
+                text = f"{gpus([one.device])}{line.name}: {one.share_text} of the expected speed"
                 yield f"::warning title={title}::{_escaped(text)}"
 
 

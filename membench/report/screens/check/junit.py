@@ -84,7 +84,7 @@ def _cases(
 
 
 def _case(line: TierLine, one: DeviceLine, failed: Collection[CheckVerdict]) -> JunitCase:
-    share = "" if one.share is None else f" ({line.of_expected(one.share)} of the expected value)"
+    share = "" if one.share is None else f" ({one.share_text} of the expected speed)"
     text = f"{one.verdict}{share}{f': {one.why}' if one.why else ''}"
     return JunitCase(
         str(line.tier),

@@ -101,7 +101,7 @@ def _range(line: DeviceLine, scale: Scale) -> str:
 
 def _share(line: DeviceLine) -> str:
     if line.share is not None:
-        return f"{line.share:.0%}"
+        return line.share_text
     return "" if line.peak_share is None else tr("{share} of peak", share=f"{line.peak_share:.0%}")
 
 
