@@ -42,8 +42,8 @@ def expected_by_history(
     if len(record.runs) < LEAST:
         folders = ", ".join(dict.fromkeys(shown(path.parent) for path in paths))
         raise UsageError(
-            f"--expect history needs at least {LEAST} other runs of this machine; number of other "
-            f"runs in {folders}: {len(record.runs)}",
+            f"--expect history needs at least {LEAST} other runs of this machine; found "
+            f"{len(record.runs)} in {folders}",
             "give the file of one run as the expected values: --expect FILE",
         )
     cases = {key.case for key in record.series if any(one.has(key.case) for one in QUANTITIES)}
