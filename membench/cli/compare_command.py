@@ -190,7 +190,7 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str], *, selected: bool
         if not imported and not selected and set(measured).isdisjoint(others):
             raise NothingMatched(
                 "the reference and the compared files have no tier in common: the reference has "
-                f"{', '.join(measured) or 'none'}, the compared files have "
+                f"{', '.join(measured) or 'none'}; the compared files have "
                 f"{', '.join(others) or 'none'}",
                 "choose results of the same kind of device; 'membench list --references' lists "
                 "the devices of the references",

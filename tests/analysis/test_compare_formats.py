@@ -594,7 +594,7 @@ def test_nothing_in_common_of_other_tiers_asks_for_other_devices(
     a = write(tmp_path / "a.csv", row(around(1), "ddr/x"))
     code, _, err = run_cli(capsys, a, "--against", "ref:h100-sxm")
     assert code == 4
-    assert "hbm, gpu, link, the compared files have ddr" in err
+    assert "hbm, gpu, link; the compared files have ddr" in err
     assert "Hint: choose results of the same kind of device" in err
     assert "--select" not in err
 

@@ -225,6 +225,20 @@ def test_beside_a_reference_the_page_names_the_nearest_case_and_how_it_differs(
     assert "Each file contains only one run" not in str(made.blocks[-1])
 
 
+def test_a_file_without_a_case_of_the_reference_is_named_beside_the_others(
+    tmp_path: Path, make_result: Callable[..., Row], make_file: Callable[..., Path]
+) -> None:
+    paths = []
+    for run, case in (("one", "ddr/read"), ("two", "ddr/read"), ("three", "ddr/copy")):
+        row = make_result(Tier.DDR, case, Metric.BANDWIDTH, 30.0, run_id=run, machine=run)
+        paths.append(make_file(tmp_path / f"{run}.csv", [row], sidecar=False))
+    sources, _ = read_runs(paths)
+    made = comparison.section(comparison.compared(sources))
+    assert made is not None
+    assert "three against one: " in str(made.blocks[1])
+    assert "no measured case in common." in str(made.blocks[1])
+
+
 def test_a_table_of_results_has_the_runs_that_have_values_and_the_sources_of_figures(
     make_result: Callable[..., Row], machine: Machine
 ) -> None:

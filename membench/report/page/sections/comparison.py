@@ -72,8 +72,8 @@ def section(comparison: Comparison | None) -> Section | None:
     blocks: list[Block] = []
     for place, side in enumerate(others, 1):
         pair = tr("{label} against {reference}: ", label=side.label, reference=reference.label)
-        counts = sentence(counts_text(comparison.counts(place)))
-        blocks.append(Paragraph((Strong(pair), counts)))
+        counts = counts_text(comparison.counts(place)) or tr("no measured case in common")
+        blocks.append(Paragraph((Strong(pair), sentence(counts))))
     differ = fact_names(fact.name for fact in comparison.facts if len(set(fact.values)) > 1)
     if differ:
         blocks.append(Paragraph((tr("What differs: {facts}.", facts=listed(differ)),)))
