@@ -160,7 +160,7 @@ def test_a_dry_run_names_the_sides_and_runs_no_command(membench: Membench) -> No
     done = membench(*STEADY, *CHANGE, "--setup-a", "touch it", "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "B: env=TEST_SETTING=on\n" in done.stdout
-    assert "2 pairs of rounds, in the order A B, B A, A B, ..." in done.stdout
+    assert "2 pairs of rounds, in the order A B, B A\n" in done.stdout
     assert list(membench.directory.iterdir()) == []
 
 

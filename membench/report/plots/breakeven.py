@@ -103,8 +103,8 @@ def draw(found: Verdicts) -> Figure:
     ]
     told += [
         tr(
-            "The path {path} delivers {rate} GB/s, so restoring over this path is faster than "
-            "recomputing for {cleared} of {models} models.",
+            'Over the path "{path}" ({rate} GB/s), restoring is faster than recomputing for '
+            "{cleared} of {models} models.",
             path=one.name,
             rate=significant(one.rate.value / 1e9, 3),
             cleared=sum(one.rate.value > value for _, value in own),

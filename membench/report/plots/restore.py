@@ -66,7 +66,7 @@ def draw(found: Verdicts) -> Figure | NotDrawn:
     place = int(np.argmin(np.abs(_PREFIXES - 32768)))
     parts = [
         tr(
-            "{path} {seconds} s",
+            "{seconds} s ({path})",
             path=one.name,
             seconds=significant(times[place], 3),
         )

@@ -38,7 +38,8 @@ def print_sides(console: Console, half: Half) -> None:
         words = [one_line(change) if change else "as started"]
         words += [f"after: {one_line(setup)}"] if setup else []
         say(console, f"{side.upper()}: {', '.join(words)}")
-    console.print(f"{counted(rounds, 'pair')} of rounds, in the order A B, B A, A B, ...")
+    pairs = [*("A B", "B A", "A B")[:rounds], *["..."] * (rounds > 3)]
+    console.print(f"{counted(rounds, 'pair')} of rounds, in the order {', '.join(pairs)}")
     if pairing.setup_a or pairing.setup_b:
         say(
             console,

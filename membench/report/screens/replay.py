@@ -69,7 +69,10 @@ def _legend(results: Sequence[Replayed]) -> Iterator[str]:
             "requests would read from an unlimited cache"
         )
     if any(one.resting for one in results):
-        yield "context: the whole context of each request, until the next request of the session"
+        yield (
+            "context: the prompt and the answer of a request, which are idle until the next "
+            "request of the session"
+        )
     if any(one.reread for one in results):
         yield (
             "traffic: the share of the data with a gap in the range; residency: the share of "

@@ -242,8 +242,8 @@ def notes(history: History) -> Iterator[str]:
 
 def rule(history: History) -> str:
     return (
-        f"noise band (from {BANDED} runs on): contains about {BAND:.0%} of the runs of a level; "
-        "change: a step of the level that is larger than the threshold "
+        f"noise band (with {BANDED} runs or more): contains about {BAND:.0%} of the runs of a "
+        "level; change: a step of the level that is larger than the threshold "
         f"({history.thresholds.name}); at most {CHANCE:.0%} of histories have a false change "
         "(docs/history.md)"
     )
