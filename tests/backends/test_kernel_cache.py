@@ -142,7 +142,8 @@ def test_a_run_says_that_a_file_prevents_the_cache_and_compiles_once(
     with kernel_cache(tmp_path, heard) as variables:  # type: ignore[arg-type]
         assert Path(variables["NUMBA_CACHE_DIR"]).parent == tmp_path
     (warning,) = heard.warnings
-    assert warning.endswith(f"compiles the kernels again: {base} is not a directory")
+    assert f"({base} is not a directory)" in warning
+    assert warning.endswith("this run compiles the kernels again")
     assert "NUMBA_CACHE_DIR" in cache_remedy(os.environ)
 
 
@@ -211,7 +212,7 @@ def test_a_run_gets_a_cache_of_its_own_instead_and_leaves_nothing(
         assert variables == {"NUMBA_CACHE_DIR": str(private)}
         assert private.stat().st_mode & 0o077 == 0
     assert len(heard.warnings) == 1
-    assert "is not used" in heard.warnings[0]
+    assert "can be written by other users" in heard.warnings[0]
     assert not list(results.iterdir())
     results.chmod(0o777)
     with private_cache(results) as nothing:

@@ -142,7 +142,7 @@ def test_a_direction_that_was_not_always_beside_is_refused() -> None:
     work: Any = BENCHES["link/bidir"].build(gpu, {"size": SIZE, "dir": "h2d", "engine": "ce"})
     work.run(1)
     gpu.links.between = lambda first, last: -1.0  # type: ignore[method-assign]
-    with pytest.raises(VerificationFailed, match="d2h ended before h2d"):
+    with pytest.raises(VerificationFailed, match="the d2h copies ended before the h2d copies"):
         work.verify(1)
 
 
