@@ -132,6 +132,8 @@ def test_names_of_hosts_and_people_stay_out(plant: Plant) -> None:
     )
     share = read_filesystem(Path("/scratch"), root)
     assert (share.device, share.options) == ("", "rw,noatime,vers=4.2")
+    own = read_filesystem(Path("/scratch"), _root(plant, "tmpfs", "tmpfs", "rw,uid=1000,gid=1000"))
+    assert own.options == "rw,noatime"
 
 
 def test_a_volume_is_known_by_its_kernel_name(plant: Plant) -> None:

@@ -5,11 +5,11 @@ difference of means over all ways to divide the series. Real runs require four a
 
 - *Scores instead of values* (Huber's): a value counts for at most `CLAMP` robust standard
   deviations from the median. So a single disturbed run is not reported as a change.
-- *Windows of all lengths* (seeded binary segmentation) find a single week of slow runs as well as a
-  permanent step.
-- *Critical values by permutation* (Westfall and Young's max-T): for each of several hundred random
-  orders, the largest statistic of all series is computed. A quantile of these maxima bounds the
-  probability of a false alarm for the whole history, for any distribution of the noise.
+- *Windows of many lengths* (seeded binary segmentation) find a single week of slow runs as well as
+  a permanent step.
+- *Critical values by permutation* (Westfall and Young's max-T): for each of 499 random orders (199
+  for a large history), the largest statistic of all series is computed. A quantile of these maxima
+  bounds the probability of a false alarm for the whole history, for any distribution of the noise.
 - *A correction for autocorrelation*: permutations destroy the similarity of successive runs. So for
   similar successive runs, the critical values would be too small. The statistic is divided by the
   root of (1 + r) / (1 - r), the factor by which autocorrelation increases the variance of a mean.

@@ -1,4 +1,8 @@
-"""The cost of address translation: a fixed number of cache lines, adjacent or one line per page."""
+"""The cost of address translation.
+
+A pointer chase through one cache line per page is compared with a chase through the same number of
+adjacent lines.
+"""
 
 from __future__ import annotations
 

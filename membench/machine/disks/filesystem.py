@@ -1,7 +1,8 @@
 """The filesystem of a path, and whether O_DIRECT reaches a device on this filesystem.
 
-Some kinds of filesystem, such as tmpfs, accept O_DIRECT although no device is involved. On all
-other kinds, a test with the scratch file shows whether direct I/O works.
+The kind of the filesystem, the mount options or the device may show that O_DIRECT reaches no
+device; tmpfs, for example, accepts O_DIRECT. Otherwise, a test with the scratch file shows whether
+direct I/O works.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ _REASONS = (
 """Pairs of filesystem kinds and the reason why O_DIRECT reaches no device on these kinds."""
 
 _PRIVATE = frozenset(
-    ["addr", "clientaddr", "domain", "mountaddr", "password", "unc", "user", "username"]
+    [
+        *("addr", "clientaddr", "domain", "mountaddr", "password", "unc", "user", "username"),
+        *("uid", "gid", "user_id", "group_id"),
+    ]
 )
 """Mount options that identify users or servers, and do not affect speed."""
 

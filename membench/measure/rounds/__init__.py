@@ -1,1 +1,4 @@
-"""The round in the parent process: worker processes, and the monitoring of their environment."""
+"""The parent process's part of a round.
+
+It starts worker processes, gives them the cases, and monitors the state of the machine.
+"""

@@ -1,7 +1,8 @@
 """Lists the matrices of a model: name, number of weights, and role.
 
 The list omits norms and biases (below 0.1 %), vision towers, and layers for multi-token prediction.
-The names are as in Llama checkpoints and quantization configurations, from `layers.` on.
+The names follow Llama checkpoints and quantization configurations, without the prefix `model.`,
+such as `layers.0.self_attn.q_proj`.
 """
 
 from __future__ import annotations

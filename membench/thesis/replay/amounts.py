@@ -1,4 +1,4 @@
-"""Parses and formats memory sizes (``80GB``, ``1.5TiB``) and numbers of tokens (``32K``)."""
+"""Parses and formats memory sizes (``80GB``, ``1.5TiB``), and parses token counts (``32K``)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""fio's normal text output, versions 2.1 to 3.42; numbers have three or four digits.
+"""fio's normal text output, versions 2.1 to 3.42.
 
-Since 3.0 a line is ``IOPS=10.0k, BW=39.1MiB/s (41.0MB/s)``. Before 3.0 a line is ``bw=40000KB/s,
-iops=10000``, and K is 1024 (axboe/fio, ``lib/num2str.c``: binary unless kb_base=1000 was set).
+Since 3.0 a line is ``IOPS=10.0k, BW=39.1MiB/s (41.0MB/s)``, and numbers are rounded to three or
+four digits. Before 3.0 a line is ``bw=40000KB/s, iops=10000``, and the K of ``bw`` is 1024
+(axboe/fio, ``lib/num2str.c``: binary unless kb_base=1000 was set).
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def usable_capacity_here(scenario: Scenario) -> Values:
 
 
 def endurance(scenario: Scenario) -> Values:
-    """Drive writes per day, divided by the rated drive writes per day, by model.
+    """For each language model: drive writes per day / rated drive writes per day.
 
     The drives store all KV cache that a busy GPU produces.
     """
