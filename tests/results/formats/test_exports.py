@@ -224,7 +224,7 @@ def test_results_files_open_as_one_dataset(make_row: Callable[..., Row], tmp_pat
         ("samples", "1 row without a value, 2 rows without samples"),
         ("pytest-benchmark", "1 row without a value, 1 row without a time"),
         ("openmetrics", "1 row without a value, 1 row of older runs"),
-        ("bencher", "1 row without a value"),
+        ("bencher", "1 row without a value, 1 row of a case that a later row has too"),
         ("parquet", ""),
     ],
 )

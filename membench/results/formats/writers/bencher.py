@@ -10,8 +10,17 @@ from membench.results.formats.exporting import measured
 from membench.results.schema import Row
 
 
+def left_out(rows: Sequence[Row]) -> Mapping[str, int]:
+    """Reason -> number of rows with a value that `write` leaves out."""
+    names = [(row.case, row.metric, row.stat) for row in measured(rows)]
+    return {"of a case that a later row has too": len(names) - len(set(names))}
+
+
 def write(rows: Sequence[Row]) -> Mapping[str, str]:
-    """Make one file; a measure is named ``<metric>-<statistic>``, or ``<metric>`` for a median."""
+    """Make one file; a measure is named ``<metric>-<statistic>``, or ``<metric>`` for a median.
+
+    Of several rows with the same case, metric and statistic, the last is written.
+    """
     cases: dict[str, dict[str, dict[str, float | None]]] = {}
     for row in measured(rows):
         stat = "" if row.stat is Stat.MEDIAN else f"-{row.stat}"
