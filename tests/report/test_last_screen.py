@@ -11,9 +11,12 @@ from typing import Any
 
 import h100_box
 import pytest
+from healthy import MACHINE
 from rich.console import Console
 
+from membench.core.snapshot import GpuIdentity
 from membench.core.terms import Metric, Stat, Status, Tier
+from membench.core.units import GIB
 from membench.measure.events import Place
 from membench.measure.run import RunOutcome, Wall
 from membench.report.screens.blocks import blocks, full_name
@@ -21,6 +24,7 @@ from membench.report.screens.check.progress import check_watcher
 from membench.report.screens.last import print_outcome
 from membench.report.screens.progress import ProgressLines
 from membench.report.screens.run import print_rows
+from membench.report.screens.serving import serving
 from membench.report.screens.text_table import TextTable, drawn
 from membench.results.case_result import CaseResult
 from membench.results.schema import Row
@@ -101,6 +105,15 @@ def test_what_was_not_measured_is_named_in_the_sentence(tmp_path: Path) -> None:
     assert "not measured: restoring from DDR, restoring from SSD, recomputing" in sentence
     assert "brought from SSD to DDR in " in sentence
     assert "best:" not in sentence
+
+
+@pytest.mark.parametrize(("gib", "ranks"), [(80, 2), (75, 4)])
+def test_the_gpus_of_the_sentence_hold_the_weights_and_the_context(gib: int, ranks: int) -> None:
+    # The weights have 131 GiB and the context 10 GiB; 90 % of the memory is usable.
+    gpus = tuple(GpuIdentity(place, "GPU", "00", gib * GIB, "9.0") for place in range(4))
+    machine = replace(MACHINE, gpus=replace(MACHINE.gpus, devices=gpus))
+    found = serving(h100_box.rows(), machine)
+    assert (found.question.tp, found.fits) == (ranks, True)
 
 
 @pytest.mark.sampled(1)
