@@ -178,7 +178,7 @@ def _no_results(record: list[str], text: str) -> SchemaError:
     from membench.results.formats.recognise import format_of, opened
 
     what = "the file is not a results file of membench: no column 'schema'"
-    if len(record) == 1 and any(mark in record[0] for mark in ("schema;", "schema\t")):
+    if len(record) == 1 and any(f"schema{mark}" in record[0] for mark in ";\t|"):
         return SchemaError(what, "save the file with commas between the cells")
     if record[0].startswith(f"{_FAMILY}/"):
         return SchemaError("the file has no header line", "give the file that the run wrote")

@@ -216,7 +216,7 @@ def test_several_files_stand_side_by_side(
     text = "".join(page.text)
     assert "box-1, box-2" in text
     assert "b.csv has no sidecar" in text
-    assert "No machine snapshot describes this run." in text
+    assert "No sidecar describes this machine." in text
     behind = html.partition('<section id="results"')[2]
     shown = behind.partition('<section id="environment"')[0]
     assert shown.count('<th scope="col" class="n">box-2</th>') == 7

@@ -195,8 +195,11 @@ def moved(found: Advice) -> tuple[str, str]:
     asked = found.question
     pieces = f"{counted(found.piece.number, 'piece')} of {format_size(found.piece.bytes)}"
     if asked.model.shape.groups:
-        return "One block", f"{asked.block_tokens} tokens are {pieces} per rank ({asked.layout})"
-    return "State", f"{pieces} per rank ({asked.layout}), for any context length"
+        return (
+            "One block",
+            f"{asked.block_tokens} tokens are {pieces} per rank ({asked.layout} layout)",
+        )
+    return "State", f"{pieces} per rank ({asked.layout} layout), for any context length"
 
 
 def precision(found: Advice) -> str:

@@ -90,7 +90,8 @@ def opened(data: bytes) -> bytes:
         SchemaError: the data are not the output of a tool, or the gzip data are damaged or too
             large.
     """
-    if data.startswith(b"\x1f\x8b"):
+    packed = data.startswith(b"\x1f\x8b")
+    if packed:
         data = _unpacked(data)
     data = _in_utf8(data)
     for mark, what, hint in _PACKED:
@@ -106,7 +107,8 @@ def opened(data: bytes) -> bytes:
     if _OWN_CSV.match(data):
         raise SchemaError(
             "the file is already a results file of membench",
-            "give the file to membench compare or membench report without an import",
+            f"{'decompress the file, and ' if packed else ''}give the file to membench compare or "
+            "membench report without an import",
         )
     if own := _OWN_JSON.search(data[:_HEAD]):
         raise SchemaError(

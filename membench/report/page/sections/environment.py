@@ -32,10 +32,7 @@ def section(runs: Sequence[Run]) -> Section:
         Paragraph(
             (
                 *([Strong(tr("{title}: ", title=run.label))] if len(runs) > 1 else []),
-                tr(
-                    "No machine snapshot describes this run. The machine's values come from the "
-                    "rows."
-                ),
+                tr("No sidecar describes this machine. The values come from the rows."),
             )
         )
         for run in runs
