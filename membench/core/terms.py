@@ -315,7 +315,7 @@ _FLAGS = (
         tr("the machine was shared: the result may be far below the machine's capability"),
         tr(
             "close other programs (membench doctor names them), or use a dedicated instance; to "
-            "compare two settings, measure them in turns: membench run --versus"
+            "compare two settings, measure them in turns: membench run --versus env=NAME=VALUE"
         ),
     ),
     Flag(

@@ -532,7 +532,7 @@ def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> R
         csv = publish(prepared.csv, rows, _sidecar(contents, wall, interrupted=not end.complete))
     except OutputError as error:
         raise OutputError(
-            f"{end.trouble or error}; the measurements are in {shown(journal)}",
+            f"{end.trouble or error}; the finished measurements are in {shown(journal)}",
             f"solve the problem, then run: {again}",
         ) from error
     if csv != prepared.csv:
@@ -543,7 +543,7 @@ def _publish(prepared: Prepared, before: int, end: End, observer: Observer) -> R
         )
     if end.trouble is not None:
         raise type(end.trouble)(
-            f"{end.trouble}; the measurements are in {shown(csv)}",
+            f"{end.trouble}; the finished measurements are in {shown(csv)}",
             f"solve the problem, then run: {again}",
         )
     if end.complete:

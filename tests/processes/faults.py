@@ -572,7 +572,7 @@ FAULTS = (
         f"membench prints an error of one line; {STOPPED}",
         Seen(
             1,
-            "Error: cannot write o.journal: File too large; the measurements are in o.csv",
+            "Error: cannot write o.journal: File too large; the finished measurements are in o.csv",
             EVERY,
             "o.csv o.journal o.json",
             COMPLETE,
@@ -586,7 +586,7 @@ FAULTS = (
         Seen(
             1,
             "Error: cannot write o.journal: No space left on device; "
-            "the measurements are in o.journal",
+            "the finished measurements are in o.journal",
             EVERY,
             "o.journal",
             COMPLETE,

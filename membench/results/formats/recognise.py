@@ -66,6 +66,7 @@ _PACKED = (
         "run the program, and give a file with its output",
     ),
 )
+_TAR, _TAR_PLACE = b"ustar", 257
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
 _OWN_CSV = re.compile(
@@ -97,6 +98,8 @@ def opened(data: bytes) -> bytes:
     for mark, what, hint in _PACKED:
         if data.startswith(mark):
             raise SchemaError(what, hint)
+    if data[_TAR_PLACE:].startswith(_TAR):
+        raise SchemaError("the file is a tar archive", "extract the archive, and give one file")
     if data.startswith(_POINTER):
         raise SchemaError(
             "the file is a Git LFS pointer",

@@ -229,6 +229,7 @@ def test_the_file_of_another_tool_is_answered_with_its_command(tool: str) -> Non
         (b'{"schema": "membench.run/1"}', "JSON of membench", "compare"),
         (b"\x1f\x8b\x08\0\0\0\0\0\0\3abc", "damaged gzip|truncated gzip", "fetch the file again"),
         (b"PK\x03\x04abc", "ZIP", "unzip"),
+        (b"fio.json".ljust(257, b"\0") + b"ustar\x0000", "a tar archive", "extract"),
         (b"\x28\xb5\x2f\xfdabc", "zstd", "zstd -dc FILE > "),
         (b"\xfd7zXZ\0abc", "xz", "xz -dc FILE > "),
         (b"BZh91AY", "bzip2", "bzip2 -dc FILE > "),
