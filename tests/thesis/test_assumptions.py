@@ -110,8 +110,11 @@ def test_an_entry_that_does_not_stand_is_refused_in_one_line(
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(AssumptionError, match=r"absent\.toml: cannot be read: No such file"):
+    with pytest.raises(
+        AssumptionError, match=r"absent\.toml: cannot be read: No such file"
+    ) as caught:
         assumptions(tmp_path / "absent.toml")
+    assert caught.value.hint == "check the file name and the directory"
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(AssumptionError, match="the file is not text"):
         assumptions(tmp_path / "binary.toml")

@@ -96,7 +96,9 @@ def importer(name: str) -> Importer:
             if error.hint:
                 raise
             hint = f"give a file from this tool: {IMPORTS[name]}"
-            if its_own:
+            if name == "cited":
+                hint = "correct the file; see 'cited' in docs/formats.md"
+            elif its_own:
                 hint = (
                     "check that the output is complete; docs/formats.md lists the outputs that "
                     "membench reads"

@@ -192,14 +192,16 @@ def parse(text: str, where: str) -> dict[str, Assumption]:
     return {name: _entry(name, table, where) for name, table in _tables(document, "", where)}
 
 
+_TOML_HINT = "--assumptions takes a TOML file"
+
+
 def _read(path: Path) -> str:
     try:
         return read_bytes(path, MAX_TOML, pipe=True, text=True).decode("utf-8")
-    except (SchemaError, UnicodeDecodeError) as error:
-        reason = str(error) if isinstance(error, SchemaError) else "the file is not text"
-        raise AssumptionError(
-            f"{shown(path)}: {reason}", "--assumptions takes a TOML file"
-        ) from None
+    except SchemaError as error:
+        raise AssumptionError(f"{shown(path)}: {error}", error.hint or _TOML_HINT) from None
+    except UnicodeDecodeError:
+        raise AssumptionError(f"{shown(path)}: the file is not text", _TOML_HINT) from None
 
 
 def _tables(

@@ -366,8 +366,9 @@ def test_cited_figures_carry_how_far_they_can_be_trusted_and_compared() -> None:
     ],
 )
 def test_cited_figures_of_version_2_are_strict_too(old: str, new: str, message: str) -> None:
-    with pytest.raises(SchemaError, match=message):
+    with pytest.raises(SchemaError, match=message) as caught:
         rows("cited", CITED_2.replace(old, new).encode())
+    assert "'cited' in docs/formats.md" in caught.value.hint
 
 
 @pytest.mark.parametrize(
