@@ -122,7 +122,7 @@ FILES = [
     ("compare a=run.csv b=run.csv --preset nofile.toml", "check the file name"),
     ("compare a=run.csv b=run.csv --preset text.json", "--dump-config"),
     ("report nofile.csv -o x.html", "check the file name"),
-    ("report run.csv -o x.html --assumptions nofile.toml", "TOML"),
+    ("report run.csv -o x.html --assumptions nofile.toml", "file name"),
     ("report run.csv -o x.html --assumptions text.json", ""),
     ("report text.json -o x.html", ""),
     ("import mlc nofile -o x.csv", "check the file name"),

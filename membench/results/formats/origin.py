@@ -74,7 +74,9 @@ def take(
         try:
             data = read_bytes(path, MAX_TOML if tool == "cited" else MAX_BYTES, pipe=named)
             if hash(data) in contents:
-                intake.notes["ignored, because an earlier file has the same content"] += 1
+                intake.notes[
+                    "a file was ignored, because an earlier file has the same content"
+                ] += 1
                 continue
             found = read(data, origin_of(tool, path, data, given))
         except SchemaError as error:

@@ -15,7 +15,7 @@ from membench.core.units import GIB, KIB, MIB, format_size
 from membench.results.formats.documents import text_in
 from membench.results.formats.figures import Origin, count, number, row
 from membench.results.formats.readers.host_text import host_case, place
-from membench.results.formats.reading import Item, ReaderNote, Record
+from membench.results.formats.reading import Item, Record, Unplaced
 
 _TOOL = "sysbench"
 _RUN = re.compile(r"^sysbench [\d.]+.*$", re.MULTILINE)
@@ -41,7 +41,7 @@ def _run(text: str, origin: Origin) -> Iterator[Item]:
     rate, block = _RATE.search(text), _BLOCK.search(text)
     value = number(rate[2]) if rate else None
     if rate is None or value is None:
-        yield ReaderNote(
+        yield Unplaced(
             "an incomplete run, or a run of another test than 'memory': the output has no "
             "'transferred'"
         )
