@@ -768,7 +768,7 @@ def test_a_check_without_verdict_names_what_to_compare_with(
         code, out, _ = run(capsys, mine)
         assert code == 0
         assert "not judged: each line gives the reason" in out
-        assert f"\nNext: membench check {mine} --expect {source}    (" in out
+        assert f"\nNext: membench check {mine} --expect {source}    # " in out
         assert "Next: " not in run(capsys, mine, "--expect", mine)[1]
     assert "Next: " not in run(capsys, mine, "--format", "md")[1]
 

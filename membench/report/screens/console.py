@@ -158,7 +158,7 @@ def say(screen: Screen, text: str, style: str = "", indent: int = 0) -> None:
 
 
 def say_command(screen: Screen, label: str, command: str, remark: str = "") -> None:
-    """Print ``label``, a command to paste and a remark in parentheses.
+    """Print ``label``, a command to paste, and a remark as a comment of the shell.
 
     If the shell does not find this membench by its name, the command has the path with which the
     user started membench. The command is never wrapped. On a terminal, a remark that does not fit
@@ -168,10 +168,10 @@ def say_command(screen: Screen, label: str, command: str, remark: str = "") -> N
     if first == "membench":
         command = f"{_program(sys.argv[0])}{blank}{others}"
     line = Styled(f"{label}{one_line(command)}", "bold" if label.startswith("Next") else "")
-    whole = f"{line.plain}    ({remark})" if remark else line.plain
+    whole = f"{line.plain}    # {remark}" if remark else line.plain
     if screen.is_terminal and remark and len(whole) > screen.width:
         screen.print(line, soft_wrap=True)
-        say(screen, f"({remark})", indent=len(label))
+        say(screen, f"# {remark}", indent=len(label))
     else:
         screen.print(Styled(whole, line.style), soft_wrap=True)
 
