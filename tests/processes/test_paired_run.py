@@ -147,7 +147,7 @@ def test_a_set_up_command_that_fails_ends_the_run_and_keeps_what_there_is(
     assert done.returncode == 1
     (line,) = re.findall(r"^Error: .*$", done.stderr, re.MULTILINE)
     assert line.startswith(
-        "Error: the command of --setup-b ended with exit code 5: no governor; the finished measurements "
+        "Error: the command of --setup-b ended with exit code 5: no governor; the finished "
     )
     assert "--setup-b" in done.stderr.partition("Hint: solve the problem, then run: ")[2]
     for side in "ab":
