@@ -1,4 +1,4 @@
-"""A whole run: machine, plan, journal, rounds, and results files."""
+"""Measures a whole run: makes the plan, measures the rounds, and writes the results files."""
 
 from __future__ import annotations
 
@@ -383,7 +383,12 @@ def used_gpus(prepared: Prepared) -> Sequence[GpuIdentity]:
 
 @dataclass(frozen=True)
 class Software:
-    """The measuring software: the value of the column `membench`, and bench versions by name."""
+    """The software that measures: the version of membench, and the version of each bench.
+
+    Attributes:
+        name: value of the column `membench`.
+        versions: name of a bench -> its version.
+    """
 
     name: str
     versions: Mapping[str, int]

@@ -1,4 +1,4 @@
-"""The scratch file of a run, created once before the first round if a case needs it."""
+"""Creates the scratch file of a run before the first round, if a case needs the file."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Terminal tables, progress, plots and pages; only this package may import Rich."""
+"""Everything that a user reads: terminal output, plots and reports. Only this package uses Rich."""

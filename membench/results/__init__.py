@@ -1,4 +1,4 @@
-"""Results of a run: stored while the run goes on, written to files, and read again.
+"""Stores the results of a run while it goes on, writes results files, and reads these files.
 
 The `Journal` stores the `Plan` and each `CaseResult` during the run. The function `rows` computes
 the `Row`s of a results file. The `Sidecar` describes the run.

@@ -29,7 +29,7 @@ class Reading:
 
 @record
 class Seconds:
-    """Wall time in seconds of the phases of a case in one round."""
+    """The wall time in seconds that each phase of a case took in one round."""
 
     setup: float = 0.0  # allocating and filling
     measure: float = 0.0  # warming up and timing

@@ -1,4 +1,4 @@
-"""The sidecar of a results file, and the problems of the sidecar.
+"""Reads the sidecar of a results file, and describes the problems of the sidecar.
 
 Every command that reads results uses these functions, so all commands warn in the same words.
 """

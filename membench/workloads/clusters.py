@@ -1,4 +1,4 @@
-"""Clusters of thread blocks: whether a GPU supports clusters, and how many are resident at once."""
+"""Finds whether a GPU supports clusters of thread blocks, and how many clusters run at once."""
 
 from __future__ import annotations
 

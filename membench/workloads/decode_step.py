@@ -1,4 +1,4 @@
-"""`Timed` work of decode steps, and bytes and shape of their attention."""
+"""Makes `Timed` work from decode steps, and computes the bytes and the shape of their attention."""
 
 from __future__ import annotations
 

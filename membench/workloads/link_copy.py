@@ -1,4 +1,4 @@
-"""Copies over the host link, by copy engine or kernel."""
+"""Copies data over the host link, with a copy engine or with a kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Page tables and thread block size for a kernel that reads scattered pages of a pool."""
+"""Makes page tables for a kernel that reads scattered pages of a pool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matrix products with the GPU vendor's library, and the check of their results."""
+"""Computes matrix products with the GPU vendor's library, and checks the results."""
 
 from __future__ import annotations
 

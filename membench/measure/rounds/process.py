@@ -1,4 +1,4 @@
-"""The worker process, as the parent uses it: start, send requests, detect a crash, end."""
+"""Starts a worker process, sends requests to it, detects a crash, and ends the process."""
 
 from __future__ import annotations
 

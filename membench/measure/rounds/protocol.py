@@ -1,4 +1,4 @@
-"""The protocol between parent and worker: one JSON object per line, strictly in turn.
+"""The messages between the parent process and a worker process. A message is one line of JSON.
 
 The parent sends requests to the worker's standard input. The worker answers on a separate pipe.
 Only one of the two processes is active at a time, because the machine must be idle while a case is

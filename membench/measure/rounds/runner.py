@@ -1,4 +1,4 @@
-"""The parent's loop over the rounds, each in a fresh worker.
+"""Measures the rounds of a plan one after the other, each in a fresh worker process.
 
 The parent writes each result to the journal before the next case starts.
 """
@@ -195,7 +195,7 @@ class Rounds:
 
 
 class _Round:
-    """A context with the worker of one round. A worker that is lost is replaced."""
+    """A context manager that holds the worker of one round, and replaces a worker that is lost."""
 
     def __init__(self, setting: Setting, round_: int, worker: Worker | None = None) -> None:
         self._setting = setting

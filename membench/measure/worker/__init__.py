@@ -1,1 +1,1 @@
-"""The round in the worker process: build, time and verify cases."""
+"""The worker process's part of a round. It builds, times and verifies cases."""

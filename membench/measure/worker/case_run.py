@@ -1,4 +1,4 @@
-"""One case in one round, inside the worker: build, time or observe, verify, close."""
+"""Builds, measures and verifies one case in one round, inside the worker process."""
 
 from __future__ import annotations
 

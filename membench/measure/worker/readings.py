@@ -1,4 +1,4 @@
-"""The reading of a round, computed from its samples: the statistic, and the samples to store."""
+"""Computes the reading of a round from its samples: the statistic, and the samples to store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The timed loop: warm up, choose a batch size for the timer's resolution, take samples."""
+"""The timed loop. It warms up, chooses a batch size that the timer resolves, and takes samples."""
 
 from __future__ import annotations
 

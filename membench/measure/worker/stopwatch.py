@@ -1,4 +1,4 @@
-"""Stopwatches that use the clock reads of host kernels, or events in a device's queue."""
+"""Times work with clocks that host kernels read, or with events in a device's queue."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The report: the content, and the HTML and Markdown that are made from the content."""
+"""Composes the content of a report, and renders the content as HTML and Markdown."""

@@ -97,7 +97,7 @@ class Column:
 
 @record
 class Table:
-    """A row has one cell per column; ``()`` is an empty cell."""
+    """A table whose rows have one cell per column; ``()`` is an empty cell."""
 
     caption: str
     columns: tuple[Column, ...]

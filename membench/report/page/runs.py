@@ -1,4 +1,4 @@
-"""Read the runs of a report: the rows, the sidecar, and the problems of both."""
+"""Read the results files of a report and their sidecars, and collect the problems of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plot of the bandwidth of disk cases and paging cases by block size."""
+"""Plot of bandwidth against block size, for disk cases and paging cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plot of bandwidth by working-set size."""
+"""Plot of bandwidth against working-set size."""
 
 from __future__ import annotations
 

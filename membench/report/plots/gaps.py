@@ -1,4 +1,4 @@
-"""Plot of shares of traffic and of residency by the time between two uses of cached tokens."""
+"""Plot of the distribution of the time for which cached tokens are idle between two uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plot of the hit rate by cache capacity, for published traces."""
+"""Plot of hit rate against cache capacity, for published traces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plot of host memory bandwidth by kernel, number of threads and kind of stores."""
+"""Plot that compares the host memory bandwidth of kernels, thread counts and kinds of stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plot of the bandwidth of copying KV blocks from host to GPU, by method and block size."""
+"""Plot of the bandwidth at which each method copies KV blocks of each size from host to GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plot of the best bandwidth of every bench, by tier of the memory hierarchy."""
+"""Plot of the best bandwidth of every bench, grouped by tier of the memory hierarchy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plot of the latency of loads by the bandwidth of other traffic."""
+"""Plot of the latency of loads against the bandwidth of other traffic at the same time."""
 
 from __future__ import annotations
 

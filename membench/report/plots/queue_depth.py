@@ -1,4 +1,4 @@
-"""Plots of the IOPS and the p99 latency of the disk, by queue depth."""
+"""Plots of IOPS against queue depth, and of p99 latency against queue depth, for a disk."""
 
 from __future__ import annotations
 

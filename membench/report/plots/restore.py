@@ -1,4 +1,4 @@
-"""Plot of the time to restore or to recompute a prefix, by prefix length, for one model."""
+"""Plot of restore time and recompute time against prefix length, for one model."""
 
 from __future__ import annotations
 

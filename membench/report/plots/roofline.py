@@ -1,4 +1,4 @@
-"""Roofline plot of measured machines and specified devices, with decode and prefill of models."""
+"""Roofline plots that place decode and prefill of models on the limits of devices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plot of the latency of a pointer chase by working-set size."""
+"""Plot of the latency of a pointer chase against working-set size."""
 
 from __future__ import annotations
 

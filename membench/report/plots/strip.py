@@ -1,7 +1,7 @@
-"""A small drawing of the statistic of a proposition: range, thresholds and strongest inputs.
+"""Draw the statistic of a proposition: its range, the thresholds, and the strongest inputs.
 
-A report has dozens of these drawings. This module writes the SVG directly, because Matplotlib would
-take longer and write larger files.
+A report has dozens of these small drawings. This module writes the SVG directly, because
+Matplotlib would take longer and write larger files.
 """
 
 from __future__ import annotations

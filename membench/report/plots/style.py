@@ -1,4 +1,4 @@
-"""The style of all plots, and the conversion of Matplotlib's SVG to an SVG for a page.
+"""Define the style of all plots, and convert Matplotlib's SVG to an SVG for a page.
 
 Matplotlib draws in the colours of `LIGHT`. In the SVG, each colour becomes a CSS variable, so that
 one picture fits light, dark and printed pages. The same data give the same bytes.

@@ -1,4 +1,4 @@
-"""A variant of Matplotlib's SVG backend for text in the fonts of the reader.
+"""A variant of Matplotlib's SVG backend, which leaves the choice of the font to the reader.
 
 Text stays text in the SVG, and Matplotlib only measures it. The measuring font has no Chinese
 characters, so this backend measures the character `EM` instead of each Chinese character.

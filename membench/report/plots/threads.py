@@ -1,4 +1,4 @@
-"""Plot of host memory bandwidth by number of threads."""
+"""Plot of host memory bandwidth against the number of threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plot of the bandwidth of a link by transfer size."""
+"""Plot of the bandwidth of a link against transfer size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plot of the usable SSD capacity by link bandwidth."""
+"""Plot of usable SSD capacity against link bandwidth."""
 
 from __future__ import annotations
 

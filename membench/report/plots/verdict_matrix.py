@@ -1,4 +1,4 @@
-"""Plot of the verdicts on propositions, for each model separately."""
+"""Plot of the verdict on each proposition for each model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Group rows for display: one block per tier and metric, with a common unit."""
+"""Group rows into blocks for display. The rows of a block have the same tier, metric and unit."""
 
 from __future__ import annotations
 

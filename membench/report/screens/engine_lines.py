@@ -1,4 +1,4 @@
-"""Settings of vLLM, SGLang, LMCache and Dynamo for cache tiers of given sizes."""
+"""Compute the settings of vLLM, SGLang, LMCache and Dynamo for cache tiers of given sizes."""
 
 from __future__ import annotations
 

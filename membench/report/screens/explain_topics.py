@@ -1,4 +1,4 @@
-"""Texts for groups of benches: how bytes are counted, likely flags, and the next commands."""
+"""Explain how groups of benches count bytes, which flags are likely, and which commands to run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Print a paired run: configurations A and B at the start, the comparison at the end."""
+"""Print the configurations A and B before a paired run, and their comparison after the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables and lists as lines of plain text.
+"""Lay out tables and lists as lines of plain text.
 
 This module does not need Rich, which takes long to load, so output to a pipe can avoid Rich.
 """

@@ -114,7 +114,7 @@ class ProgressLines(Watcher):
 
 
 class _LastValue(Progress):
-    """A progress bar with the current case, the last value and a provisional table."""
+    """A progress bar, with the current case, the last value and a provisional table below it."""
 
     now = ""
     last = ""

@@ -1,6 +1,6 @@
-"""One sentence on the consequence of a machine's results for serving a model.
+"""Say in one sentence how a machine should get a KV cache back when it serves a model.
 
-The KV cache of a prefix can be restored from DDR, restored from SSD, or recomputed.
+The machine can restore the cache from DDR, restore it from SSD, or recompute it.
 """
 
 from __future__ import annotations

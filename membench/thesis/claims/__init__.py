@@ -1,1 +1,1 @@
-"""Evidence and verdicts: does inference move memory demand from HBM to DDR and SSD?"""
+"""Derives verdicts on the claims of the thesis from measurements and assumptions."""

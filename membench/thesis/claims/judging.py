@@ -36,7 +36,11 @@ Words = dict[WordKey, ClaimVerdict]
 
 @record
 class VariantDraws:
-    """The [draws] values of a statistic for one variant, such as a model."""
+    """The values of a statistic for one variant, such as a model, and the verdict on them.
+
+    Attributes:
+        draws: [draws] values of the statistic.
+    """
 
     name: str
     draws: Floats

@@ -1,4 +1,4 @@
-"""A disk cache of verdicts after a change of one input.
+"""Caches on disk the verdicts that would follow from a change of one input.
 
 `constant_words.json` contains the verdicts that depend only on built-in assumptions.
 ``python -m membench.thesis.claims.verdicts`` writes the file.

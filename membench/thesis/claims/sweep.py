@@ -1,7 +1,7 @@
-"""Verdicts after changes of one input in which a statistic is monotone, with few evaluations.
+"""Finds the verdicts after changes of one input in which a statistic is monotone.
 
 The verdicts on all variants together and on each stratum are then monotone in the step. So verdicts
-that are equal at two steps are equal at every step in between.
+that are equal at two steps are equal at every step in between, and few evaluations are enough.
 """
 
 from __future__ import annotations

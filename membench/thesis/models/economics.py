@@ -1,4 +1,4 @@
-"""The cost of keeping a KV cache: five-minute rule, cheapest tier, and endurance of drives.
+"""Formulas for the cost of keeping a KV cache, the five-minute rule, and the endurance of drives.
 
 All prices are in one currency. Times are in seconds unless a name gives another unit. A rent is a
 price per byte and second.
@@ -115,7 +115,12 @@ class Keeping:
 
 @record
 class Band:
-    """Gaps from ``low`` to ``high`` seconds between two uses, for which ``name`` is cheapest."""
+    """A range of gaps between two uses, and the `Keeping` that is cheapest for these gaps.
+
+    Attributes:
+        name: name of the `Keeping`.
+        low, high: shortest and longest gap in seconds.
+    """
 
     name: str
     low: float
@@ -151,7 +156,7 @@ def cheapest_bands(places: Sequence[Keeping], kv_bytes: float) -> tuple[Band, ..
 
 @record
 class Shares:
-    """The shares of one band of gaps.
+    """The shares of reuse and of idle time that fall into one band of gaps.
 
     Attributes:
         low, high: the edges of the band in seconds.

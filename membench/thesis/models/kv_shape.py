@@ -1,4 +1,4 @@
-"""KV shapes: bytes of a model's KV cache for a context, and sizes of the pieces that engines move.
+"""Computes the bytes of a model's KV cache, and the sizes of the pieces that engines move.
 
 A KV shape is a list of groups of equal layers, plus the bytes of a recurrent state. The layers are
 of these kinds::

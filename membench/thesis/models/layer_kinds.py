@@ -1,4 +1,4 @@
-"""Attention kind of each layer: full attention, a window, a chunk, or a recurrent state.
+"""Finds the attention kind of each layer: full attention, a window, a chunk, or a recurrent state.
 
 If a configuration does not list the kinds, the model_type decides: `absent_keys.toml` has one of
 these rules for each model_type.

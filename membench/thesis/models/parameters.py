@@ -20,7 +20,7 @@ from membench.thesis.models.matrices import MatrixRole, active_experts, experts,
 
 @record(kw_only=True)
 class Parameters:
-    """Numbers of weights (not bytes), and FLOPs of attention.
+    """A model's numbers of weights (not bytes), and its FLOPs of attention.
 
     Attributes:
         total: all weights, including the embedding.

@@ -1,4 +1,4 @@
-"""Bytes of the recurrent state of one layer, per sequence.
+"""Computes the bytes of the recurrent state of one layer, per sequence.
 
 A state consists of matrices or vectors, and usually of the last inputs of a convolution. Matrices
 and vectors are in float32 unless the configuration names another type. The convolution inputs

@@ -1,4 +1,4 @@
-"""Bytes of a model's weights, from the precision of each matrix.
+"""Computes the bytes of a model's weights from the precision of each matrix.
 
 `quantization_config` of a `config.json` gives the bits of each matrix. Supported formats:
 

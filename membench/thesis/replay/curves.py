@@ -1,4 +1,4 @@
-"""Hit rate as a function of capacity, for the traces that membench contains.
+"""The hit rate as a function of cache capacity, for each trace that membench contains.
 
 `curves.json` contains the curves, because a replay takes long. This command writes the file::
 

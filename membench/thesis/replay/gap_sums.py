@@ -1,6 +1,6 @@
-"""Sums over the idle times of cache, for the traces that membench contains.
+"""Shares and means of the idle times of cached tokens, for each trace that membench contains.
 
-`gap_sums.json` contains the sums, because a replay takes long. This command writes the file::
+`gap_sums.json` contains these values, because a replay takes long. This command writes the file::
 
     python -m membench.thesis.replay.gap_sums > membench/thesis/replay/gap_sums.json
 """
@@ -32,7 +32,7 @@ KEPT_S = 86400.0
 
 @record(kw_only=True)
 class GapSums:
-    """Sums over the gaps of one trace. A gap is the time between two uses of cache.
+    """Shares and means of the gaps of one trace. A gap is the time between two uses of cache.
 
     Attributes:
         trace: SHA-256 digest of the trace.

@@ -1,4 +1,4 @@
-"""Gaps: the time for which KV cache is idle between two uses.
+"""Finds the times for which KV cache is idle between two uses, called gaps.
 
 `resting` counts whole contexts, whether or not they are read again. `reread` counts only blocks
 that are read again.

@@ -1,4 +1,4 @@
-"""Number of hits as a function of cache capacity, for all capacities at once."""
+"""The number of cache hits as a function of capacity, exact at every capacity."""
 
 from __future__ import annotations
 

@@ -94,7 +94,12 @@ class Requests(NamedTuple):
 
 @record
 class ServedBlocks:
-    """[r] for each request, the number of blocks that hit, and the number that was written."""
+    """The numbers of hits and of written blocks in each request.
+
+    Attributes:
+        hits: [r] number of blocks that hit.
+        written: [r] number of blocks that were written to the cache.
+    """
 
     hits: Ints
     written: Ints

@@ -1,4 +1,4 @@
-"""Functions on the runs of blocks of one request: repeated blocks, parts and lengths."""
+"""Functions that find repeated blocks in the runs of a request, and split and measure runs."""
 
 from __future__ import annotations
 

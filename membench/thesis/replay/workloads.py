@@ -15,7 +15,7 @@ from membench.thesis.replay.gap_sums import GapSums, gap_sums
 
 @record
 class Workload:
-    """A trace that membench contains: hit rate by capacity, and idle times of the cache."""
+    """The hit rates and idle times of a trace that membench contains."""
 
     name: str
     curve: Curve

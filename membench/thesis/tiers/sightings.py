@@ -7,7 +7,7 @@ from membench.thesis.tiers.run_lru import RunLru
 
 
 class Sightings:
-    """Two sets: blocks of at least one request, and blocks of at least two requests."""
+    """Records which blocks were in at least one request, and which were in at least two."""
 
     def __init__(self) -> None:
         self._once = RunLru()

@@ -1,4 +1,7 @@
-"""The section with every claim: verdict, evidence, and facts that would change the verdict."""
+"""The section that explains the verdict on each claim.
+
+It shows the evidence, and the facts that would change the verdict.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The section on the demand of models and the measured rates of the tiers."""
+"""The section that compares the demand of models with the measured rates of the tiers."""
 
 from __future__ import annotations
 

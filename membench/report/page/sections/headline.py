@@ -1,4 +1,4 @@
-"""The first section: the best results of each tier, and the data quality."""
+"""The first section, which shows the best results of each tier and the quality of the data."""
 
 from __future__ import annotations
 

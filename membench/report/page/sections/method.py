@@ -1,4 +1,4 @@
-"""The section that describes the measuring method in short."""
+"""The section that briefly describes how membench measures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The top of a report: the title, the paragraph about the runs, and problems of the files."""
+"""The title of a report, the paragraph about the runs, and alerts about problems of the files."""
 
 from __future__ import annotations
 

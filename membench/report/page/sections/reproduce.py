@@ -1,4 +1,4 @@
-"""The section with the commands to repeat the measurement, and with the results files."""
+"""The section that shows the command of each run and attaches the results files."""
 
 from __future__ import annotations
 

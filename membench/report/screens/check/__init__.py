@@ -1,1 +1,1 @@
-"""Output of `membench check`: for a terminal, as Markdown or JSON, and for CI systems."""
+"""Write the result of `membench check` for terminals, as Markdown or JSON, and for CI systems."""

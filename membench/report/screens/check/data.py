@@ -1,4 +1,4 @@
-"""The result of `membench check` as JSON."""
+"""Write the result of `membench check` as JSON."""
 
 from __future__ import annotations
 

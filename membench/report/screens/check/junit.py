@@ -1,4 +1,4 @@
-"""A check as JUnit XML.
+"""Write a check as JUnit XML.
 
 The test cases are the preconditions, each device of each line, the stragglers, and the requirements
 that are not met.

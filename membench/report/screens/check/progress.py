@@ -1,4 +1,4 @@
-"""Progress of `membench check` while it measures, without provisional tables."""
+"""Show the progress of `membench check` while it measures, without provisional tables."""
 
 from __future__ import annotations
 

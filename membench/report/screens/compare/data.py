@@ -1,4 +1,4 @@
-"""A comparison as JSON and as CSV.
+"""Write a comparison as JSON or as CSV.
 
 Both formats have full precision and a stable order.
 """

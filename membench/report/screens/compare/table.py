@@ -1,4 +1,4 @@
-"""Lay out one block of a comparison: one line per row (wide), or one line per row and label."""
+"""Lay out one block of a comparison as a wide table, or as a list with one line per label."""
 
 from __future__ import annotations
 

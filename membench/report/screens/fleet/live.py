@@ -1,4 +1,4 @@
-"""Progress of a fleet run: a table of hosts on a terminal, one plain line per change on a pipe."""
+"""Show the progress of a fleet run: as a table on a terminal, as one line per change on a pipe."""
 
 from __future__ import annotations
 

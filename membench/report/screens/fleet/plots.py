@@ -1,4 +1,4 @@
-"""Plots of a fleet: a heat map of machines and cases, and a strip plot of machines by tier."""
+"""Plots of a fleet: a heat map of machines and cases, and for each tier a strip of machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A history as JSON."""
+"""Write a history as JSON."""
 
 from __future__ import annotations
 

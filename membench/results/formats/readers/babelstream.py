@@ -1,4 +1,4 @@
-"""BabelStream, versions 3.4 to 6.0: ``--csv``, and the text output.
+"""Reads the text output and the ``--csv`` output of BabelStream 3.4 to 6.0.
 
 The header names the unit. A result is usually the best of all repetitions. With ``--triad-only``
 (up to version 5.0) and in the order ``Isolated`` (6.0), a result is the mean. The file never names

@@ -1,4 +1,4 @@
-"""Published figures as TOML, each with its source.
+"""Reads published figures from TOML, each with its source.
 
 ::
 

@@ -1,9 +1,10 @@
-"""NVIDIA's CUDA samples 4 to 13: text and ``--csv`` of bandwidthTest and p2pBandwidthLatencyTest.
+"""Reads bandwidthTest and p2pBandwidthLatencyTest of NVIDIA's CUDA samples 4 to 13.
 
-GB is 1e9 bytes. For copies within a device (the diagonal of p2p matrices), bytes read and bytes
-written both count. For copies between host and device, and between devices, each byte counts once.
-Bidirectional matrices have the sum of both directions (NVIDIA/cuda-samples, the two ``.cu`` files).
-Versions before 10.1 print MB/s. MB is 1,024,000 bytes since 5.5, and was 2^20 bytes before.
+The output is text, or ``--csv`` for bandwidthTest. GB is 1e9 bytes. For copies within a device (the
+diagonal of p2p matrices), bytes read and bytes written both count. For copies between host and
+device, and between devices, each byte counts once. Bidirectional matrices have the sum of both
+directions (NVIDIA/cuda-samples, the two ``.cu`` files). Versions before 10.1 print MB/s. MB is
+1,024,000 bytes since 5.5, and was 2^20 bytes before.
 """
 
 from __future__ import annotations

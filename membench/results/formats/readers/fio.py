@@ -1,4 +1,4 @@
-"""fio, versions 2.1 to 3.42: JSON, json+, terse (2 to 5) and the normal text.
+"""Reads the output of fio 2.1 to 3.42: JSON, json+, terse (formats 2 to 5) and the normal text.
 
 Versions differ in these fields (axboe/fio, ``stat.c`` at the tags of the versions):
 

@@ -1,4 +1,4 @@
-"""The results for one direction of a fio job, in membench's units, from any format of fio."""
+"""Converts the results for one direction of a fio job to membench's units, from any fio format."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""fio ``--minimal``: one line per job with fields separated by ``;``, versions 2 to 5.
+"""Reads the terse output of fio (``--minimal``), formats 2 to 5.
 
-A line begins with the format version, fio's version (since format 3), job, group and error. Then
-each direction has these fields: KiB, KiB/s, operations per second, ms, 4 fields of submission
-latency, 4 of completion latency, 20 quantiles, 4 fields of latency and 5 of bandwidth (11 in format
-5). Latencies are in us. Format 3 has no trim (axboe/fio, HOWTO, "Terse output").
+A line describes a job, with fields separated by ``;``. A line begins with the format version, fio's
+version (since format 3), job, group and error. Then each direction has these fields: KiB, KiB/s,
+operations per second, ms, 4 fields of submission latency, 4 of completion latency, 20 quantiles, 4
+fields of latency and 5 of bandwidth (11 in format 5). Latencies are in us. Format 3 has no trim
+(axboe/fio, HOWTO, "Terse output").
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""fio's normal text output, versions 2.1 to 3.42.
+"""Reads the normal text output of fio 2.1 to 3.42.
 
 Since 3.0 a line is ``IOPS=10.0k, BW=39.1MiB/s (41.0MB/s)``, and numbers are rounded to three or
 four digits. Before 3.0 a line is ``bw=40000KB/s, iops=10000``, and the K of ``bw`` is 1024

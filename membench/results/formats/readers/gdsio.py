@@ -1,6 +1,7 @@
-"""gdsio of GPUDirect Storage: one line per run; GiB is 2^30 bytes, and each byte counts once.
+"""Reads the output of gdsio (GPUDirect Storage), one line per run.
 
-``Throughput`` is ``DataSetSize`` / ``total_time``. ``XferType`` is the path of the data:
+GiB is 2^30 bytes, and each byte counts once. ``Throughput`` is ``DataSetSize`` / ``total_time``.
+``XferType`` is the path of the data:
 
 - ``GPUD``: directly between storage and GPU memory.
 - ``CPUONLY``: between storage and host memory.

@@ -1,4 +1,4 @@
-"""The memory tier of a working set, for all readers of host memory benchmarks."""
+"""Finds the memory tier of a working set, for all readers of host memory benchmarks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""likwid-bench, versions 4 and 5: text; 1 MByte is 1e6 bytes, reads plus writes.
+"""Reads the text output of likwid-bench 4 and 5.
 
-``MByte/s`` is ``Data volume (Byte)`` / ``Time``. The volume of ``copy`` counts both streams (2 * 8
-bytes per element), but not the cache lines that a store reads first.
+1 MByte is 1e6 bytes, reads plus writes. ``MByte/s`` is ``Data volume (Byte)`` / ``Time``. The
+volume of ``copy`` counts both streams (2 * 8 bytes per element), but not the cache lines that a
+store reads first.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""mbw, versions 1.1 to 2.0: one line per repetition; MiB is 2^20 bytes (version 1.1 writes MB).
+"""Reads the output of mbw 1.1 to 2.0, one line per repetition.
 
-mbw counts each copied byte once (``MiB`` / ``Elapsed``); STREAM counts each copied byte twice.
+MiB is 2^20 bytes (version 1.1 writes MB). mbw counts each copied byte once (``MiB`` / ``Elapsed``);
+STREAM counts each copied byte twice.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Intel Memory Latency Checker, versions 3.1 to 3.12: text; 1 MB is 1e6 bytes.
+"""Reads the text output of Intel Memory Latency Checker 3.1 to 3.12.
 
-Latencies are means in ns. MLC does not document which bytes it counts for mixed reads and writes.
-So only rows without writes have a `bytes_convention`.
+1 MB is 1e6 bytes. Latencies are means in ns. MLC does not document which bytes it counts for mixed
+reads and writes. So only rows without writes have a `bytes_convention`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""nvbandwidth, versions 0.4 to 0.10: ``-j`` and the text output.
+"""Reads the text output and the JSON output (``-j``) of nvbandwidth 0.4 to 0.10.
 
 A result is the median of the ``-i`` samples, or the mean with ``-m``. Many files do not show
 whether ``-m`` was used. Many files also lack the size set by ``-b``: membench then assumes 512 MiB

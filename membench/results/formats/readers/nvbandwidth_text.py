@@ -1,4 +1,4 @@
-"""Parse nvbandwidth's text: a heading per test, a description per matrix, labelled rows."""
+"""Parses the text output of nvbandwidth: tests, matrices and their labelled rows."""
 
 from __future__ import annotations
 

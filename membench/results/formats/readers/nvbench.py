@@ -1,4 +1,6 @@
-"""The ``--json`` output of an NVBench program: summaries by tag, values as text, infinity as null.
+"""Reads the ``--json`` output of an NVBench program.
+
+The output has summaries by tag, with values as text and infinity as null.
 
 NVBench measures a state in up to three ways: ``cold`` (isolated executions after a cache flush),
 ``batch`` (many executions in a row) and ``cpu_only`` (only for benchmarks without a GPU). GPU times

@@ -1,4 +1,4 @@
-"""pytest-benchmark JSON: times in seconds.
+"""Reads the JSON output of pytest-benchmark, which contains times in seconds.
 
 All rounds of a file are samples of a single membench round, because they ran in one process. The
 bandwidth is computed if ``extra_info`` contains the bytes per call. Entries that `membench export`

@@ -1,7 +1,8 @@
-"""STREAM, versions 5.6 to 5.10: text; 1 MB is 1e6 bytes; a result is the best repetition.
+"""Reads the text output of STREAM 5.6 to 5.10.
 
-``Rate = 1.0E-06 * bytes / mintime``, with 2 arrays for Copy and Scale and 3 arrays for Add and
-Triad (jeffhammond/STREAM, ``stream.c``). The bytes are bytes read plus bytes written.
+1 MB is 1e6 bytes. A result is the best repetition. ``Rate = 1.0E-06 * bytes / mintime``, with 2
+arrays for Copy and Scale and 3 arrays for Add and Triad (jeffhammond/STREAM, ``stream.c``). The
+bytes are bytes read plus bytes written.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""stress-ng ``--metrics``, versions 0.12 to 0.21: text and ``--yaml``; MB is 2^20 bytes.
+"""Reads the metrics of stress-ng 0.12 to 0.21 (``--metrics``), as text or ``--yaml``.
 
-Since 0.15, ``--stream`` reports bytes read and bytes written separately. Before 0.15, ``--stream``
-reports the sum (ColinIanKing/stress-ng, ``stress-stream.c``, ``stress-memrate.c``,
-``stress-ng.h``).
+MB is 2^20 bytes. Since 0.15, ``--stream`` reports bytes read and bytes written separately. Before
+0.15, ``--stream`` reports the sum (ColinIanKing/stress-ng, ``stress-stream.c``,
+``stress-memrate.c``, ``stress-ng.h``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""``sysbench memory``, versions 0.4 to 1.0: text; MiB is 2^20 bytes (version 0.4 writes MB).
+"""Reads the text output of ``sysbench memory`` 0.4 to 1.0.
 
-An operation reads or writes a block once, so each byte counts once. Every thread repeats the same
-block. A block of the usual 1 KiB stays in a cache.
+MiB is 2^20 bytes (version 0.4 writes MB). An operation reads or writes a block once, so each byte
+counts once. Every thread repeats the same block. A block of the usual 1 KiB stays in a cache.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""tinymembench, version 0.4: text; 1 MB is 1e6 bytes, and a copied byte counts once.
+"""Reads the text output of tinymembench 0.4.
 
-A rate is the best repetition. A latency is the difference from the latency of the first-level
-cache. No case of membench measures the same.
+1 MB is 1e6 bytes, and a copied byte counts once. A rate is the best repetition. A latency is the
+difference from the latency of the first-level cache. No case of membench measures the same.
 """
 
 from __future__ import annotations

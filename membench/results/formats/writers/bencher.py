@@ -1,4 +1,4 @@
-"""Bencher Metric Format: case -> measure -> value, with the range of the rounds."""
+"""Writes the Bencher Metric Format: JSON with the value of each measure of each case."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""github-action-benchmark: two files, because the format does not say which direction is better.
+"""Writes two files for github-action-benchmark.
 
-The files are for the tools ``customBiggerIsBetter`` and ``customSmallerIsBetter``.
+The format does not say which direction is better, so each direction has a file: one for the tool
+``customBiggerIsBetter``, and one for the tool ``customSmallerIsBetter``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""OpenMetrics text, for the textfile collector of a Prometheus node exporter.
+"""Writes OpenMetrics text for the textfile collector of a Prometheus node exporter.
 
 Units are the base units that OpenMetrics requires: bytes, seconds, joules. Only the newest run of
 each case is written, because a name with its labels may occur only once.

@@ -1,4 +1,4 @@
-"""Parquet: every row and column of a results file, typed, for data frames and databases.
+"""Writes every row and column of a results file as Parquet, for data frames and databases.
 
 An absent value is null. But an absent list or map is empty, and an absent ``rounds`` or ``n`` is 0.
 """

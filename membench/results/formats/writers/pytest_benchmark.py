@@ -1,4 +1,4 @@
-"""pytest-benchmark JSON, which contains only times in seconds; smaller is better.
+"""Writes JSON of pytest-benchmark, which contains only times in seconds.
 
 A latency is converted to seconds. A bandwidth becomes the time to move ``bytes_moved``. A rate
 becomes the time of one operation. Rows that cannot be converted are left out.

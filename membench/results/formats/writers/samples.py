@@ -1,4 +1,4 @@
-"""Tidy CSV with one stored sample per line, for plots and statistical models."""
+"""Writes tidy CSV with one stored sample per line, for plots and statistical models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of compute: FLOPs of reasoning, memory limits on NVIDIA Rubin, and cost per token."""
+"""Statistics of the FLOPs of reasoning, memory limits on NVIDIA Rubin, and the cost per token."""
 
 from __future__ import annotations
 

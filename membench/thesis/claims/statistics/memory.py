@@ -1,4 +1,4 @@
-"""Statistics of memory bandwidth and capacity: HBM, host memory, and shares of peaks."""
+"""Statistics of HBM and host memory, and the ratios of measured rates to peaks."""
 
 from __future__ import annotations
 

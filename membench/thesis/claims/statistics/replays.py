@@ -81,7 +81,7 @@ def _constants() -> _Constants:
 
 
 class Tiers(NamedTuple):
-    """[model, draws] bytes per GPU for KV cache. Each number includes all faster tiers."""
+    """[model, draws] bytes per GPU for KV cache in a tier and all faster tiers together."""
 
     hbm: Floats
     ddr: Floats

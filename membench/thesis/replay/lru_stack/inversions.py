@@ -1,4 +1,4 @@
-"""Sums the weights of earlier elements with smaller values, for each element of a sequence.
+"""For each element of a sequence, sums the weights of all earlier elements with smaller values.
 
 The algorithm halves the sequence repeatedly, as in Knuth, The Art of Computer Programming 3, 5.1.1.
 """

@@ -1,4 +1,4 @@
-"""The agent format (docs/replay.md): sessions of a coding agent, with requests and block ids.
+"""Reads the agent format (docs/replay.md): sessions of a coding agent, with requests and block ids.
 
 A session has a `block_size`, `requests`, and optionally a `scope` (or `hash_id_scope`). The scope
 must be "local", because block ids are private to the session.

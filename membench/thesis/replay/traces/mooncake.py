@@ -1,4 +1,4 @@
-"""The Mooncake format and its variants (docs/replay.md): one request per line.
+"""Reads the Mooncake format and its variants (docs/replay.md), with one request per line.
 
 Times are in milliseconds, or in seconds if the lines have a `chat_id` (Qwen-Bailian).
 """
