@@ -1,9 +1,11 @@
-"""Rows that are comparable although they belong to different cases.
+"""Find pairs of rows that are comparable although their cases differ.
 
-- A row with a requested size and a row of ``size=auto``, if both sizes are too large for the
-  caches. Their ratio gets no verdict.
-- A published figure, and a row whose case differs only in ways that the figure permits
-  (`membench.analysis.likeness`).
+There are two kinds of pairs:
+
+- a row with a requested size, and a row of ``size=auto``, if both sizes are too large for the
+  caches; their ratio gets no verdict
+- a published figure, and a row whose case differs only in ways that the figure permits
+  (`membench.analysis.likeness`)
 """
 
 from __future__ import annotations

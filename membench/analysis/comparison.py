@@ -1,4 +1,4 @@
-"""The comparison of runs: rows of equal cases with verdicts, and rows that only some runs have."""
+"""Compare the results of several labels case by case, and judge the differences."""
 
 from __future__ import annotations
 

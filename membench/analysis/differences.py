@@ -1,4 +1,4 @@
-"""The differences from the reference on one line of a comparison, one for each label."""
+"""The differences between each label and the reference, on one line of a comparison."""
 
 from __future__ import annotations
 

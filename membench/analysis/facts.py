@@ -1,4 +1,4 @@
-"""Facts about the machine and the software of a result."""
+"""Collect the facts about the machine and the software that produced results."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _LARGEST_MEMORY = 1 << 60
 
 @record
 class Fact:
-    """A property of machine or software.
+    """A property of the machine or of its software, with the value of each label.
 
-    ``values`` has the value of each label; a value is empty if unknown.
+    A value is empty if unknown.
     """
 
     name: str

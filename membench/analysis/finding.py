@@ -176,7 +176,7 @@ def _best(pair: CasePair) -> float | None:
 
 @record
 class _Ground:
-    """A column that must be equal for both labels, so that the numbers are comparable."""
+    """A column whose value must be equal for both labels, so that the numbers are comparable."""
 
     reason: Reason
     column: str

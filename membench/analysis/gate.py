@@ -1,4 +1,4 @@
-"""The option ``--fail-on`` of `membench compare`: refuse useless checks, count the findings."""
+"""Check and apply the option ``--fail-on`` of `membench compare`."""
 
 from __future__ import annotations
 

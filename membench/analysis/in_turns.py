@@ -1,4 +1,4 @@
-"""Compare two labels whose rounds were measured in turns, as pairs, with signed ranks.
+"""Pair the rounds of two labels that were measured in turns.
 
 Drift of the machine, or an offset of the whole paired run, cancels in the ratio of a pair.
 """

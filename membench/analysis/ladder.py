@@ -1,4 +1,4 @@
-"""The best measurement of each tier of a machine, in the order of the memory hierarchy."""
+"""Find the best measurements of each tier, in the order of the memory hierarchy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PEER = "peer/"
 
 @record
 class Rung:
-    """The best row of one tier for each metric.
+    """The best rows of one tier, one row for each metric.
 
     Attributes:
         peer: whether the tier is the link between two GPUs, not the link to the host.

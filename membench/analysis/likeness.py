@@ -1,7 +1,7 @@
-"""Which axes differ between a case and the case of a published figure, and which may differ.
+"""Find the axes that differ between a case and the case of a published figure.
 
-In the column `detail`, the rules of a figure have the form ``size from 256MiB, vec any``, because
-``;`` and ``=`` are separators in that column.
+The rules of a figure name the axes that may differ. In the column `detail`, the rules have the form
+``size from 256MiB, vec any``, because ``;`` and ``=`` are separators in that column.
 """
 
 from __future__ import annotations

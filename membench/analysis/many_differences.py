@@ -1,4 +1,4 @@
-"""The differences from the reference on one line with many labels, computed as one array."""
+"""Compute the differences between the reference and many labels at once, with NumPy arrays."""
 
 from __future__ import annotations
 

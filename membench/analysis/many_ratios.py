@@ -1,4 +1,4 @@
-"""Ratios of many values at once, as arrays.
+"""Estimate many ratios at once with NumPy arrays.
 
 `membench.analysis.statistics` has the method and its sources, and gives the same results. A
 comparison of few values does not import this module, because the import of NumPy takes long.

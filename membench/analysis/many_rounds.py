@@ -1,4 +1,4 @@
-"""The rounds of many labels on one line of a comparison, as one array."""
+"""Read the rounds of many labels on one line of a comparison into one array."""
 
 from __future__ import annotations
 

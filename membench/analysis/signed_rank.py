@@ -1,4 +1,4 @@
-"""Ratio of the values of two labels that were measured in pairs.
+"""Estimate the ratio of the values of two labels that were measured in pairs.
 
 As in `membench.analysis.statistics`, all functions work on logarithms and use no random numbers.
 Values are positive and finite, of shape (K, n): K rows of n pairs each.

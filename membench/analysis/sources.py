@@ -1,4 +1,4 @@
-"""The results files of a comparison, with their sidecars."""
+"""Read the results files of a comparison, with their sidecars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ratio of the values of two labels: pure functions.
+"""Estimate the ratio of the values of two labels.
 
 All functions work on logarithms, so that a ratio and its inverse are treated equally. No function
 uses random numbers. The values are positive and finite, in any unit, of shape (n,) and (m,). The
@@ -44,9 +44,9 @@ _FEW_DIFFERENCES = 1 << 18
 
 @record
 class RatioEstimate:
-    """A ratio in natural logarithms: the Hodges-Lehmann estimate.
+    """The natural logarithm of an estimated ratio (Hodges-Lehmann estimate).
 
-    ``log_interval`` is its confidence interval; None if there are too few values.
+    ``log_interval`` is the confidence interval; None if there are too few values.
     """
 
     log_ratio: float

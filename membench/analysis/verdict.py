@@ -1,4 +1,4 @@
-"""The verdict on a difference: better, worse, same, or unclear, given a threshold."""
+"""Judge a difference by a threshold: better, worse, same, or unclear."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that measures the cases of imported and published values."""
+"""Make a `membench run` command for cases that have imported or published values."""
 
 from __future__ import annotations
 

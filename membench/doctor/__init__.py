@@ -1,4 +1,4 @@
-"""Checks before a run, for settings and conditions of the machine that distort measurements.
+"""Find settings and conditions of the machine that would distort measurements.
 
 Each module lists its checks in ``CHECKS``. A check returns exactly one finding, even for several
 devices.

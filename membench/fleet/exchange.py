@@ -1,4 +1,4 @@
-"""The values of a fleet in one Parquet file, which replaces thousands of CSV files."""
+"""Write the values of a fleet to one Parquet file, which replaces thousands of CSV files."""
 
 from __future__ import annotations
 

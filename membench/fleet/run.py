@@ -22,9 +22,11 @@ from membench.results.fleet_ledger import FleetLedger, Host, latest_ledger
 
 @dataclass(frozen=True)
 class Where:
-    """The cluster: the address of a ``scheduler``, or a number of ``local`` workers.
+    """The cluster that measures.
 
     Attributes:
+        scheduler: address of the scheduler; not used if ``local`` is above 0.
+        local: number of workers of a local cluster; 0 for the cluster of ``scheduler``.
         insecure: as in `connected`.
     """
 

@@ -1,4 +1,4 @@
-"""Bulk copies: one instruction copies a block of memory by the tensor memory accelerator (TMA)."""
+"""Bulk copies: one instruction makes the tensor memory accelerator (TMA) copy a block of memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interface of a GPU for benches.
+"""The interface through which benches use a GPU.
 
 The CUDA backend implements the interface on hardware. In the tests, an emulator implements it and
 executes the PTX of the same sources. A bench must use the GPU only through this interface.

@@ -1,4 +1,4 @@
-"""CPU time between two moments: of this program, of other programs, and taken by the hypervisor.
+"""Read the CPU time that this program and all programs used, and that the hypervisor took.
 
 Source: proc_stat(5), proc_pid_stat(5). The counters advance in ticks of usually 10 ms.
 """

@@ -1,4 +1,4 @@
-"""Whether the machine is virtual, and under which hypervisor."""
+"""Find out whether the machine is virtual, and under which hypervisor it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Main memory: size, pages and NUMA nodes."""
+"""Read the size, the kinds of pages and the NUMA nodes of main memory."""
 
 from __future__ import annotations
 

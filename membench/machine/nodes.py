@@ -1,4 +1,4 @@
-"""The NUMA nodes: kind, size and free bytes of each node's memory, and its memory-side cache.
+"""Read the kind, size and free bytes of each NUMA node's memory, and its memory-side cache.
 
 Sources:
 

@@ -42,7 +42,7 @@ class Busy:
 
 @dataclass(frozen=True)
 class Noise:
-    """Activity of other programs during the window; None for a value that is unknown.
+    """The load of the machine during `WINDOW` seconds, and its use of swap. None means unknown.
 
     Attributes:
         steal: share of the machine's CPU time that the hypervisor gave to other machines.
@@ -60,7 +60,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class _Look:
-    """The counters at one moment.
+    """The CPU-time counters at one moment.
 
     Attributes:
         cpu: ticks of all CPUs by state; empty if unknown.

@@ -1,1 +1,1 @@
-"""The check of a machine: compare the tiers with the values that the hardware should reach."""
+"""Check a machine: compare its tiers with the values that the hardware should reach."""

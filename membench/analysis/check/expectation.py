@@ -1,4 +1,4 @@
-"""Values that a machine is expected to reach, each a range with a source."""
+"""The values that a machine is expected to reach. Each value is a range and names its source."""
 
 from __future__ import annotations
 

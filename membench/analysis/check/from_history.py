@@ -1,4 +1,4 @@
-"""Expected values from other runs of the machine: the noise band of each case."""
+"""Compute the expected range of each case from other runs of the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preconditions for judging a tier: link, clocks, memory errors, other users, CPUs."""
+"""Check whether a tier can be judged: its link, clocks, memory errors, other users and CPUs."""
 
 from __future__ import annotations
 

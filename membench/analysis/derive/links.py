@@ -1,4 +1,4 @@
-"""Values computed from the link benches: start-up times, bytes in flight, transfer policies.
+"""Compute start-up times, bytes in flight and transfer policies from rows of the link benches.
 
 Only `ok` rows with a median are used.
 """
@@ -118,7 +118,7 @@ def link_fits(rows: Iterable[Row]) -> tuple[LinkFit, ...]:
 
 @record
 class InFlight:
-    """Bytes in flight on the host link: bandwidth x round trip, by Little's law.
+    """Bytes in flight on the host link, computed as bandwidth x round-trip time (Little's law).
 
     Attributes:
         case: a case of ``zerocopy/read``.

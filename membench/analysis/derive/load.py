@@ -1,4 +1,4 @@
-"""Knee and maximum of a bandwidth-latency curve, and Pareto fronts of cost and gain."""
+"""Find the knee and the maximum of a bandwidth-latency curve, and find Pareto fronts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an engine should move KV blocks: the method for each block size and number of blocks.
+"""Choose the method by which an inference engine should move KV blocks of a given size and number.
 
 A rule consists of one method, or of two methods and the block size at which to switch.
 """
@@ -20,7 +20,7 @@ CLOSE = 0.02
 
 @record
 class TransferCell:
-    """The bandwidth (``gbs``, GB/s) of moving ``count`` blocks of ``block`` bytes by ``method``."""
+    """Moving ``count`` blocks of ``block`` bytes by ``method`` reached ``gbs`` GB/s."""
 
     block: int
     count: int
@@ -30,10 +30,9 @@ class TransferCell:
 
 @record
 class Cell:
-    """The best method for one block size and number of blocks.
+    """The fastest method of moving ``count`` blocks of ``block`` bytes.
 
     Attributes:
-        block: bytes of a block.
         gbs: bandwidth of ``best`` in GB/s.
         lead: factor by which ``best`` is faster than the second best method.
     """

@@ -1,4 +1,4 @@
-"""Capacities of caches: the sizes at which a latency or bandwidth curve changes its level.
+"""Find the capacities of caches: sizes at which a latency or bandwidth curve changes its level.
 
 A capacity is an interval, from the last measured size that fitted in the cache to the first that
 did not fit.

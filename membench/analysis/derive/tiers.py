@@ -1,4 +1,4 @@
-"""Values computed from the rows of a GPU: capacities, near and far L2, knees, bank conflicts.
+"""Compute cache capacities, near and far L2 latencies, load curves and bank conflicts from rows.
 
 Every value names the cases from which it was computed. Only `ok` rows with a value are used.
 """
@@ -83,7 +83,7 @@ class Loads:
 
 @record
 class Conflict:
-    """The slow-down by a stride in shared memory.
+    """The slow-down of shared memory when threads access it with a stride.
 
     Attributes:
         case: a case of ``smem/read`` or ``smem/write``.

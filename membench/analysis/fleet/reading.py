@@ -29,7 +29,10 @@ _REFERENCE = "reference"  # results/reference has runs of other people's machine
 
 
 class Key(NamedTuple):
-    """Values with equal keys are comparable; ``convention`` is how bytes are counted."""
+    """What a value measures. Values with equal keys are comparable.
+
+    ``convention`` is how bytes are counted.
+    """
 
     tier: Tier
     case: str

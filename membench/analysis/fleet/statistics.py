@@ -1,7 +1,8 @@
-"""Outliers in a fleet: pure functions on the values of one case, one value per machine.
+"""Find outliers among the machines of a fleet.
 
-The values are positive and finite, of shape (n,). All functions work on logarithms, so that twice
-the time and half the bandwidth are equally far from the median.
+The functions get the values of one case, one value per machine. The values are positive and finite,
+of shape (n,). All functions work on logarithms, so that twice the time and half the bandwidth are
+equally far from the median.
 
 Sources:
 

@@ -1,7 +1,8 @@
-"""Change points in a series of runs: pure functions on the logarithms of its values.
+"""Find the points at which the level of a series of runs changes.
 
-A series has the shape (n,), in the order of time. The method is a CUSUM: the largest standardized
-difference of means over all ways to divide the series. Real runs require four additions:
+A series has the logarithms of the values, of shape (n,), in the order of time. The method is a
+CUSUM: the largest standardized difference of means over all ways to divide the series. Real runs
+require four additions:
 
 - *Scores instead of values* (Huber's): a value counts for at most `CLAMP` robust standard
   deviations from the median. So a single disturbed run is not reported as a change.

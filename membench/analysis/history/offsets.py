@@ -26,7 +26,7 @@ OffsetKey = tuple[str, int, Metric, Stat, str]
 
 @record
 class RunOffsets:
-    """Differences between runs of one machine, without the compared runs.
+    """Differences between runs of one machine; the compared runs are left out.
 
     Attributes:
         folder: the folder of the files of these runs.

@@ -32,7 +32,10 @@ _NAMES_SHOWN = 4
 
 
 class SeriesKey(NamedTuple):
-    """Values with equal keys are comparable; ``convention`` is how bytes are counted."""
+    """What a value measures. Values with equal keys are comparable.
+
+    ``convention`` is how bytes are counted.
+    """
 
     tier: Tier
     case: str

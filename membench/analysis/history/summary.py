@@ -1,4 +1,4 @@
-"""The history of a machine: noise, levels and changes of each tier and metric."""
+"""Find the noise, the levels and the changes of each tier and metric in the runs of a machine."""
 
 from __future__ import annotations
 

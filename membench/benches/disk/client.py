@@ -1,4 +1,4 @@
-"""Two limits of a disk measurement other than the disk: the target memory and the I/O loop."""
+"""Measures how the target memory and membench's own I/O code limit the results of disk benches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Disk writes: mixed with reads, forced to the medium, or sustained."""
+"""Disk writes: writes mixed with reads, writes forced to the medium, and sustained writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Reads of files through the page cache, by calls and by mappings, with a verified cache state."""
+"""Reads of files through the page cache, by read calls or by memory mappings.
+
+A case fails if the page cache is not in the state that the case requires.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rate of atomic additions, by memory, distance of the counters and type of instruction."""
+"""The rate of atomic additions by GPU threads to counters in L2, shared memory or host memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Energy per byte moved, from steady loops of ten seconds and NVML's energy counter.
+"""Energy per byte moved, measured by NVML's energy counter during steady loops of ten seconds.
 
 Power sensors of recent GPUs sample only part of the time, so only long loops give useful results
 (Yang et al., "Accurate and Convenient Energy Measurements for GPUs", SC24).

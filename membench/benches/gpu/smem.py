@@ -1,4 +1,4 @@
-"""Shared memory: bandwidth by width and stride, latency, and access within a cluster."""
+"""Bandwidth and latency of shared memory: a block's own, and that of other blocks in the cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three methods to read GPU memory into shared memory: their bandwidth and latency."""
+"""Bandwidth of three methods to read GPU memory into shared memory, and latency of bulk copies."""
 
 from __future__ import annotations
 

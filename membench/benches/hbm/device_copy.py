@@ -1,4 +1,4 @@
-"""The driver's copy (memcpy) and fill (memset) within GPU memory."""
+"""Copies within GPU memory, by the driver or by a kernel, and fills (memset) by the driver."""
 
 from __future__ import annotations
 

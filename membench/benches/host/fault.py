@@ -1,4 +1,4 @@
-"""First touch of new memory: the time that the kernel needs to provide the memory."""
+"""Measures how fast Linux provides new memory, page by page at first touch or all at once."""
 
 from __future__ import annotations
 

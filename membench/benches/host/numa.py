@@ -1,4 +1,4 @@
-"""Access between NUMA nodes: CPUs of one node use the memory of the same or of another node."""
+"""Bandwidth and latency from the CPUs of one NUMA node to the memory of this or another node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The link between host memory and a GPU: plain copies, by copy engine and by kernel.
+"""Copies between host memory and a GPU, by a copy engine or by a kernel.
 
 The bandwidth counts each byte once. From the times at all sizes, the report derives a latency a and
 a bandwidth b: a transfer of V bytes takes T(V) = a + V / b.

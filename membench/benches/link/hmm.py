@@ -1,4 +1,4 @@
-"""A kernel that reads ordinary system memory: malloc, or a file in the page cache.
+"""Measures a GPU kernel that reads ordinary system memory, from malloc or from a mapped file.
 
 With HMM, the driver mirrors the page tables of the process in software. With ATS, the GPU uses the
 page tables of the host.

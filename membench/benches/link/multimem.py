@@ -1,4 +1,4 @@
-"""Sums over several GPUs, and writes to all GPUs, by the NVLink switch (NVLS, multimem).
+"""Operations of the NVLink switch (NVLS, multimem): sums over all GPUs, and writes to all GPUs.
 
 This code has not yet run on a machine with several GPUs.
 """

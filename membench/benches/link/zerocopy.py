@@ -1,6 +1,6 @@
 """Kernels that read and write host memory directly, without a copy.
 
-The report derives the bytes in flight: bandwidth x round-trip time (Little's law).
+The report computes the bytes in flight as bandwidth x round-trip time (Little's law).
 """
 
 from __future__ import annotations

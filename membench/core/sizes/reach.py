@@ -1,4 +1,4 @@
-"""The last-level caches that a set of CPUs can reach, and whether the caches behave as reported.
+"""Find the last-level caches that CPUs can reach, and check whether they behave as reported.
 
 One core complex of an EPYC 9654 reaches 32 MiB. All twelve core complexes together reach 384 MiB.
 Hypervisors and containers may report caches that are absent, too large, or shared with other

@@ -1,4 +1,4 @@
-"""The CUDA sources, in the installed package or in the checkout.
+"""Find the CUDA sources in the installed package or in the checkout.
 
 A wheel contains ``kernels/`` as ``membench/kernels/``. An editable install and a bare checkout read
 the checkout's ``kernels/``.

@@ -1,4 +1,4 @@
-"""The placement of managed memory, with the driver's prefetch and advice functions.
+"""Control the placement of managed memory by the driver's prefetch and advice functions.
 
 CuPy for CUDA 13 cannot select the host as a target: ``memPrefetchAsync`` and ``memAdvise`` of CuPy
 treat every location as a GPU (runtime.pyx of CuPy 14.0 to 14.2). So this module calls two functions

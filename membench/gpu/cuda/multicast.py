@@ -1,4 +1,4 @@
-"""One address for memory on several GPUs, by calls of the driver's multicast functions.
+"""Map memory of several GPUs to one address by the driver's multicast functions.
 
 CuPy does not wrap these functions, so the module uses ctypes. The steps are:
 

@@ -1,4 +1,4 @@
-"""The contents of the arrays as functions of the index, for kernels and for NumPy."""
+"""Compute the known contents of arrays from the index, in kernels and in NumPy."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Host memory: arrays, threads, streams, pointer chases, traffic."""
+"""The measurement of host memory: STREAM's kernels, pointer chases, and traffic."""

@@ -1,4 +1,4 @@
-"""The host as a backend: pinned threads, chosen pages, and clock reads inside the kernels."""
+"""The backend for host memory: it pins threads and allocates memory with a chosen kind of page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The staircase: pointer-chase latency over rings of growing size, measured before planning.
+"""Measure the staircase: the latency of a pointer chase over rings of growing size.
 
 A system may report no cache sizes, or sizes that differ from the caches that the process can use.
 When latency stops rising with the size, the ring is larger than all caches.

@@ -1,4 +1,4 @@
-"""The disk as a backend: the scratch file, direct I/O, and checks that the disk did the work."""
+"""The backend for disks: it uses the scratch file, and checks that the disk did the work."""
 
 from __future__ import annotations
 

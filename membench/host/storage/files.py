@@ -1,4 +1,4 @@
-"""Facts from the kernel about a file and its disk: cached pages, completed requests, names."""
+"""Ask Linux for the cached pages of a file, and for the name and request counts of its disk."""
 
 from __future__ import annotations
 

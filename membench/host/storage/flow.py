@@ -1,4 +1,4 @@
-"""I/O patterns on the scratch file: random offsets, the run, and the verification of the data."""
+"""Run an I/O pattern on the scratch file, and verify the data."""
 
 from __future__ import annotations
 

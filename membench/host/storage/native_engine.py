@@ -1,4 +1,4 @@
-"""The engine that runs the compiled loop with native AIO: contexts, parameters, several loops."""
+"""The engine for native AIO, which runs one or several compiled submission loops."""
 
 from __future__ import annotations
 

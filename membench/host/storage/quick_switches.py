@@ -1,4 +1,4 @@
-"""A shorter switch interval, so that a thread gives up the interpreter lock sooner."""
+"""Shorten Python's switch interval, so that a thread gives up the interpreter lock sooner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The io_uring engine for the compiled loop: the rings, and the registered memory and file."""
+"""The engine for io_uring, which runs one or several compiled submission loops."""
 
 from __future__ import annotations
 

@@ -15,9 +15,10 @@ class _Book:
 
 
 class WriteLedger:
-    """Bytes that cases have reserved and written, in a small file shared by a run's processes.
+    """Counts the bytes that cases have reserved and written.
 
-    Only one process uses the file at a time, because the cases of a run follow one another.
+    The counts are in a small file that all processes of a run share. Only one process uses the file
+    at a time, because the cases of a run follow one another.
 
     Args:
         path: a file, initially empty.

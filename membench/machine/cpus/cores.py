@@ -1,4 +1,4 @@
-"""The core, the package, and the kind of core of each logical CPU.
+"""Find the physical core, the package, and the kind of core of each logical CPU.
 
 Sources: the kernel's admin-guide/cputopology and Documentation/ABI/stable/sysfs-devices-system-cpu.
 The module prefers the kernel's lists of CPUs per core and per package to ``core_id``. This number

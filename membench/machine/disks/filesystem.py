@@ -1,4 +1,4 @@
-"""The filesystem of a path, and whether O_DIRECT reaches a device on this filesystem.
+"""Find the filesystem of a path, and whether O_DIRECT reaches a device on this filesystem.
 
 The kind of the filesystem, the mount options or the device may show that O_DIRECT reaches no
 device; tmpfs, for example, accepts O_DIRECT. Otherwise, a test with the scratch file shows whether

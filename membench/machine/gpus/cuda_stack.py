@@ -1,4 +1,4 @@
-"""Whether the installed packages fit the driver, and one command that repairs a mismatch.
+"""Check whether the installed CUDA packages fit the driver; give a command that repairs a mismatch.
 
 The check imports no CUDA package: an import of CuPy is slow, and a broken CuPy may raise any
 exception.

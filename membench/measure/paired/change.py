@@ -1,4 +1,4 @@
-"""The difference on side B of a paired run: `membench run --versus`."""
+"""Parse the option `--versus` of `membench run`, the difference on side B of a paired run."""
 
 from __future__ import annotations
 
