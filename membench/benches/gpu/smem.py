@@ -1,4 +1,4 @@
-"""Bandwidth and latency of shared memory: a block's own, and that of other blocks in the cluster."""
+"""Bandwidth and latency of shared memory: the own memory of a block, and that of other blocks."""
 
 from __future__ import annotations
 
