@@ -1,4 +1,4 @@
-"""Kinds of cells: the rules to write, read and validate the values of a column.
+"""Defines how the values of a column are written to cells, read from cells, and validated.
 
 If membench reads a cell that the same version wrote, and writes the value again, the cell has the
 same bytes as before.

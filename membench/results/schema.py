@@ -1,4 +1,4 @@
-"""The row of a results file: its columns, the kinds of cells, and rules between columns."""
+"""Defines the columns of a results file, the valid values, and rules between columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results of `membench replay` as CSV and JSON."""
+"""Format the results of `membench replay` as CSV and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Import of other tools' results, and export of membench's results.
+"""Imports other tools' results, and exports membench's results.
 
 Imported rows have ``backend=import:<tool>``, or ``backend=cited`` for published figures. If a file
 lacks a fact, the importer takes the fact from `Origin.given`. If `Origin.given` lacks the fact too,

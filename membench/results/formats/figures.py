@@ -1,4 +1,4 @@
-"""Functions that all importers share: the origin of a file, and rows made from single values."""
+"""Functions with which all importers describe the origin of a file and make rows from values."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Piece(NamedTuple):
-    """The ids ``first`` to ``last``, which are a part of the piece that begins at ``start``."""
+    """The ids ``first`` to ``last`` of the piece that begins at ``start``."""
 
     first: int
     last: int

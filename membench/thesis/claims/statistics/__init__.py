@@ -1,4 +1,4 @@
-"""The statistics that decide claims, by name.
+"""All statistics that decide claims, each with its name.
 
 A variant is one case that a statistic covers, such as a model on a class of GPU.
 """

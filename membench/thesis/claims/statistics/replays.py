@@ -81,7 +81,7 @@ def _constants() -> _Constants:
 
 
 class Tiers(NamedTuple):
-    """[model, draws] bytes per GPU for KV cache in a tier and all faster tiers together."""
+    """Bytes per GPU for KV cache in a tier and all faster tiers: arrays [model, draws]."""
 
     hbm: Floats
     ddr: Floats
