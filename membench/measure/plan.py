@@ -65,7 +65,7 @@ def estimate(plan: Plan) -> Estimate:
 
 
 def _round_seconds(runnable: Sequence[PlannedCase]) -> float:
-    """Estimated seconds of one round without its cases."""
+    """Estimated seconds that a round takes in addition to its cases."""
     on_gpu = any(case.gpu is not None for case in runnable)
     return ROUND_SECONDS + (GPU_ROUND_SECONDS if on_gpu else 0.0)
 

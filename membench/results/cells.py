@@ -283,7 +283,7 @@ def _are_flags(flags: Any) -> bool:
 
 
 def word(vocabulary: type[StrEnum]) -> CellKind:
-    """Cells that contain a word of ``vocabulary``."""
+    """The rules for cells that contain a word of ``vocabulary``."""
     return CellKind(
         what=f"one of {', '.join(vocabulary)}",
         write=str,
@@ -293,7 +293,10 @@ def word(vocabulary: type[StrEnum]) -> CellKind:
 
 
 def code(pattern: str, what: str) -> CellKind:
-    """Cells that match the regular expression ``pattern``; ``what`` is as in `CellKind`."""
+    """The rules for cells that match the regular expression ``pattern``.
+
+    ``what`` is as in `CellKind`.
+    """
     expression = re.compile(pattern, re.ASCII)
 
     def valid(value: Any) -> bool:

@@ -168,7 +168,7 @@ def resume_pair(
 
 
 def _pairing(csv: Path) -> Pairing:
-    """The pairing in the journal of ``csv``.
+    """Read the pairing from the journal of the run with the results file ``csv``.
 
     Raises:
         JournalError: the run is complete, or there is no readable journal of a paired run.

@@ -162,7 +162,7 @@ class _Turns:
 def _laid_out(
     opened: ExitStack, plans: Sequence[Plan], done: Sequence[Contents], observer: Observer
 ) -> list[ScratchLayout]:
-    """The scratch files of both sides. Sides with the same directory share one file."""
+    """Create the scratch files. If both sides have the same directory, they share one file."""
     sizes = [scratch_size(plan, one.units) for plan, one in zip(plans, done, strict=True)]
     if len({plan.scratch for plan in plans}) > 1:
         return [

@@ -227,5 +227,5 @@ def link_is_down(state: GpuState) -> bool:
 
 
 def is_of_the_link(case: PlannedCase) -> bool:
-    """Whether the tier of ``case``, which uses a GPU, includes the link to the host."""
+    """Whether the tier of a GPU case includes the link between host and GPU."""
     return case.tier in (Tier.LINK, Tier.SSD)

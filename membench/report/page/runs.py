@@ -102,8 +102,8 @@ def runs_of_machines(runs: Iterable[Run]) -> dict[str, list[Run]]:
 def by_machine(runs: Iterable[Run]) -> list[Run]:
     """One run for each machine, in the order in which the machines first occur.
 
-    For a machine with several runs, the result has the rows of each bench from the newest run that
-    measured the bench. Its label is the name of the machine.
+    If a machine has several runs, they are merged into one run, whose label is the name of the
+    machine. The merged run has the rows of each bench from the newest run that measured the bench.
     """
     return [
         several[0] if len(several) == 1 else _merged(name, several)

@@ -34,7 +34,7 @@ _INDEX = {Verdict.BETTER: 0, Verdict.WORSE: 1, Verdict.SAME: 2, Verdict.UNCLEAR:
 
 
 def draw(comparison: Comparison, side: int = 1) -> Figure | NotDrawn:
-    """The plot of label number ``side``; 1 is the first label after the reference."""
+    """Plot the ratios of label number ``side`` to the reference, which has number 0."""
     found = [
         (line, finding)
         for line in comparison.matched

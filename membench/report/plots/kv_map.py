@@ -34,7 +34,10 @@ _CURVE = PlotText(
 
 
 def draw(runs: Sequence[Run]) -> Figure | NotDrawn:
-    """One line per copy method, for the most frequently measured number of blocks."""
+    """Plot the bandwidth of the copy methods over the size of a KV block.
+
+    Only cases with the most frequent number of blocks are drawn.
+    """
     counts = Counter(parameter(row, "count") for _, row in measured(runs) if bench(row) == "kv/h2d")
     usual = counts.most_common(1)[0][0] if counts else ""
 

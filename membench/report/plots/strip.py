@@ -105,8 +105,9 @@ class _Axis:
 
 
 def draw(verdict: PartVerdict, slug: str, names: dict[str, str]) -> Strip | None:
-    """The drawing for ``verdict``; None without thresholds or without a computed statistic.
+    """Draw the statistic of ``verdict`` on a scale with the thresholds.
 
+    The result is None without thresholds or without a computed statistic.
     ``names`` maps inputs to readable names; an input without an entry keeps its name.
     """
     rule = verdict.part.thresholds

@@ -258,7 +258,7 @@ class Lanes:
 
     @classmethod
     def of(cls, counts: Sequence[int]) -> Lanes:
-        """The positions of the marks; ``counts`` has the number of marks in each row."""
+        """Place the marks of all rows; ``counts`` has the number of marks in each row."""
         starts = [0.0]
         for count in counts:
             starts.append(starts[-1] + count + 0.6)
@@ -305,7 +305,7 @@ def count_axis(axes: Axes, counts: Sequence[float]) -> None:
 
 @drawn_later
 def log_axis(axes: Axes, which: str, values: Sequence[float], room: float = 1.0) -> None:
-    """Set a logarithmic axis ``which`` (x or y) around ``values``, over at least a factor of 4.
+    """Set a logarithmic axis ``which`` (x or y) that spans ``values`` and at least a factor of 4.
 
     The upper end is multiplied by ``room``, to leave space for labels.
     """
@@ -333,7 +333,7 @@ def log_text(axis: str) -> str:
 
 @drawn_later
 def time_axis(axes: Axes) -> None:
-    """Label the ticks of a logarithmic x axis with texts such as ``10 us``. Its unit is ns."""
+    """Label the ticks of a logarithmic x axis in ns with texts such as ``10 us``."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     def text(value: float, _: object) -> str:

@@ -77,7 +77,10 @@ _KINDS = (
 
 
 def draw(ladders: Mapping[str, Sequence[JudgedRung]]) -> tuple[Figure, ...]:
-    """Both plots for ``ladders`` (run -> tiers); a plot without any value is left out."""
+    """Plot the best bandwidths and the best latencies of ``ladders`` (run -> tiers).
+
+    A plot without any value is left out.
+    """
     shown = dict(list(ladders.items())[: style.SERIES])
     more = runs_left_out(ladders)
     drawn = (_draw(kind, [*shown], _marks(kind.metric, shown), more) for kind in _KINDS)
@@ -169,7 +172,7 @@ def _paint(axes: Axes, mark: _Mark, place: float, index: int) -> None:
 
 
 def _text(row: Row) -> str:
-    """The text of `best_text`, without the unit of a plain bandwidth, which the axis has."""
+    """The result of `best_text`, but a plain bandwidth has no unit (the axis shows the unit)."""
     if row.metric is Metric.BANDWIDTH and not operation(row):
         return format_value(row.metric, row.value or 0.0).removesuffix(" GB/s")
     return best_text(row)

@@ -32,7 +32,7 @@ _RATES = np.geomspace(1, 128, 8) * 1e9
 
 
 def draw(found: Verdicts) -> Figure:
-    """Two lines, each for one mean time in seconds between two uses of cached data (gap).
+    """Plot the usable capacity of flash over the bandwidth, for two mean gaps between uses.
 
     The usable capacity is min(capacity, bandwidth times gap). The gaps are from the agent trace.
     """

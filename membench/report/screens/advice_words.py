@@ -181,7 +181,7 @@ def facts(found: Advice) -> Iterator[tuple[str, str]]:
 
 
 def _need(found: Advice) -> str:
-    """The end of a text: the number of GPUs that the weights need, alone and with one context."""
+    """A text such as ``, 2 GPUs needed; 4 GPUs with one context``; empty if unknown."""
     if found.weights_gpus is None:
         return ""
     need = f", {counted(found.weights_gpus, 'GPU')} needed"
@@ -191,7 +191,10 @@ def _need(found: Advice) -> str:
 
 
 def moved(found: Advice) -> tuple[str, str]:
-    """Term and text for a KV block, or for the state of a model without blocks."""
+    """A pair (term, text) about the pieces of a KV block.
+
+    If the model has no blocks, the pair is about its state.
+    """
     asked = found.question
     pieces = f"{counted(found.piece.number, 'piece')} of {format_size(found.piece.bytes)}"
     if asked.model.shape.groups:

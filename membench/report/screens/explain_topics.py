@@ -66,7 +66,10 @@ def dangers(bench: Bench) -> list[Flag]:
 
 
 def next_steps(bench: Bench, *, quick: bool) -> tuple[str, ...]:
-    """Commands that measure and list ``bench``; ``quick``: whether the quick profile has it."""
+    """Commands that measure ``bench`` and list its cases.
+
+    ``quick`` says whether the quick profile contains the bench.
+    """
     profile = "" if quick else "--profile full "
     return (
         f"membench run {profile}--select '{bench.name}'",

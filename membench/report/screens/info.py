@@ -27,7 +27,7 @@ def print_machine(screen: Screen, machine: Machine) -> None:
 
 
 def facts(machine: Machine) -> list[tuple[str, str]]:
-    """Pairs (name, value); an unknown value is empty."""
+    """The properties of ``machine`` as pairs (name, value); an unknown value is empty."""
     cpu, memory, gpus = machine.cpu, machine.memory, machine.gpus
     return [
         (tr("machine"), machine.slug),

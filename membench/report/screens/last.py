@@ -153,7 +153,7 @@ def _counts(outcome: RunOutcome, found: Quality) -> str:
 
 
 def _progress(outcome: RunOutcome) -> str:
-    """The measured part of the plan in rounds, or in measurements if the run was interrupted."""
+    """A text such as ``3 of 3 rounds``; if interrupted, such as ``7 of 90 measurements``."""
     plan = outcome.plan
     rounds = {row.case: row.rounds for row in outcome.rows if row.status is Status.OK}
     if outcome.signum:

@@ -32,7 +32,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def named(cases: Sequence[str], *, whole: bool) -> Sequence[str]:
-    """One line per case; without ``whole``, one line of counts for more than `LISTED` cases."""
+    """One line per case; without ``whole``, more than `LISTED` cases become one line of counts."""
     return cases if whole or len(cases) <= LISTED else [families(cases)]
 
 

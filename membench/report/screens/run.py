@@ -177,9 +177,10 @@ def print_reasons(console: Console, rows: Sequence[Row], *, everything: bool = F
 def print_grouped(
     console: Console, what: str, by_reason: Mapping[str, Iterable[str]], *, whole: bool
 ) -> None:
-    """Print each reason with its cases; without ``whole``, only count more than `plain.LISTED`.
+    """Print each reason with its cases.
 
-    ``what`` is the state of the cases, such as ``failed``.
+    Without ``whole``, more than `plain.LISTED` cases with one reason are only counted. ``what`` is
+    the state of the cases, such as ``failed``.
     """
     for reason, cases in by_reason.items():
         several = [*cases]

@@ -122,9 +122,10 @@ def exporter(name: str) -> Exporter:
 
 
 def left_out(name: str, rows: Sequence[Row]) -> Mapping[str, int]:
-    """The rows with a value that the format ``name`` cannot contain: reason -> number of rows.
+    """Count the rows that the format ``name`` cannot contain: reason -> number of rows.
 
-    The reason continues "6 rows", such as "without samples". The numbers are above 0.
+    Rows without a value do not count. The reason continues "6 rows", such as "without samples".
+    The numbers are above 0.
     """
     counted_by = getattr(_writer(name), "left_out", None)
     found: Mapping[str, int] = counted_by(rows) if counted_by is not None else {}

@@ -41,7 +41,7 @@ def _tail(channels: int, kernel: int) -> int:
 
 
 def _gated_delta(text: Text) -> int | None:
-    """Bytes for the gated delta rule (Qwen3-Next), else None.
+    """Bytes of a state of the gated delta rule (Qwen3-Next); None for any other state.
 
     The state is a matrix per value head, and the inputs of a convolution.
     """
@@ -55,7 +55,7 @@ def _gated_delta(text: Text) -> int | None:
 
 
 def _kimi_delta(text: Text) -> int | None:
-    """Bytes for Kimi Delta Attention, else None.
+    """Bytes of a state of Kimi Delta Attention; None for any other state.
 
     The state is a square matrix per head, and the inputs of convolutions.
     """
@@ -71,7 +71,7 @@ def _kimi_delta(text: Text) -> int | None:
 
 
 def _mamba(text: Text) -> int | None:
-    """Bytes for Mamba 1 or Mamba 2, else None.
+    """Bytes of a state of Mamba 1 or Mamba 2; None for any other state.
 
     The state is a vector per channel (Mamba 1) or a matrix per head (Mamba 2), and the inputs of a
     convolution.
@@ -94,7 +94,10 @@ def _mamba(text: Text) -> int | None:
 
 
 def _lightning(text: Text) -> int | None:
-    """Bytes for lightning attention (MiniMax), a square matrix per head; else None."""
+    """Bytes of a state of lightning attention (MiniMax); None for any other state.
+
+    The state is a square matrix per head.
+    """
     if not text.kind.startswith("minimax"):
         return None
     width = number(text, "head_dim")
@@ -102,7 +105,7 @@ def _lightning(text: Text) -> int | None:
 
 
 def _gated_recurrence(text: Text) -> int | None:
-    """Bytes for RG-LRU (RecurrentGemma), else None.
+    """Bytes of a state of RG-LRU (RecurrentGemma); None for any other state.
 
     The state is a number per channel, and the inputs of a convolution.
     """

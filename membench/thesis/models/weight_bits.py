@@ -410,7 +410,7 @@ def _pattern(names: Iterable[str]) -> Callable[[str], bool]:
 
 
 def _canonical(name: str) -> str:
-    """``name`` as in `matrices`: from `layers.` on, with membench's names of components."""
+    """Convert ``name`` to a name of `matrices`: drop the prefix and rename the components."""
     at = name.find("layers.")
     tail = name[at:] if at >= 0 else name.rpartition(".")[2] if "*" not in name else name
     for pattern, ours in _SPELLINGS:

@@ -66,7 +66,7 @@ class Curve:
     hits: Floats
 
     def hit_rate(self, tokens: Floats) -> Floats:
-        """Hit rates at capacities of ``tokens`` (any shape).
+        """Hit rates at the capacities ``tokens``, an array of any shape.
 
         The rates are interpolated linearly over the logarithm of the capacity.
         """
@@ -118,7 +118,7 @@ def curves() -> tuple[Curve, ...]:
 
 
 def computed(name: str) -> dict[str, Any]:
-    """The entry of the trace ``name`` for `curves.json`."""
+    """Compute the entry of the trace ``name`` for `curves.json`."""
     from membench.thesis.replay.hits import replay
     from membench.thesis.replay.trace import with_poisson_arrivals
     from membench.thesis.replay.traces import read_trace

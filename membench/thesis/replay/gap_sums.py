@@ -77,7 +77,7 @@ def _read(table: dict[str, Any]) -> GapSums:
 
 
 def computed(name: str) -> dict[str, Any]:
-    """The entry of the trace ``name`` for `gap_sums.json`."""
+    """Compute the entry of the trace ``name`` for `gap_sums.json`."""
     from membench.thesis.replay.traces import SHIPPED
 
     gaps = gaps_of(name)

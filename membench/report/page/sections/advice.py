@@ -44,7 +44,7 @@ _SEVERAL = tr(
 
 
 def section(runs: Sequence[Run], entries: Assumptions) -> Section:
-    """One table per machine; folded if there are several machines."""
+    """The section with a table of advice for each machine, folded if there are several."""
     blocks: list[Block] = [
         Paragraph((_ABOUT,)),
         Command(f"membench advise FILE --model llama-3.1-70b --context {CONTEXT} --tp 4"),

@@ -49,7 +49,7 @@ _BOUNDS = tr(
 
 
 def section(found: Verdicts, *, full: bool) -> Section:
-    """Plots and tables, which are folded unless ``full``."""
+    """Plots and tables on the demand and supply of bytes, folded unless ``full``."""
     rate = compute(found)
     share = found.entries["system.prefill_share"].value
     flash = found.entries["system.extra_capacity"]

@@ -27,7 +27,7 @@ _COLUMNS = ("machine", "device", "driver", "cuda", "membench", "kernel", "backen
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """A list for one run, or a table for several runs, which marks values that differ."""
+    """A list of the properties of one run, or a table that compares several runs."""
     blocks: list[Block] = [
         Paragraph(
             (

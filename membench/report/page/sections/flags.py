@@ -12,7 +12,7 @@ from membench.report.page.runs import Run
 
 
 def section(runs: Sequence[Run]) -> Section:
-    """Each flag of the `ok` rows: number of rows, observation, consequence and remedy."""
+    """A table that explains each flag of the `ok` rows and counts the rows with the flag."""
     ok = [row for run in runs for row in run.rows if row.status is Status.OK]
     counts = Counter(flag for row in ok for flag in row.flags)
     if not counts:

@@ -15,7 +15,10 @@ from membench.results.paths import sidecar_path
 
 
 def title(sources: Sequence[ReportSource], runs: Sequence[Run]) -> str:
-    """The names of the runs, or of the files without runs; numbers instead of many names."""
+    """The names of the runs, or of the files if there are no runs.
+
+    If there are more than `LISTED` names, the title counts the files, runs or machines instead.
+    """
     names = [run.label for run in runs] or [source.path.name for source in sources]
     if len(names) <= LISTED:
         return ", ".join(names)

@@ -21,7 +21,7 @@ from membench.report.page.runs import ReportSource, Run
 
 
 def section(sources: Sequence[ReportSource], runs: Sequence[Run]) -> Section:
-    """The command of every run; every results file, if it is not a pipe, as an attachment."""
+    """The command of every run, and the results files as attachments, except pipes."""
     blocks: list[Block] = []
     for run in runs:
         if len(runs) > 1:

@@ -128,7 +128,7 @@ _DISK = re.compile(r"(\S+) on (\S+)(?: \((\S+)\))?")
 
 
 def device_name(device: str) -> str:
-    """``device``; for a disk such as ``ext4 on /dev/vda (virtio_blk)``, as a translatable text."""
+    """``device``, or a translatable text for a disk such as ``ext4 on /dev/vda (virtio_blk)``."""
     found = _DISK.fullmatch(device)
     if found is None:
         return device

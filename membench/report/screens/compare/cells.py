@@ -156,7 +156,7 @@ def counts_text(counts: Mapping[Verdict, int]) -> str:
 
 
 def count_text(finding: Difference) -> str:
-    """Number of compared values: ``5``, or ``1/5`` for 1 of the reference and 5 of the label."""
+    """Number of values: ``5``, or ``1/5`` if the reference has 1 and the label has 5."""
     first, second = finding.counts
     return str(first) if first == second else f"{first}/{second}"
 

@@ -79,7 +79,8 @@ def absence_text(absence: Absence) -> str:
 def absent_cases(absence: Absence) -> list[str]:
     """The ids of unmatched cases, one per line.
 
-    More than `plain.LISTED` cases become one line of numbers per prefix, unless they failed.
+    Failed cases are always listed. More than `plain.LISTED` other cases become one line, which
+    gives the number of cases per prefix.
     """
     return [*named(absence.cases, whole=absence.kind == Status.FAILED)]
 

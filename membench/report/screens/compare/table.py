@@ -231,7 +231,7 @@ def _mark(shown: Styled, verdict: Verdict | None, start: int, length: int) -> No
 
 
 def _aligned(columns: Iterable[Sequence[str]]) -> list[str]:
-    """One text per row: its cells in all ``columns`` that are not empty, aligned right."""
+    """One text per row, with cells aligned right. Columns without any text are left out."""
     found = [(column, max(map(len, column))) for column in columns]
     padded = [map(str.rjust, column, repeat(width)) for column, width in found if width]
     return list(map(" ".join, zip(*padded, strict=True)))

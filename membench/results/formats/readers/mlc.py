@@ -41,7 +41,7 @@ class _Section:
 
 
 def read(data: bytes, origin: Origin) -> Iterator[Record]:
-    """Yield a record for each latency, each bandwidth, and each pair of both under load."""
+    """Yield a record for each latency, each bandwidth, and each load level (with both values)."""
     section = _Section()
     for raw in text_in(data, _TOOL).splitlines():
         line = raw.strip()

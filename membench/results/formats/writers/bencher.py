@@ -11,7 +11,7 @@ from membench.results.schema import Row
 
 
 def left_out(rows: Sequence[Row]) -> Mapping[str, int]:
-    """Reason -> number of rows with a value that `write` leaves out."""
+    """Reason -> number of rows that `write` leaves out. Rows without a value do not count."""
     names = [(row.case, row.metric, row.stat) for row in measured(rows)]
     return {"of a case that a later row has too": len(names) - len(set(names))}
 

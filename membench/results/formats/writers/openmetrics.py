@@ -47,7 +47,7 @@ def write(rows: Sequence[Row]) -> Mapping[str, str]:
 
 
 def left_out(rows: Sequence[Row]) -> Mapping[str, int]:
-    """Reason -> number of rows with a value that `write` leaves out."""
+    """Reason -> number of rows that `write` leaves out. Rows without a value do not count."""
     return {"of older runs": len(list(measured(rows))) - len(_newest(rows))}
 
 

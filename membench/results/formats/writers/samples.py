@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 def left_out(rows: Sequence[Row]) -> Mapping[str, int]:
-    """Reason -> number of rows with a value that `write` leaves out."""
+    """Reason -> number of rows that `write` leaves out. Rows without a value do not count."""
     return {"without samples": sum(not any(row.samples) for row in measured(rows))}
 
 

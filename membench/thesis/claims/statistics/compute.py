@@ -35,12 +35,12 @@ def _request(scenario: Scenario, kind: str) -> Floats:
 
 
 def reasoning_request(scenario: Scenario) -> Values:
-    """FLOPs of a thinking request divided by the FLOPs of a chat request, by model."""
+    """For each language model: FLOPs of a thinking request / FLOPs of a chat request."""
     return by_model(_request(scenario, "thinking") / _request(scenario, "chat"))
 
 
 def reasoning_session(scenario: Scenario) -> Values:
-    """FLOPs of an agent divided by FLOPs of a chat, for each model: per session and per request.
+    """For each language model: FLOPs of an agent / FLOPs of a chat, per session and per request.
 
     Shared prefixes are assumed to be restored instead of recomputed.
     """
@@ -162,7 +162,7 @@ def prefill_memory_bound(scenario: Scenario) -> Values:
 
 
 def hardware_fall(scenario: Scenario) -> Values:
-    """Cost of a decoded token on GB200 divided by the cost on Rubin, by model.
+    """For each language model: cost of a decoded token on GB200 / cost on Rubin.
 
     The cost is the lower bound on the decode time, multiplied by the price of a rack. All batch
     sizes (powers of two) are assumed to produce equally many tokens.

@@ -118,7 +118,7 @@ def _points() -> tuple[str, ...]:
 
 
 def elasticity(scenario: Scenario) -> Values:
-    """ln(ratio of decode rates) / ln(ratio of HBM bandwidths) of two machines, by decode case."""
+    """For each decode case: ln(ratio of rates) / ln(ratio of HBM bandwidths) of two machines."""
     steps = np.log(scenario["pair-rate"]) / np.log(scenario["pair-bandwidth"])
     return dict(zip(scenario.pair_cases, steps, strict=True))
 
@@ -129,7 +129,7 @@ def host_slowdown(scenario: Scenario) -> Values:
 
 
 def ddr_over_breakeven(scenario: Scenario) -> Values:
-    """Rate from host memory to the GPU, divided by the break-even rate, by model."""
+    """For each language model: rate from host memory to the GPU / break-even rate."""
     rate = np.minimum(scenario["ddr-read"], scenario["kv-h2d"])
     prefix, flops = scenario["workload.agent.context_p50"], scenario["gemm"]
     return by_model(rate / breakeven_rate(prefix, flops, KvDtype.FP16))

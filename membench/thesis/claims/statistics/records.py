@@ -50,7 +50,7 @@ def yearly_fall(scenario: Scenario) -> Values:
 
 
 def announced_fall(scenario: Scenario) -> Values:
-    """The announced price fall per GPU generation, as a factor, by news report."""
+    """For each news report: the announced price fall per GPU generation, as a factor."""
     return {report: scenario[f"record.token.{name}"] for name, report in _REPORTS.items()}
 
 
@@ -104,7 +104,7 @@ def hbm_price(scenario: Scenario) -> Values:
 
 
 def hbm_booked(scenario: Scenario) -> Values:
-    """Year until which HBM is sold out, by vendor."""
+    """For each vendor: the year until which HBM is sold out."""
     return {
         "Micron": scenario["record.hbm.booked_until"],
         "Samsung": scenario["record.hbm.booked_samsung"],
@@ -136,7 +136,7 @@ def tsmc_capex(scenario: Scenario) -> Values:
 
 
 def cowos_2026(scenario: Scenario) -> Values:
-    """|growth / 0.89 - 1| for the growth of CoWoS wafers in 2026, by analyst."""
+    """|growth / 0.89 - 1| for the growth of CoWoS demand and of CoWoS capacity in 2026."""
     demand = scenario["record.cowos.demand_2026"] / scenario["record.cowos.demand_2025"] - 1
     return {
         tr("growth of demand (Silicon Analysts)"): _off(demand, 0.89),

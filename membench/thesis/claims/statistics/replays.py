@@ -97,7 +97,7 @@ def _tiers(scenario: Scenario, memory: Floats) -> Tiers:
 
 
 def _scale(flops: Floats) -> Floats:
-    """[trace, model, draws] request rate of the trace divided by that of a busy GPU."""
+    """[trace, model, draws] request rate of the trace / request rate of a busy GPU."""
     scale: Floats = _constants().work / flops
     return scale
 
@@ -155,20 +155,23 @@ def _rows(values: Floats) -> Floats:
 
 
 def capacity_gain(scenario: Scenario) -> Values:
-    """Hit rate that `system.extra_capacity` of flash adds to 1 TB per GPU."""
+    """Rise of the hit rate if `system.extra_capacity` of flash is added to 1 TB per GPU."""
     like = scenario["system.extra_capacity"]
     near = remembered(("near",), (like,), lambda: np.full_like(like, 1e12))
     return _each_class(lambda gpu: _gain(scenario, gpu, near, "capacity"))
 
 
 def ssd_adds_hits(scenario: Scenario) -> Values:
-    """Hit rate that `system.extra_capacity` of flash adds to the DDR of a GPU."""
+    """Rise of the hit rate if `system.extra_capacity` of flash is added to the DDR of a GPU."""
     ddr = scenario["system.ddr_capacity"]
     return _each_class(lambda gpu: _gain(scenario, gpu, ddr, "ssd"))
 
 
 def _gain(scenario: Scenario, gpu: str, near: Floats, asking: str) -> Floats:
-    """[trace, model, draws] hit rate that flash adds to a capacity of ``near`` bytes."""
+    """[trace, model, draws] rise of the hit rate if flash is added to ``near`` bytes.
+
+    The rise is 0 if restoring from flash is slower than recomputing (`_pays`).
+    """
     flops, extra = scenario[f"class.{gpu}.prefill"], scenario["system.extra_capacity"]
     beyond = remembered(
         (asking, "beyond", gpu), (flops, near, extra), lambda: _hits(near + extra, flops)
@@ -179,7 +182,7 @@ def _gain(scenario: Scenario, gpu: str, near: Floats, asking: str) -> Floats:
 
 
 def _pays(scenario: Scenario, gpu: str) -> Floats:
-    """[trace, model, draws] 1 if a hit on flash counts, else 0."""
+    """[trace, model, draws] 0 if restoring from flash is slower than recomputing, else 1."""
     link, flops = scenario["system.link"], scenario[f"class.{gpu}.prefill"]
 
     def pays() -> Floats:

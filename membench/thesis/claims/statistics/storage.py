@@ -22,17 +22,23 @@ def _over_breakeven(scenario: Scenario, rate: Floats) -> Values:
 
 
 def restore_over_recompute(scenario: Scenario) -> Values:
-    """Rate from SSD to HBM divided by the break-even rate, by model."""
+    """For each language model: rate from SSD to HBM / break-even rate."""
     return _over_breakeven(scenario, scenario["ssd-hbm"])
 
 
 def ssd_over_breakeven(scenario: Scenario) -> Values:
-    """Read rate of the SSD (without the copy to the GPU) divided by the break-even rate."""
+    """For each language model: read rate of the SSD / break-even rate.
+
+    The copy to the GPU does not count.
+    """
     return _over_breakeven(scenario, scenario["ssd-read"])
 
 
 def restore_over_recompute_rubin(scenario: Scenario) -> Values:
-    """Rate of a rack's link divided by the break-even rate on Rubin (FP4, KV in FP8), by model."""
+    """For each language model: rate of a rack's link / break-even rate on Rubin.
+
+    Rubin computes in FP4, and the KV cache is in FP8.
+    """
     prefix, link = scenario["workload.agent.context_p50"], scenario["system.link"]
     flops = scenario["device.rubin.fp4"] * scenario.efficiency("gemm")
     return by_model(link / breakeven_rate(prefix, flops, KvDtype.FP8))
@@ -82,7 +88,7 @@ def endurance(scenario: Scenario) -> Values:
 
 
 def write_over_production(scenario: Scenario) -> Values:
-    """Write rate of the SSD divided by the rate at which a busy GPU produces KV cache, by model."""
+    """For each language model: SSD write rate / rate at which a busy GPU produces KV cache."""
     prompt, flops, rate = (
         scenario["workload.prefill.prompt"],
         scenario["gemm"],
