@@ -65,7 +65,7 @@ def plain_sidecar(csv: Path, runs: Collection[str], named: Path | None = None) -
         if data is None:
             return PlainSidecar()
         plan = data.get("plan")
-        if not isinstance(plan, Mapping) or plan.get("run_id") not in runs:
+        if not isinstance(plan, Mapping) or str(plan.get("run_id")) not in runs:
             return PlainSidecar(problem=_of_another_run(named))
         if digest(csv) == data.get("sha256"):
             return PlainSidecar(data)

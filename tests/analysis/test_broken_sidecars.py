@@ -52,13 +52,14 @@ def test_every_command_warns(
     assert not any(line.startswith("Error: ") and ".json" in line for line in err.splitlines())
 
 
+@pytest.mark.parametrize("run_id", ["20200101T000000Z-beef", ["a", "list"], None])
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[0])
 def test_the_sidecar_of_another_run_is_not_used(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...], run_id: object
 ) -> None:
     (path,) = make_history(tmp_path, 1).glob("*.csv")
     beside = json.loads(path.with_suffix(".json").read_text(encoding="ascii"))
-    beside["plan"]["run_id"] = "20200101T000000Z-beef"
+    beside["plan"]["run_id"] = run_id
     beside["sha256"] = "0" * 64
     path.with_suffix(".json").write_text(json.dumps(beside), encoding="ascii")
     with pytest.raises(SystemExit):

@@ -40,6 +40,11 @@ class CheckedFile:
     similar: tuple[str, ...] = ()
 
 
+@record
+class _GpuNote:
+    states: tuple[GpuState, ...]
+
+
 def read_checked(paths: Sequence[Path], expected: Sequence[str]) -> CheckedFile:
     """Check the machine of the results files ``paths``.
 
@@ -105,8 +110,8 @@ def gpu_states(sidecar: Sidecar) -> list[GpuState]:
         SchemaError: a state in the sidecar is invalid.
     """
     return [
-        load(GpuState, state)
+        state
         for event in sidecar.notes
         if event.kind == "gpu"
-        for state in event.data.get("states", ())
+        for state in load(_GpuNote, {"states": event.data.get("states", [])}).states
     ]
