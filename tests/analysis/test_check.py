@@ -429,11 +429,12 @@ def test_a_link_with_an_endless_number_is_unknown() -> None:
     assert all(one.state is not PreconditionState.BAD for one in check.preconditions)
 
 
-def test_a_sidecar_with_an_invalid_state_is_not_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize("states", [5, None, [{"uuid": 1}]])
+def test_a_sidecar_with_an_invalid_state_is_not_used(tmp_path: Path, states: object) -> None:
     path = h100_box.written(tmp_path / "a.csv", h100_box.judged(h100_box.rows()))
     sidecar = path.with_suffix(".json")
     content = json.loads(sidecar.read_text())
-    content["notes"][0]["data"]["states"][0]["uuid"] = 1
+    content["notes"][0]["data"]["states"] = states
     sidecar.write_text(json.dumps(content))
     found = read_checked([path], ["auto"])
     assert any("; the file is not used" in str(one) for one in found.problems)
@@ -519,6 +520,32 @@ def test_a_level_that_became_worse_does_not_pass(
     (line,) = re.findall(r"^ssd +SSD sequential read .*", out, re.MULTILINE)
     assert verdict in line
     assert ("worse at the run of 2026-01-19" in out) is (factor < 1)
+
+
+@pytest.mark.parametrize("factor", [0.9, 0.85])
+def test_a_run_as_fast_as_before_the_level_became_worse_passes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], factor: float
+) -> None:
+    """The repaired machine is compared with the runs before the change."""
+    box = make_history(tmp_path / "box", 30, scatter=0.005, shifts={3: (18, factor)})
+    latest = max(box.glob("*.csv"))
+    repaired = [
+        replace(
+            row,
+            value=row.value / factor,
+            round_values=tuple(one / factor for one in row.round_values),
+        )
+        for row in read_rows(latest)
+        if row.value is not None and row.tier is Tier.SSD and row.metric is Metric.BANDWIDTH
+    ]
+    now = tmp_path / "box" / "now.csv"
+    latest.unlink()
+    write_rows(now, repaired)
+    code, out, _ = run(capsys, now, "--expect", "history")
+    assert code == 0
+    (line,) = re.findall(r"^ssd +SSD sequential read .*", out, re.MULTILINE)
+    assert "= pass" in line
+    assert "history: the runs before 2026-01-19" in out
 
 
 def test_against_its_own_history(

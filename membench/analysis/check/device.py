@@ -89,6 +89,8 @@ def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
     figures = [figure for figure, _ in matches]
     best = any(figure.best for figure in figures)
     value = _best_sample(row) if best else _value(row)
+    matches = [(_restored(value, figure), found) for figure, found in matches]
+    figures = [figure for figure, _ in matches]
     expected = _expected(matches)
     first = figures[0]
     if first.binding or _is_at_its_depth(row, first):
@@ -109,6 +111,14 @@ def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
         share = share_of(value, expected.low, expected.high, row.better)
         judgement = _not_binding(row, first, share)
     return _line(row, judgement, expected, value=value, best=best)
+
+
+def _restored(value: float, figure: Expectation) -> Expectation:
+    """``figure``, or the figure before the level became worse if ``value`` is as good as that."""
+    before = figure.earlier
+    if before is None or share_of(value, before.low, before.high, figure.better) < 1:
+        return figure
+    return before
 
 
 def _is_at_its_depth(row: Row, figure: Expectation) -> bool:

@@ -32,6 +32,7 @@ class Expectation:
         alike: axis -> rule, for the axes in which a measured case may differ.
         case_version: version of the case in membench; None for other tools and published figures.
         worsened: in words, that the level of the history became worse; empty otherwise.
+        earlier: the expected value before the level became worse; None if it did not become worse.
         of_memory: whether the value comes from a row of a tier in `MEMORY`, without a flag of
             `OFF_TIER_FLAGS`; False for ``history``.
     """
@@ -54,6 +55,7 @@ class Expectation:
     alike: Rules
     case_version: int | None
     worsened: str = ""
+    earlier: Expectation | None = None
     of_memory: bool = False
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from membench.analysis.check.expectation import Expectation
@@ -70,7 +71,7 @@ def _is_other(path: Path, machines: frozenset[str], checked: frozenset[str]) -> 
 
 
 def _expectation(one: ExpectedRange) -> Expectation:
-    return Expectation(
+    found = Expectation(
         reference=HISTORY,
         tier=one.key.tier,
         case=one.key.case,
@@ -88,16 +89,21 @@ def _expectation(one: ExpectedRange) -> Expectation:
         depth="",
         alike={},
         case_version=one.key.version,
-        worsened=_worsened(one),
     )
-
-
-def _worsened(one: ExpectedRange) -> str:
     if one.change is None or one.change.verdict is not Verdict.WORSE:
-        return ""
-    return tr(
+        return found
+    ratio, when = one.change.ratio, one.change.first.when
+    worsened = tr(
         "the other runs became {percent} % worse at the run of {when}: this run is compared only "
         "with the runs since then",
-        percent=significant(100 * abs(one.change.ratio - 1), 3),
-        when=one.change.first.when,
+        percent=significant(100 * abs(ratio - 1), 3),
+        when=when,
     )
+    earlier = replace(
+        found,
+        low=one.low / ratio,
+        value=one.median / ratio,
+        high=one.high / ratio,
+        source=f"the runs before {when}",
+    )
+    return replace(found, worsened=worsened, earlier=earlier)
