@@ -187,7 +187,8 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str], *, selected: bool
     if not comparison.matched:
         measured, others = _tiers(comparison.sides[:1]), _tiers(comparison.sides[1:])
         imported = _of_other_tools(comparison)
-        if not imported and not selected and set(measured).isdisjoint(others):
+        command = _measuring(imported)
+        if not command and not selected and set(measured).isdisjoint(others):
             raise NothingMatched(
                 "the reference and the compared files have no tier in common: the reference has "
                 f"{', '.join(measured) or 'none'}; the compared files have "
@@ -198,7 +199,9 @@ def _exit_code(comparison: Comparison, fail_on: Sequence[str], *, selected: bool
         raise NothingMatched(
             "the reference and the compared files have no measured case in common"
             + (" that matches --select" if selected else ""),
-            _remedy(imported, selected=selected),
+            f"measure imported cases: {command}"
+            if command
+            else _remedy(imported=bool(imported), selected=selected),
         )
     hits = found(comparison, fail_on)
     if hits:
@@ -218,19 +221,24 @@ def _of_other_tools(comparison: Comparison) -> list[Measurement]:
     ]
 
 
-def _remedy(imported: Sequence[Measurement], *, selected: bool) -> str:
-    """How to get a case in common; ``imported`` are the imported values."""
-    if imported:
-        from membench.cli.missing_cases import command_for
+def _measuring(imported: Sequence[Measurement]) -> str:
+    """The command that measures ``imported`` cases; empty if no run can measure them."""
+    if not imported:
+        return ""
+    from membench.cli.missing_cases import command_for
 
-        if command := command_for(imported):
-            return f"measure imported cases: {command}"
+    return command_for(imported)
+
+
+def _remedy(*, imported: bool, selected: bool) -> str:
+    """How to get a case in common, if no run can measure the imported cases."""
+    if selected:
+        return "leave out --select, or select other cases"
+    if imported:
         return (
             "no run of membench can measure the imported cases; docs/formats.md lists the tests "
             "that get the id of a membench case"
         )
-    if selected:
-        return "leave out --select, or select other cases"
     return "compare runs with the same --profile and --select on the same kinds of devices"
 
 

@@ -28,6 +28,8 @@ def command_for(rows: Iterable[Measurement]) -> str:
             known = benches.case(case, machine) is not None
         except UsageError:  # the bench does not have this axis, or not this value
             continue
-        if known and len(words) < _MOST:
+        if known:
             words.append(f"--select {shell_word(case)}")
+        if len(words) == _MOST:
+            break
     return f"membench run {' '.join(words)}" if words else ""

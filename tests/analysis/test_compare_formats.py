@@ -588,6 +588,26 @@ def test_nothing_in_common_with_a_tool_whose_cases_no_run_has(
     assert "Hint: no run of membench can measure the imported cases; docs/formats.md" in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "have no tier in common: the reference has ssd; the compared files have ddr"),
+        (("--select", "ddr/*"), "Hint: leave out --select, or select other cases"),
+    ],
+)
+def test_cases_that_no_run_has_do_not_hide_another_reason(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    expected: str,
+) -> None:
+    ours = write(tmp_path / "a.csv", row(around(1), "ssd/x", tier=Tier.SSD))
+    theirs = write(tmp_path / "b.csv", *imported("mbw", DATA / "host" / "mbw.txt"))
+    code, _, err = run_cli(capsys, ours, theirs, *arguments)
+    assert code == 4
+    assert expected in err
+
+
 def test_nothing_in_common_of_other_tiers_asks_for_other_devices(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
