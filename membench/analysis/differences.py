@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Differences:
-    """The differences of one line.
+    """The differences between the reference and each label, on one line.
 
     Every list that this class returns has one entry per label. The entry is None for the reference
     and for a label without a value.

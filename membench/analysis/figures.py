@@ -21,7 +21,7 @@ _COLUMNS = len(Measurement._fields)
 
 
 class Figures:
-    """The values of all labels on one comparison line; None for a label without a value.
+    """The values of all labels on one line of a comparison; None for a label without a value.
 
     For many labels, `CaseRuns` objects are created only on access, because a comparison of a
     thousand labels has hundreds of thousands of values.

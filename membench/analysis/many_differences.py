@@ -31,7 +31,7 @@ _OUTCOMES = (
 
 
 class EstimatedDifferences(Differences):
-    """The differences of one line with many labels, computed as arrays.
+    """The differences between the reference and many labels, computed as arrays.
 
     For an estimated ratio, the `Difference` object is created only on access.
 

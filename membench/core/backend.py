@@ -112,8 +112,8 @@ class Stamps:
 
     Attributes:
         elapsed_ns: nanoseconds from the event before the span to the event after it.
-        before, after: readings of one SM's clocks, before the first and after the second event; 0
-            if no SM was read both times.
+        before, after: readings of one SM's clocks, before the first and after the second event;
+            all numbers are 0 if no SM was read both times.
         overdue: whether the queue's block ended at its deadline because `release` came too late;
             the sample is then invalid.
     """

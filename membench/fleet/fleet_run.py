@@ -67,7 +67,7 @@ class _Asked:
 
 
 class FleetRun:
-    """Measures the hosts in ``ledger`` on workers of ``client``; stores the results."""
+    """Measures the hosts in ``ledger`` on workers of ``client``, and stores the results."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Peak compute: matrix products with the vendor's library."""
+"""The peak compute rate, measured by matrix products of the vendor's library."""
 
 from __future__ import annotations
 

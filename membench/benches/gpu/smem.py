@@ -1,4 +1,4 @@
-"""Bandwidth and latency of shared memory: the own memory of a block, and that of other blocks."""
+"""Bandwidth and latency of shared memory, of the same block and of other blocks in a cluster."""
 
 from __future__ import annotations
 

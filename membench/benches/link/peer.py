@@ -1,4 +1,4 @@
-"""Bandwidth of copies between GPUs, and latency of reads from another GPU's memory.
+"""Bandwidth of copies between GPUs, and latency of reads from the memory of another GPU.
 
 This code has not yet run on a machine with several GPUs. ``docs/kernels.md`` lists the names of the
 same transfers in NVIDIA's nvbandwidth.

@@ -10,7 +10,7 @@ _U32 = 2**32 - 1
 
 @dataclass(frozen=True)
 class GpuRing:
-    """A ring (one closed cycle) through all ``lines``, computed by a formula.
+    """A closed cycle through ``lines`` lines in an order that a formula gives.
 
     So all threads can link the ring at once, and the host can compute where a walk of any length
     ends.

@@ -1,4 +1,4 @@
-"""Memory with a chosen kind of page.
+"""Allocate memory with a chosen kind of page.
 
 NumPy requests huge pages for large arrays, and malloc does not. This difference changes the latency
 of the same loop by a factor of 1.5. So every array is mapped with an explicit kind of page.

@@ -1,4 +1,4 @@
-"""Compiled kernels for dependent loads: linking rings, pointer chases, parallel chains, gathers.
+"""Compiled kernels that link rings of pointers, follow one or several chains, and gather elements.
 
 A ring links ``2**bits`` lines in the order of a bijective hash: line hash(i) points to line hash(i
 + 1). So the ring is one cycle, and a formula gives the position after any number of loads.

@@ -30,7 +30,7 @@ LIMITED = 0.9
 
 
 class NativeAio:
-    """Native AIO from one compiled loop, or from several loops if one loop saturates its CPU.
+    """Submits I/Os by native AIO in one or several compiled loops; see `run`.
 
     Raises:
         BackendUnavailable: native AIO is not supported on this architecture, or the kernel refuses

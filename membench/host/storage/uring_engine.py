@@ -40,7 +40,7 @@ class _Ring:
 
 
 class NativeRing(NativeAio):
-    """io_uring from one compiled loop, or from several loops if one loop saturates its CPU.
+    """Submits I/Os by io_uring in one or several compiled loops; see `NativeAio.run`.
 
     If the kernel allows it, each run registers its memory and its file. The kernel then need not
     look them up for every I/O.
