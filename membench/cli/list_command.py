@@ -1,4 +1,4 @@
-"""The command `membench list`: prints cases with estimates, or references."""
+"""The command `membench list`: prints the references, or the cases with their estimates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CPU time and memory that the control groups (versions 1 and 2) allow this process.
+"""Read how much CPU time and memory the control groups (versions 1 and 2) allow this process.
 
 Sources: admin-guide/cgroup-v2, admin-guide/cgroup-v1 and scheduler/sched-bwc in the kernel's
 documentation. The limit of a group applies to all groups below it. So the module reads every group

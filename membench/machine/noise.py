@@ -1,4 +1,4 @@
-"""Other load on the machine: busy processes, and the swap in use.
+"""Measure the load by other processes, and read how much swap is in use.
 
 Source: proc_stat(5), proc_pid_stat(5). The counters advance in ticks of usually 10 ms, so the
 resolution in a window of 200 ms is a twentieth of a CPU.

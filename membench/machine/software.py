@@ -1,4 +1,4 @@
-"""Versions of the operating system, of packages that affect results, and of membench itself."""
+"""Find the versions of the operating system, of membench, and of packages that affect results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contents of GPU buffers that the host generates, and sums of the words that a kernel reads."""
+"""Generate contents for GPU buffers on the host, and add up the words that a kernel reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The content of the scratch file: incompressible, and every block identifies itself.
+"""Generate incompressible content for the scratch file, in which every block identifies itself.
 
 A block of 4 KiB begins with its offset in the file and a tag. The rest of the block is a piece of
 one random pattern, and the tag identifies this piece. So a block alone shows whether it comes from

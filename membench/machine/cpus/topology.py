@@ -1,4 +1,4 @@
-"""The processors: topology, caches, clock governor, and the CPUs that this process may use."""
+"""Read the topology and caches of the processors, and the CPUs that this process may use."""
 
 from __future__ import annotations
 

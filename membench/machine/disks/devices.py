@@ -1,4 +1,4 @@
-"""The disks under a block device, and their request queues.
+"""Find the disks under a block device, and read the settings of their request queues.
 
 Source: the kernel's ABI/stable/sysfs-block.
 """

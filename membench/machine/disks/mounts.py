@@ -1,4 +1,4 @@
-"""The mount table /proc/self/mountinfo, and the mount of a path.
+"""Read the mount table /proc/self/mountinfo, and find the mount of a path.
 
 Format: proc_pid_mountinfo(5).
 """
