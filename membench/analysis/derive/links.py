@@ -82,7 +82,7 @@ def policies(rows: Iterable[Row]) -> tuple[TransferPolicy, ...]:
 
 @record
 class LinkFit:
-    """A fit of copy time as a function of size, for one direction and engine.
+    """A fit of copy time as a function of size, for copies in one direction by one engine.
 
     ``engine`` is ``ce`` for the copy engine, or ``sm`` for a kernel.
     """

@@ -9,7 +9,7 @@ from membench.core.record import record
 
 @record
 class LoadCurve:
-    """Values computed from latencies under load.
+    """The start, the knee and the end of a curve of latency over bandwidth.
 
     Attributes:
         unloaded_ns: latency in ns at the least traffic.

@@ -51,7 +51,7 @@ class Cell:
 
 @record
 class MethodRule:
-    """A rule for ``count`` or more blocks: which method to use for which block size.
+    """A rule that chooses the method by block size, for transfers of ``count`` or more blocks.
 
     Attributes:
         below: method for blocks smaller than ``threshold``.
