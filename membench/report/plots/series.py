@@ -114,7 +114,7 @@ def sweep(
     wanted: Callable[[Row], bool],
     least: int = 2,
 ) -> list[Series]:
-    """Series of rows over the axis ``key``, the series with the most points first.
+    """Group rows into series over the axis ``key``; the series with the most points comes first.
 
     Args:
         position: function from a row to x, or to None for a row that is left out.
@@ -139,7 +139,7 @@ def sweep(
 
 
 def _labels(names: Sequence[tuple[str, ...]]) -> list[str]:
-    """The parts of each name (run, bench, parts of the case id) that not all names have.
+    """Reduce each name (run, bench, parts of the case id) to the parts that not all names share.
 
     A single name gets a label without the run.
     """

@@ -315,7 +315,7 @@ def _rank_share(question: Question) -> float:
 def _gpus_of_context(
     question: Question, usable: float, weight_bytes: float, whole: float
 ) -> int | None:
-    """As `Advice.gpus`.
+    """Compute `Advice.gpus`.
 
     Args:
         usable: bytes of one GPU's memory for weights and KV caches.

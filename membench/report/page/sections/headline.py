@@ -237,7 +237,7 @@ def _title(row: Row, *, peer: bool) -> str:
 
 
 def _facts(row: Row) -> tuple[str, ...]:
-    """Texts on rounds, spread and share of the peak, and on the source if it is not membench."""
+    """Texts on the rounds, the spread, the share of the peak, and a source other than membench."""
     ours = not (row.cited or row.imported)
     facts: list[str] = []
     if row.rounds > 1 or ours:

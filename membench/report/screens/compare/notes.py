@@ -43,7 +43,10 @@ def _some(names: Sequence[str]) -> str:
 
 
 def fact_lines(comparison: Comparison) -> list[tuple[str, str]]:
-    """Pairs (heading, text): properties that differ, are equal, or are unknown for some labels."""
+    """Compare the properties of the labels, as pairs (heading, text).
+
+    The headings are for properties that differ, are equal, or are known only for some labels.
+    """
     facts = comparison.facts
     differing = [
         f"{fact.name}: {' | '.join(map(_value, fact.values))}" for fact in facts if fact.differs

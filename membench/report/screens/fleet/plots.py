@@ -64,7 +64,7 @@ class _Grid:
 
 
 def heat_map(summary: FleetSummary) -> Figure | NotDrawn:
-    """Heat map of the slowest `MACHINES` machines, in the `CASES` cases with the most outliers."""
+    """Plot a heat map: the `MACHINES` slowest machines and the `CASES` cases with most outliers."""
     if not any(case.judged for case in summary.cases):
         return NotDrawn(_HEAT_TITLE, tr("no case has enough machines to find outliers"))
     grid = _grid(summary)
@@ -216,7 +216,7 @@ def _by_machine(summary: FleetSummary, chosen: NDArray[np.bool_]) -> NDArray[np.
 
 
 def strips(summary: FleetSummary) -> Figure | NotDrawn:
-    """The machines of each tier as dots, and all stragglers as diamonds.
+    """Plot the machines of each tier as dots, and all stragglers as diamonds.
 
     A tier has at most `DOTS` dots. If there are more machines, they are sorted from the fastest to
     the slowest, and the dots are machines at equal steps of the rank.
