@@ -1,4 +1,4 @@
-"""Write the values of a fleet to one Parquet file, which replaces thousands of CSV files."""
+"""Write and read the values of a fleet in one Parquet file, which replaces thousands of CSV files."""
 
 from __future__ import annotations
 
