@@ -1,4 +1,4 @@
-"""Write and read the values of a fleet in one Parquet file, which replaces thousands of CSV files."""
+"""Store the values of a fleet in one Parquet file, which replaces thousands of CSV files."""
 
 from __future__ import annotations
 
