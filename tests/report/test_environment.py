@@ -61,13 +61,34 @@ def test_of_several_runs_of_a_machine_the_page_says_whose_numbers_it_shows(
     both = [make_file(tmp_path / "a.csv", everything)]
     both.append(make_file(tmp_path / "b.csv", [replace(row, run_id="b-1") for row in everything]))
     _, runs = read_runs(both)
-    (told,) = brief._of_several(judge(runs))
+    judged = judge(runs)
+    (told,) = brief._of_several(judged, brief._of_machines(judged))
     assert isinstance(told, Paragraph)
     assert str(told.line[0]) == (
-        "box-1 has 2 runs. The verdicts use all 2 runs together. Every number here comes from the "
-        "newest run that measured it: HBM from b; DDR from b; SSD from b."
+        "box-1 has 2 runs. The verdicts use all 2 runs together. The values of each bench come "
+        "from the newest run that measured the bench: HBM from b; DDR from b; SSD from b."
     )
-    assert list(brief._of_several(judge(runs[:1]))) == []
+    alone = judge(runs[:1])
+    assert list(brief._of_several(alone, brief._of_machines(alone))) == []
+
+
+def test_a_newer_run_of_another_bench_hides_no_better_value_of_a_tier(
+    tmp_path: Path,
+    everything: tuple[Row, ...],
+    make_file: Callable[..., Path],
+    make_result: Callable[..., Row],
+) -> None:
+    changes = {"run_id": "b-1", "started": "2026-02-01T08:04:12Z"}
+    writes = [make_result(Tier.SSD, "ssd/write/qd=8", Metric.BANDWIDTH, 9.0, **changes)]
+    _, runs = read_runs(
+        [make_file(tmp_path / "a.csv", everything), make_file(tmp_path / "b.csv", writes)]
+    )
+    found = verdicts([row for run in runs for row in run.rows], draws=50)
+    _, table, told, _ = brief.section(judge(runs), found).blocks
+    assert isinstance(table, Table)
+    assert isinstance(told, Paragraph)
+    assert str(table.rows[2][1][0]).startswith("3.30 GB/s")  # the reads of the older run
+    assert "SSD from a." in str(told.line[0])
 
 
 @pytest.mark.parametrize("newest_first", [False, True])

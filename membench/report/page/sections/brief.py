@@ -21,9 +21,10 @@ from membench.report.page.document import (
 )
 from membench.report.page.runs import Run, by_machine, runs_of_machines
 from membench.report.page.sections.claims import anchor, verdict_line
-from membench.report.page.sections.headline import JudgedRun
+from membench.report.page.sections.headline import JudgedRun, judge
 from membench.report.screens.judged import best_text
 from membench.report.screens.serving import serving, serving_sentence
+from membench.results.schema import Row
 from membench.thesis.claims.amounts import amount
 from membench.thesis.claims.judging import PartVerdict, reads_machine
 from membench.thesis.claims.verdicts import ClaimResult, Subject, Verdicts
@@ -53,9 +54,8 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
         blocks.append(_beside(subjects, own))
     elif subjects:
         blocks.append(_alone(subjects[0], own[subjects[0].machine]))
-    blocks += _of_several(judged)
-    whole = by_machine(one.run for one in judged)
-    told = [_serving(run, found, named=several) for run in whole]
+    blocks += _of_several(judged, own)
+    told = [_serving(one.run, found, named=several) for one in own.values()]
     blocks.append(Bullets(tuple((one,) for one in told)))
     title = (
         tr("What the results of these machines say about the thesis")
@@ -65,50 +65,47 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
     return Section("machine-and-thesis", title, tuple(blocks))
 
 
-def _of_machines(judged: Sequence[JudgedRun]) -> dict[str, list[JudgedRun]]:
-    """Machine -> its runs, the newest first."""
-    by_label = {one.run.label: one for one in judged}
-    runs = runs_of_machines(one.run for one in judged)
-    return {name: [by_label[run.label] for run in own] for name, own in runs.items()}
+def _of_machines(judged: Sequence[JudgedRun]) -> dict[str, JudgedRun]:
+    """Machine -> the run of `by_machine`, with its best results."""
+    found = {}
+    for run in by_machine(one.run for one in judged):
+        known = next((one for one in judged if one.run is run), None)
+        found[run.rows[0].machine] = known or judge([run])[0]
+    return found
 
 
-def _of_several(judged: Sequence[JudgedRun]) -> Iterator[Paragraph]:
+def _of_several(judged: Sequence[JudgedRun], own: Mapping[str, JudgedRun]) -> Iterator[Paragraph]:
     """For each machine with several runs, a paragraph that names the runs of the values shown."""
-    for machine, own in _of_machines(judged).items():
-        if len(own) == 1:
+    for machine, runs in runs_of_machines(one.run for one in judged).items():
+        if len(runs) == 1:
             continue
         text = tr(
-            "{machine} has {count} runs. The verdicts use all {count} runs together. Every number "
-            "here comes from the newest run that measured it",
+            "{machine} has {count} runs. The verdicts use all {count} runs together. The values of "
+            "each bench come from the newest run that measured the bench",
             machine=machine,
-            count=len(own),
+            count=len(runs),
         )
-        if sources := [*_sources(own)]:
+        if sources := [*_sources(own[machine], runs)]:
             text = tr("{before}: {item}", before=text, item=clauses(sources))
         yield Paragraph((sentence(text),))
 
 
-def _sources(own: Sequence[JudgedRun]) -> Iterator[Message]:
+def _sources(own: JudgedRun, runs: Sequence[Run]) -> Iterator[Message]:
     """For each tier with a value, a text such as ``DDR from b.csv``."""
+    labels = {run.rows[0].run_id: run.label for run in reversed(runs)}
     for tier in LEADING:
-        runs = dict.fromkeys(run.label for _, run in _best(tier, own))
-        if runs:
-            yield tr("{tier} from {run}", tier=str(tier).upper(), run=listed(runs))
+        names = dict.fromkeys(labels[row.run_id] for row in _best(tier, own))
+        if names:
+            yield tr("{tier} from {run}", tier=str(tier).upper(), run=listed(names))
 
 
-def _best(tier: Tier, own: Sequence[JudgedRun]) -> list[tuple[str, Run]]:
-    """The best bandwidth and latency of ``tier``, each with the newest run that has a value."""
-    bests = [
-        (one.rung.best, each.run) for each in own for one in each.rungs if one.rung.tier is tier
-    ]
-    newest = (
-        next(((best_text(best[metric]), run) for best, run in bests if metric in best), None)
-        for metric in _RATES
-    )
-    return [one for one in newest if one is not None]
+def _best(tier: Tier, own: JudgedRun) -> list[Row]:
+    """The rows with the best bandwidth and the best latency of ``tier``."""
+    best = next((one.rung.best for one in own.rungs if one.rung.tier is tier), {})
+    return [best[metric] for metric in _RATES if metric in best]
 
 
-def _alone(subject: Subject, own: Sequence[JudgedRun]) -> Table:
+def _alone(subject: Subject, own: JudgedRun) -> Table:
     rows: list[tuple[Line, ...]] = []
     for tier, name in LEADING.items():
         result = _claim(subject, name)
@@ -137,7 +134,7 @@ def _alone(subject: Subject, own: Sequence[JudgedRun]) -> Table:
     return Table(tr("HBM, DDR and SSD"), columns, tuple(rows))
 
 
-def _beside(subjects: Sequence[Subject], own: Mapping[str, Sequence[JudgedRun]]) -> Table:
+def _beside(subjects: Sequence[Subject], own: Mapping[str, JudgedRun]) -> Table:
     rows: list[tuple[Line, ...]] = [
         (
             (subject.machine,),
@@ -171,22 +168,22 @@ def _claim(subject: Subject, name: str) -> ClaimResult:
     return next(result for result in subject.claims if result.claim.id == name)
 
 
-def _own_number(tier: Tier, own: Sequence[JudgedRun]) -> str:
-    values = [text for text, _ in _best(tier, own)]
+def _own_number(tier: Tier, own: JudgedRun) -> str:
+    values = [best_text(row) for row in _best(tier, own)]
     if values:
         return listed(values)
-    cited = all(row.cited for one in own for row in one.run.rows)
+    cited = all(row.cited for row in own.run.rows)
     return tr("no published value") if cited else tr("not measured")
 
 
-def _beside_verdict(tier: Tier, own: Sequence[JudgedRun], result: ClaimResult) -> str:
+def _beside_verdict(tier: Tier, own: JudgedRun, result: ClaimResult) -> str:
     """The best values of ``tier``, or a text such as ``not measured``.
 
     A note follows if other values decided the verdict.
     """
     number = _own_number(tier, own)
     decided = result.word in (ClaimVerdict.SUPPORTED, ClaimVerdict.CONTRADICTED)
-    if decided and not any(one.rung.tier is tier for each in own for one in each.rungs):
+    if decided and not any(one.rung.tier is tier for one in own.rungs):
         return tr("{number}, other values decide", number=number)
     return number
 
