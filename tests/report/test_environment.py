@@ -72,6 +72,11 @@ def test_of_several_runs_of_a_machine_the_page_says_whose_numbers_it_shows(
     assert list(brief._of_several(alone, brief._of_machines(alone))) == []
 
 
+def test_files_without_rows_give_no_empty_list() -> None:
+    (told,) = brief.section((), verdicts([], draws=50)).blocks
+    assert isinstance(told, Paragraph)
+
+
 def test_a_newer_run_of_another_bench_hides_no_better_value_of_a_tier(
     tmp_path: Path,
     everything: tuple[Row, ...],

@@ -25,7 +25,6 @@ LOADS = 4
 MOST_STAGES = 32
 """Maximum tiles in flight."""
 
-
 HOPS, LAUNCHES = 4096, 5
 """Hops per launch, and launches. A launch takes about 4 ms at 1 us per hop."""
 

@@ -56,7 +56,8 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
         blocks.append(_alone(subjects[0], own[subjects[0].machine]))
     blocks += _of_several(judged, own)
     told = [_serving(one.run, found, named=several) for one in own.values()]
-    blocks.append(Bullets(tuple((one,) for one in told)))
+    if told:
+        blocks.append(Bullets(tuple((one,) for one in told)))
     title = (
         tr("What the results of these machines say about the thesis")
         if several
