@@ -72,6 +72,23 @@ def test_of_several_runs_of_a_machine_the_page_says_whose_numbers_it_shows(
     assert list(brief._of_several(alone, brief._of_machines(alone))) == []
 
 
+def test_the_sentences_on_serving_name_machines_like_the_table_of_verdicts(
+    tmp_path: Path, everything: tuple[Row, ...], make_file: Callable[..., Path]
+) -> None:
+    rows = [replace(row, run_id="b-1", machine="box-2") for row in everything]
+    files = [make_file(tmp_path / "a.csv", everything), make_file(tmp_path / "b.csv", rows)]
+    files.append(make_file(tmp_path / "c.csv", [replace(row, run_id="c-1") for row in rows]))
+    _, runs = read_runs(files)
+    assert [run.label for run in runs] == ["a", "b", "c"]
+    found = verdicts([row for run in runs for row in run.rows], draws=50)
+    _, table, _, serving = brief.section(judge(runs), found).blocks
+    assert isinstance(table, Table)
+    assert isinstance(serving, Bullets)
+    machines = [str(row[0][0]) for row in table.rows]
+    assert machines == ["box-1", "box-2"]
+    assert [str(item[0]).split(": ")[0] for item in serving.items] == machines
+
+
 def test_files_without_rows_give_no_empty_list() -> None:
     (told,) = brief.section((), verdicts([], draws=50)).blocks
     assert isinstance(told, Paragraph)

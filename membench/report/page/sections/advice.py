@@ -59,7 +59,9 @@ def section(runs: Sequence[Run], entries: Assumptions) -> Section:
         ]
         if len(machines) > 1:
             made = _machine(run, answers)
-            parts.append(Section(f"advice-{len(parts)}", run.label, tuple(made), folded=True))
+            parts.append(
+                Section(f"advice-{len(parts)}", run.rows[0].machine, tuple(made), folded=True)
+            )
         else:
             blocks += _machine(run, answers)
     return Section("advice", tr("Advice"), tuple(blocks), tuple(parts))
@@ -74,7 +76,7 @@ def _machine(run: Run, answers: Sequence[Advice]) -> list[Block]:
     blocks: list[Block] = [
         Alert(worn_text((badge,)), (sentence(BADGE_MEANING[badge]),)) for badge in worn
     ]
-    blocks.append(_table(tr("Advice for {run}", run=run.label), answers))
+    blocks.append(_table(tr("Advice for {run}", run=run.rows[0].machine), answers))
     missing = missing_of(answers)
     if missing:
         blocks.append(Paragraph((Strong(tr("Missing values:")),)))

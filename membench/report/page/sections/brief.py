@@ -55,7 +55,7 @@ def section(judged: Sequence[JudgedRun], found: Verdicts) -> Section:
     elif subjects:
         blocks.append(_alone(subjects[0], own[subjects[0].machine]))
     blocks += _of_several(judged, own)
-    told = [_serving(one.run, found, named=several) for one in own.values()]
+    told = [_serving(one.run, found, name if several else "") for name, one in own.items()]
     if told:
         blocks.append(Bullets(tuple((one,) for one in told)))
     title = (
@@ -204,6 +204,6 @@ def _part(verdict: PartVerdict) -> str:
     return tr("{verdict}: {reason}", verdict=told, reason=verdict.part.proposition)
 
 
-def _serving(run: Run, found: Verdicts, *, named: bool) -> str:
+def _serving(run: Run, found: Verdicts, machine: str) -> str:
     told = serving_sentence(serving(run.rows, run.machine, found.entries))
-    return sentence(tr("{run}: {told}", run=run.label, told=told) if named else told)
+    return sentence(tr("{run}: {told}", run=machine, told=told) if machine else told)
