@@ -34,11 +34,12 @@ _PEER = "peer/"
 
 @record
 class Rung:
-    """The best rows of one tier, one row for each metric.
+    """The rows that represent one tier, one row for each metric.
 
     Attributes:
         peer: whether the tier is the link between two GPUs, not the link to the host.
-        best: metric -> best row, in the order of `SHOWN`. Each row is a median.
+        best: metric -> the best of the preferred rows (see `ladder`), in the order of `SHOWN`. Each
+            row is a median.
     """
 
     tier: Tier

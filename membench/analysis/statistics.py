@@ -1,8 +1,8 @@
 """Estimate the ratio of the values of two labels.
 
-All functions work on logarithms, so that a ratio and its inverse are treated equally. No function
-uses random numbers. The values are positive and finite, in any unit, of shape (n,) and (m,). The
-first argument is the reference, and a ratio is second / first.
+The estimates use logarithms, so that a ratio and its inverse are treated equally. No function uses
+random numbers. The values are positive and finite, in any unit, of shape (n,) and (m,). In
+`estimate` and `estimates`, the first argument is the reference, and a ratio is second / first.
 
 Sources:
 

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
-from membench.report.screens.console import say_command, screen
+from membench.report.screens.console import console, say_command, screen
 
 
 @pytest.fixture
@@ -52,3 +53,11 @@ def test_a_module_is_named_as_the_program(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert said(monkeypatch, capsys, "/x/membench/__main__.py") == "Next: membench check a.csv\n"
+
+
+def test_a_pipe_gets_plain_text_even_if_colours_are_forced(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    console().print(Text("hello", style="bold yellow"))
+    assert capsys.readouterr().out == "hello\n"

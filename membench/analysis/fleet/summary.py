@@ -40,7 +40,7 @@ class CaseSpread:
     Attributes:
         machines: number of machines with a value.
         judged: whether there are enough machines to find outliers.
-        spread: spread of the fleet, a fraction.
+        spread: robust standard deviation of the values, as a fraction (see `fleet_spread`).
         low, high: 1 % and 99 % quantiles of the values.
         threshold: fraction by which a machine must be slower than the median to count as slow.
         slow: number of slow machines.

@@ -1,8 +1,9 @@
 """Transfers of KV-cache blocks between host memory and a GPU, or within GPU memory.
 
-A transfer copies N blocks from random positions of a paged pool to random positions of another
-pool, as inference engines do. From the rows, `membench.analysis.derive.policy` derives the best
-method for each block size and number of blocks.
+A transfer copies N blocks of a paged pool to another pool. By default, the blocks are at random
+positions in both pools, as in inference engines. For comparison, ``order=seq`` and
+``method=contig`` copy consecutive blocks. From the rows, `membench.analysis.derive.policy` derives
+the best method for each block size and number of blocks.
 """
 
 from __future__ import annotations

@@ -56,8 +56,8 @@ class Resources:
     Attributes:
         registers: registers per thread.
         shared_bytes: static shared memory per block.
-        stack_bytes: local memory per thread for arrays.
-        spill_bytes: local memory per thread for spilled registers.
+        stack_bytes: local memory per thread, for arrays and for spilled registers.
+        spill_bytes: bytes that the stores of spilled registers write per thread.
     """
 
     registers: int
@@ -67,7 +67,7 @@ class Resources:
 
     @property
     def local_bytes(self) -> int:
-        return self.stack_bytes + self.spill_bytes
+        return max(self.stack_bytes, self.spill_bytes)
 
 
 @dataclass(frozen=True)

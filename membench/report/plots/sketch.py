@@ -126,7 +126,11 @@ def _real(value: Any, results: Sequence[Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """``value`` as data for JSON; values that draw differently give different data."""
+    """Convert ``value``, an argument of a recorded call, to data for JSON.
+
+    The data are part of the key of the cached drawing, so arguments that lead to different drawings
+    give different data.
+    """
     match value:
         case _StandIn():
             return {"result": value.place}

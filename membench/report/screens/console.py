@@ -109,6 +109,7 @@ def console(stream: TextIO | None = None) -> Console:
         markup=False,  # a name may contain brackets
         emoji=False,
         no_color=True,
+        force_terminal=False,  # even with FORCE_COLOR
     )
 
 

@@ -91,7 +91,8 @@ class Capacity:
     Attributes:
         bytes: HBM of all ranks, host memory up to the limit of the control group, or free space of
             a disk.
-        usable: bytes that KV caches may use. Model weights and a reserve are subtracted.
+        usable: bytes that KV caches may use: ``bytes`` without a reserve and, in HBM, without the
+            model weights.
         contexts: number of contexts that fit into ``usable``.
         counted: a text that explains which bytes are not usable.
     """

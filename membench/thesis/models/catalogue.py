@@ -247,9 +247,10 @@ def find_model(name: str) -> Model:
 
 
 def _beside(path: Path, config: Config) -> dict[str, Any]:
-    """``quantization_config`` from ModelOpt's `hf_quant_config.json` in the folder of ``path``.
+    """Read ModelOpt's `hf_quant_config.json`, a file beside ``path``, as ``quantization_config``.
 
-    Empty if ``config`` gives a weight precision, or if the file does not exist or is too large.
+    The result is a dict with this one key. It is empty if ``config`` gives a weight precision, or
+    if the file does not exist or is too large.
     """
     other = path.with_name("hf_quant_config.json")
     if says_precision(config) or not other.is_file() or other.stat().st_size > _MOST_BYTES:

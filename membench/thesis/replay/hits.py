@@ -49,7 +49,8 @@ class Replay:
     Attributes:
         events: the ramps and steps of ``curve``, with the request of each.
         blocks: [n] number of blocks in each request.
-        lost: [n] number of tokens that the last block of each request lacks to be whole.
+        lost: [n] number of tokens by which the last block of each request is shorter than a whole
+            block; 0 if the block is whole.
         block_tokens: tokens per block; 0 if blocks have no tokens.
         tokens: [n] input tokens of each request; 0 if blocks have no tokens.
     """
