@@ -44,7 +44,7 @@ CEILING_FILE = 64 * MIB
 @axis("pages", quick=("thp", "4k"))
 @axis("align", quick=("4KiB", "512B"), most=4 * KIB, power=True)
 def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
-    """Reads of 1 MiB, with 8 reads in flight, into memory with a given page size and alignment.
+    """Read blocks of 1 MiB with 8 reads in flight, into memory of a given page size and alignment.
 
     The kernel splits a read into several requests if the target memory is not contiguous. The entry
     ``requests`` of the row's detail is the number of requests per read, from the disk's counters.
@@ -92,7 +92,7 @@ def buffer(storage: StorageBackend, pages: str, align: int) -> Work:
 )
 @axis("qd", quick=(32, 1), most=MOST_IN_FLIGHT)
 def client(storage: StorageBackend, qd: int) -> Work:
-    """The maximum rate of the I/O client: random reads of 4 KiB from a file in memory, not a disk.
+    """Measure the maximum rate of the I/O client by random reads of 4 KiB from a file in memory.
 
     If a disk's rate is close to this maximum, the client may limit the rate. In the detail of other
     rows, ``client=limited`` means that a submitting thread used more than 0.9 of a CPU.

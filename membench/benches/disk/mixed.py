@@ -52,7 +52,7 @@ SLOT_NS = 10**9
 @axis("reads", quick=(70, 50), most=99)
 @axis("qd", quick=16, most=MOST_IN_FLIGHT)
 def mix(storage: StorageBackend, reads: int, qd: int) -> Work:
-    """Mixed random reads and writes of 4 KiB, with a given percentage of reads.
+    """Read and write random blocks of 4 KiB, with a given percentage of reads.
 
     The latency metrics cover only the reads. The row's detail has the latencies of the writes.
     """
@@ -174,7 +174,7 @@ def sync(storage: StorageBackend, method: str, block: int) -> Work:
 @axis("block", quick="1MiB", step=BLOCK_STEP)
 @axis("qd", quick=8, most=MOST_IN_FLIGHT)
 def sustained(storage: StorageBackend, block: int, qd: int) -> Work:
-    """Sustained write bandwidth: up to 8 GiB without a pause, to fill the caches of the disk.
+    """Write up to 8 GiB to the disk without a pause, to fill the caches of the disk.
 
     The bench overwrites the scratch file repeatedly, for at most 30 s. A sample is the bandwidth
     during one second. The disk budget must allow the writes of all rounds.

@@ -141,7 +141,7 @@ def _thread_counts(machine: Machine) -> tuple[Value, ...]:
 @axis("pattern", quick=("rand", "seq"))
 @axis("threads", quick=_thread_counts)
 def mapped(storage: StorageBackend, state: str, pattern: str, threads: int | str) -> Work:
-    """Touch pages of the mapped file: the cost of a page fault, and page faults per second.
+    """Touch pages of a mapped file, to measure the latency and the rate of page faults.
 
     - ``cold``: the kernel reads the page from the disk (a major fault). With ``pattern=seq``, it
       also reads the following pages, so not every touched page causes a major fault.

@@ -105,14 +105,14 @@ def _product(
 @_product("fp32", 40e12, version=1)
 @axis("n", quick=8192, step=TILE, most=MOST_N)
 def fp32(gpu: Gpu, n: int) -> Work:
-    """Products of n x n matrices in single precision, on the CUDA cores: GFLOP/s."""
+    """Multiply n x n matrices in single precision on the CUDA cores."""
     return _gemm(gpu, "fp32", n, "fp32")
 
 
 @_product("tf32", 300e12, version=1)
 @axis("n", quick=8192, step=TILE, most=MOST_N)
 def tf32(gpu: Gpu, n: int) -> Work:
-    """Products of n x n matrices in single precision, rounded to TF32 by the tensor cores."""
+    """Multiply n x n matrices of single-precision numbers; the tensor cores round these to TF32."""
     return _gemm(gpu, "tf32", n, "fp32")
 
 
@@ -121,7 +121,7 @@ def tf32(gpu: Gpu, n: int) -> Work:
 @axis("n", quick=8192, full=(8192, 4096), step=TILE, most=MOST_N)
 @axis("out", quick="bf16", full=("bf16", "fp32"))
 def bf16(gpu: Gpu, n: int, out: str) -> Work:
-    """Products of n x n matrices of random data in BF16, with sums in single precision: GFLOP/s.
+    """Multiply n x n matrices of random data in BF16, with sums in single precision.
 
     ``out`` is the format of the result. Inference engines use BF16.
     """
@@ -134,7 +134,7 @@ def bf16(gpu: Gpu, n: int, out: str) -> Work:
 @axis("sums", quick="fast", full=("fast", "exact"))
 @axis("out", quick="bf16", full=("bf16", "fp32"))
 def fp8(gpu: Gpu, n: int, sums: str, out: str) -> Work:
-    """Products of n x n matrices in FP8 (E4M3) with sums in single precision, by cublasLt.
+    """Multiply n x n matrices in FP8 (E4M3) by cublasLt, with sums in single precision.
 
     With ``sums=fast`` the tensor cores may keep fewer bits of partial sums (fast accumulation), as
     in inference engines. ``sums=exact`` forbids fast accumulation. ``out`` is the format of the
@@ -146,7 +146,7 @@ def fp8(gpu: Gpu, n: int, sums: str, out: str) -> Work:
 @_product("mxfp8", 3000e12, version=1)
 @axis("n", quick=8192, step=TILE, most=MOST_N)
 def mxfp8(gpu: Gpu, n: int) -> Work:
-    """Products of n x n matrices in MXFP8 on Blackwell: E4M3 with one scale per 32 numbers.
+    """Multiply n x n matrices in MXFP8 (E4M3 with one scale per 32 numbers) on Blackwell.
 
     The result is BF16. All scales are 1.
     """
@@ -156,7 +156,7 @@ def mxfp8(gpu: Gpu, n: int) -> Work:
 @_product("nvfp4", 6000e12, version=1)
 @axis("n", quick=8192, step=TILE, most=MOST_N)
 def nvfp4(gpu: Gpu, n: int) -> Work:
-    """Products of n x n matrices in NVFP4 on Blackwell: E2M1 with one scale per 16 numbers.
+    """Multiply n x n matrices in NVFP4 (E2M1 with one scale per 16 numbers) on Blackwell.
 
     The result is BF16. All scales are 1. The numbers are random among +-1 and +-1.5.
     """

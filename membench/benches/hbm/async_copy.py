@@ -58,7 +58,9 @@ def sensible(_profile: str, method: str, tile: int, stages: int, **_: int) -> bo
 @axis("tile", quick=("16KiB", "1KiB", "4KiB", "64KiB"), step=VECTOR)
 @axis("stages", quick=(2, 1, 4, 8), most=MOST_STAGES)
 def asynchronous(gpu: Gpu, size: int, method: str, tile: int, stages: int) -> Work:
-    """Read bandwidth into shared memory with one block per SM, by bytes in flight.
+    """Measure how the read bandwidth into shared memory depends on the bytes in flight per SM.
+
+    One block runs on each SM. ``method`` is one of:
 
     - ``ld`` loads through registers.
     - ``cp`` uses cp.async with 16 bytes per thread.

@@ -203,7 +203,7 @@ triad = _kernel("triad", 3, "STREAM triad: a = b + 3 c, two arrays read and one 
 @axis("reads", quick=(100, 75, 67, 50, 0), most=100)
 @axis("threads", quick=thread_counts)
 def mix(cpu: CpuBackend, size: int, reads: int, threads: int | str) -> Work:
-    """Mixed reads and writes of chunks of 16 KiB, with a given percentage of reads.
+    """Read and write chunks of 16 KiB, with a given percentage of reads.
 
     A chunk is either read or written as a whole. The bandwidth counts each chunk once.
     """

@@ -38,7 +38,7 @@ STRAY_FAULTS = 256  # upper bound of faults by the interpreter and its libraries
 @axis("pages", quick=("4k", "thp", "populate"))
 @axis("threads", quick=thread_counts)
 def fault(cpu: CpuBackend, size: int, pages: str, threads: int | str) -> Work:
-    """First touch of new memory: bytes per second, and nanoseconds that a thread takes for 4 KiB.
+    """Touch new memory for the first time; measure the bandwidth and a thread's time per 4 KiB.
 
     With ``4k`` and ``thp``, the threads touch every page. With ``populate``, each thread gets its
     4 KiB pages in one system call (MADV_POPULATE_WRITE). The time excludes mapping and unmapping.

@@ -32,7 +32,7 @@ STEPS = 4096  # loads that one iteration makes in each chain
 @axis("chains", quick=(1, 2, 4, 8, 12), closed=True)
 @axis("pages", quick=("thp", "4k"))
 def mlp(cpu: CpuBackend, size: int, chains: int, pages: str) -> Work:
-    """Independent pointer chases on one core: loads per second by number of ``chains``.
+    """Run independent pointer chases on one core at the same time, and count loads per second.
 
     In each chain, a load waits for the previous load. The rate divided by the rate with one chain
     is the number of loads that the core has in flight.
