@@ -248,7 +248,7 @@ def history(
     every_case: bool = False,
     preset: str = "default",
 ) -> History:
-    """The history of one machine's runs, as in `membench history`.
+    """Find levels and changes in the runs of one machine, like `membench history`.
 
     Args:
         places: results files of one machine, or directories with them; at least one.

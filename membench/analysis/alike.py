@@ -85,7 +85,7 @@ def _figures(table: Table) -> list[Key]:
 
 
 def _pairs(cited: Table, measured: Table) -> list[tuple[Key, Key]]:
-    """Pairs (key of a figure in ``cited``, key of a row in ``measured``); no row occurs twice."""
+    """Pair keys of figures in ``cited`` with keys of rows in ``measured``; no row occurs twice."""
     answered = {_bench(key) for key in measured if key in cited}
     free = {key for key in measured if key not in cited}
     found: list[tuple[Key, Key]] = []

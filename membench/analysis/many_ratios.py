@@ -45,7 +45,7 @@ def log_ratios(firsts: Floats, seconds: Floats, confidence: float = CONFIDENCE) 
 
 
 def differences_at(firsts: Floats, seconds: Floats, places: Sequence[int]) -> Floats:
-    """For each row, the elements at ``places`` of the sorted differences second - first.
+    """For each row, sort the differences second - first, and return the elements at ``places``.
 
     The result has the shape (K, places).
     """

@@ -147,7 +147,7 @@ def _renamed(row: Measurement, case: str) -> Measurement:
 
 
 def _value_of(row: Measurement, key: str) -> tuple[str, str]:
-    """The value of ``key`` in ``row``, empty if absent, and the case id without ``key``."""
+    """Return the value of ``key`` in ``row`` (empty if absent), and the case id without ``key``."""
     if key in BY_COLUMNS:
         return str(getattr(row, key)), row.case
     start = f"{key}="

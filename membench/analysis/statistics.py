@@ -100,7 +100,7 @@ def estimates(
 def _differences_at(
     first: Sequence[float], second: Sequence[float], places: Sequence[int]
 ) -> list[float]:
-    """The elements at ``places`` of the sorted differences log(second) - log(first)."""
+    """Sort the differences log(second) - log(first), and return the elements at ``places``."""
     here, there = list(map(math.log, first)), list(map(math.log, second))
     differences = sorted([two - one for two in there for one in here])
     return [differences[place] for place in places]

@@ -95,7 +95,7 @@ def _spacing() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def _spaced(before: str, text: str, after: str) -> str:
-    """``text``; spaces at its start and end are added or removed as in Chinese typesetting.
+    """Add or remove spaces at the start and end of ``text``, as in Chinese typesetting.
 
     ``before`` is the text to the left of ``text``, and ``after`` is the parameter to the right.
     Parameters stay unchanged, because they may be file names. Source: W3C, Requirements for Chinese

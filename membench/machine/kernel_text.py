@@ -61,7 +61,7 @@ def cpu_mask(text: str) -> tuple[int, ...]:
 
 
 def cpu_set(folder: Path, *names: str) -> tuple[int, ...]:
-    """The CPUs that a file in ``folder`` lists: the first of ``names`` that lists a CPU.
+    """Read CPUs from the first of the files ``names`` in ``folder`` that lists a CPU.
 
     The result is empty if no file lists a CPU. Files with a name ending in ``list`` have the list
     format, and other files the mask format. Old kernels have only masks.

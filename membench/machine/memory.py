@@ -50,7 +50,7 @@ def read_memory(root: Path = Path("/"), limits: Limits | None = None, page: int 
 
 
 def _modes(huge: Path) -> dict[int, str]:
-    """Bytes of a transparent huge page -> mode, such as ``always``, ``madvise`` or ``never``.
+    """Map each size of transparent huge pages, in bytes, to its mode, such as ``madvise``.
 
     ``inherit`` is replaced by the inherited mode. Linux 6.8 and newer have a mode for each size.
     Source: admin-guide/mm/transhuge.rst, "Global THP controls".

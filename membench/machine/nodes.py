@@ -113,7 +113,7 @@ def _side_cache(folder: Path) -> int | None:
 
 
 def _given(root: Path) -> dict[int, NodeKind]:
-    """The kind of each node whose memory a device provides, by node number."""
+    """Find the nodes whose memory a device provides; map their numbers to their kinds."""
     found: dict[int, NodeKind] = {}
     for device in entries(root / "sys/bus/dax/devices"):
         node = integer(read(device / "target_node"))

@@ -66,7 +66,7 @@ def _by(pid: int) -> str:
 
 
 def _claim(name: str) -> socket.socket | int:
-    """A socket that is the lock ``name``, or the id of the process that has the lock.
+    """Take the lock ``name``: return its socket, or the id of the process that has the lock.
 
     The id is `_UNKNOWN` if the kernel does not report the process. The socket is not bound if the
     kernel does not support such sockets.

@@ -53,7 +53,7 @@ def _by_weight(figures: Sequence[Expectation]) -> tuple[list[Expectation], ...]:
 
 
 def _absent(rows: Sequence[Row], ok: Sequence[Row]) -> DeviceLine:
-    """The result if no row is usable; ``ok`` are the ``rows`` with a value."""
+    """Make the result for a quantity without a usable row; ``ok`` are the ``rows`` with a value."""
     failed = next((row for row in rows if row.status is Status.FAILED), None)
     if ok:
         flags = listed(sorted({flag for row in ok for flag in row.flags} & _ELSEWHERE))
@@ -161,7 +161,7 @@ def _not_binding(row: Row, figure: Expectation, share: float) -> TierJudgement:
 
 
 def _unlike(rows: Sequence[Row], figures: Sequence[Expectation]) -> DeviceLine:
-    """The result if no expected value is comparable: `not judged`."""
+    """Make the result `not judged`, because no expected value is comparable."""
     row = _best(rows)
     near = [(one, found) for one in figures if (found := one.likeness(row)) is not None]
     if not near:

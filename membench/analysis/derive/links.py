@@ -42,7 +42,7 @@ def of_bench(rows: Iterable[Row], bench: str, metric: Metric) -> list[tuple[dict
 
 
 def moved(rows: Iterable[Row], way: str) -> tuple[TransferCell, ...]:
-    """Bandwidths of ``kv/<way>`` with blocks in random order and no limit on the CUDA grid."""
+    """Collect bandwidths of ``kv/<way>`` with blocks in random order and no limit on the grid."""
     found = []
     for params, row in of_bench(rows, f"kv/{way}", Metric.BANDWIDTH):
         if params.get("order") != "random" or "grid" in params:

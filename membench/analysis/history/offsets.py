@@ -70,9 +70,9 @@ def offsets_of(sides: Sequence[Side]) -> RunOffsets | None:
 
 
 def _newest(folder: Path, without: set[Path]) -> list[Path]:
-    """The newest files of ``folder``, at most `NEWEST`, except the files ``without``.
+    """The last `NEWEST` CSV files of ``folder`` by name, without the files in ``without``.
 
-    Names of results files begin with the time.
+    Names of results files begin with the time, so these files are the newest.
     """
     if not folder.is_dir():
         return []

@@ -242,7 +242,7 @@ def _work(gpu: Gpu, load: Load, data: str) -> Work:
 def _repeat(
     joules: Callable[[], float], loop: Callable[[], int], payload: int
 ) -> tuple[float, dict[str, float]]:
-    """Dynamic energy of one loop in pJ per byte, and facts: power in W, bandwidth in GB/s.
+    """Run ``loop``; return its dynamic energy in pJ per byte, and power (W) and bandwidth (GB/s).
 
     Raises:
         MembenchError: the loop used no more energy than the idle board.

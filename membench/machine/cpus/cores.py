@@ -72,7 +72,7 @@ def _package(cpu: int, topology: Path) -> Hashable:
 
 
 def _counted(groups: Mapping[int, Hashable]) -> dict[int, int]:
-    """CPU -> number of its group. The group of the first CPU has the number 0.
+    """Map each CPU to the number of its group. The group of the first CPU has the number 0.
 
     ``groups`` maps each CPU to a value that identifies its group.
     """
@@ -86,7 +86,7 @@ def _positive(path: Path) -> int | None:
 
 
 def _named(devices: Path) -> dict[int, int]:
-    """CPU -> kind of core (0 for the fastest), for Intel's hybrid processors; otherwise empty.
+    """Map each CPU of Intel's hybrid processors to its kind of core (0: fastest); else empty.
 
     sysfs lists the performance counters of each kind of core separately.
     """
@@ -96,7 +96,7 @@ def _named(devices: Path) -> dict[int, int]:
 
 
 def _kinds(speeds: Mapping[int, int | None]) -> dict[int, int]:
-    """CPU -> kind of core (0 for the fastest); empty if the speed of a CPU is unknown."""
+    """Map each CPU to its kind of core (0: fastest); empty if the speed of a CPU is unknown."""
     known = {cpu: speed for cpu, speed in speeds.items() if speed is not None}
     if len(known) < len(speeds):
         return {}

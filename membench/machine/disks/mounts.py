@@ -94,6 +94,6 @@ def mount_of(path: PurePosixPath, mounts: Sequence[Mount]) -> Mount | None:
 
 
 def _lowest(candidates: Sequence[Mount]) -> Mount:
-    """Of several mounts at one mount point, the one that lies under all others."""
+    """Among several mounts at one mount point, find the mount under all others."""
     ids = {mount.id for mount in candidates}
     return next((mount for mount in candidates if mount.parent not in ids), candidates[-1])

@@ -50,7 +50,7 @@ def with_sizes_of_cuda(gpus: Gpus, driver: str = DRIVER) -> Gpus:
 
 
 def _sizes(driver: str) -> dict[str, int]:
-    """Bytes of memory by hashed UUID; empty if there is no driver or the driver takes too long."""
+    """Map the hashed UUID of each device to its memory size in bytes; empty if the query fails."""
     import json  # imported here because most machines need no child process
     import subprocess
 
