@@ -32,6 +32,8 @@ pytestmark = pytest.mark.slow
 CASE = "host/chase/size=16KiB*"
 ID = "20261125T010349Z-6ba2"
 NAMES = ("worker-0", "worker-1", "worker-2")
+MANY = 12
+"""Number of rounds after which a run certainly goes on when the client hears of its first round."""
 
 
 class Watcher:
@@ -65,19 +67,19 @@ def test_a_warning_of_another_version(tmp_path: Path, names: tuple[str, ...], to
     assert warning.startswith(f"{told}membench 0.0.9, but this host has ")
 
 
-def ledger(tmp_path: Path, *names: str) -> FleetLedger:
-    arguments = ("--select", CASE, "--rounds", "2")
+def ledger(tmp_path: Path, *names: str, rounds: int = 2) -> FleetLedger:
+    arguments = ("--select", CASE, "--rounds", str(rounds))
     hosts = tuple(Host(name) for name in names)
     return FleetLedger(ID, arguments, hosts, "worker", str(tmp_path / "on-the-hosts"))
 
 
-def check_whole(directory: Path, host: Host) -> None:
+def check_whole(directory: Path, host: Host, rounds: int = 2) -> None:
     csv = directory / host.csv
     rows = read_rows(csv)
     sidecar = read_sidecar(csv)
     assert sidecar is not None
     assert verify_sha256(csv, sidecar)
-    assert {(row.machine, row.rounds) for row in rows} == {(host.name, 2)}
+    assert {(row.machine, row.rounds) for row in rows} == {(host.name, rounds)}
 
 
 def test_a_killed_worker_costs_nothing_else_and_resume_completes(
@@ -97,7 +99,7 @@ def test_a_killed_worker_costs_nothing_else_and_resume_completes(
     watcher = Watcher(kill)
     output = tmp_path / "results"
     output.mkdir()
-    asked = ledger(tmp_path, *NAMES, "node-9")
+    asked = ledger(tmp_path, *NAMES, "node-9", rounds=MANY)
     first = FleetRun(cluster, output, asked, watcher, Patience(wait=0, retries=0)).run()
     assert killed
     states = {host.name: host.state for host in first.hosts}
@@ -109,7 +111,7 @@ def test_a_killed_worker_costs_nothing_else_and_resume_completes(
     }
     assert "lost" in first.host("worker-1").detail
     for host in first.of_state(HostState.ARRIVED):
-        check_whole(output, host)
+        check_whole(output, host, MANY)
     assert latest_ledger(output) == first
     assert not list(output.glob(".incoming*"))
 
@@ -123,7 +125,7 @@ def test_a_killed_worker_costs_nothing_else_and_resume_completes(
     done = again.run()
     assert done.host("worker-1").state is HostState.ARRIVED
     assert done.host("node-9").state is HostState.MISSING
-    check_whole(output, done.host("worker-1"))
+    check_whole(output, done.host("worker-1"), MANY)
     assert {host.name for host in watcher.told} == {"worker-1", "node-9"}
     assert not journal.exists()
 
