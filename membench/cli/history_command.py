@@ -46,7 +46,7 @@ FINDINGS = ("worse", "better")
     "--fail-on",
     callback=words_of(FINDINGS),
     metavar="V,..",
-    help="Exit with 3 if the newest change of any line is one of V. "
+    help="Exit with 3 if the newest change of any row of the table is V, such as worse. "
     f"Possible: {', '.join(FINDINGS)}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

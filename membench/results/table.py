@@ -127,7 +127,7 @@ def read_text(path: Path, *, pipe: bool) -> str:
         if _is_gzip(path):
             raise SchemaError(
                 "the file is compressed with gzip",
-                f"decompress the file: gzip -dk {shell_word(path)}",
+                f"decompress with gzip -dc < {shell_word(path)} > OUTPUT, and give OUTPUT",
             ) from None
         raise SchemaError("the file is binary, so it is not a results file", _WHAT_IT_IS) from None
     except UnicodeDecodeError:

@@ -149,7 +149,7 @@ def test_files_are_named_one_by_one_and_one_that_cannot_be_read_is_an_error(
         ((DATA / "fio.json").read_bytes(), "membench import fio x.csv -o OUTPUT.csv"),
         ((AWKWARD / "nvb-06-text.txt").read_bytes(), "membench import nvbandwidth x.csv"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull --include=x.csv"),
-        (b"\x1f\x8b\x08\0", "gzip -dk"),
+        (b"\x1f\x8b\x08\0", "gzip -dc < "),
         (b'{"schema": "membench.run/1"}', "the CSV of the same run"),
     ],
 )

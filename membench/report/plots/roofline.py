@@ -150,8 +150,8 @@ def _prefill(model: Model) -> float:
 def _table(known: list[Model], decode: list[float], prefill: list[float]) -> Table:
     return Table(
         tr(
-            "FLOP per byte at {tokens} tokens: decode in batches of {batch}, prefill in chunks of "
-            "{chunk}",
+            "FLOP per byte with a context of {tokens} tokens: decode of {batch} requests at once, "
+            "prefill in chunks of {chunk} tokens",
             tokens=CONTEXT,
             batch=BATCH,
             chunk=CHUNK,

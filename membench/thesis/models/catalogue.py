@@ -17,7 +17,7 @@ from membench.core.errors import SchemaError, UsageError
 from membench.core.files import shown
 from membench.core.near import did_you_mean
 from membench.core.record import record
-from membench.core.text import one_line
+from membench.core.text import one_line, shell_word
 from membench.core.untrusted import parse_json, read_bytes
 from membench.thesis.models.architecture import shape_of
 from membench.thesis.models.configuration import Config, ModelError, resolved
@@ -283,7 +283,8 @@ def _no_json(path: Path, content: bytes) -> ModelError:
         )
     if content.startswith(b"\x1f\x8b"):
         return ModelError(
-            f"{path}: this file is compressed with gzip", f"decompress the file: gzip -dk {path}"
+            f"{path}: this file is compressed with gzip",
+            f"decompress with gzip -dc < {shell_word(path)} > OUTPUT, and give OUTPUT",
         )
     if content.lstrip()[:1] == b"<":
         return ModelError(f"{path}: this is a web page, not JSON", "download the raw file")
