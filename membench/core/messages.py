@@ -9,7 +9,7 @@ JSON use the message as a string, in English. Only the report uses another langu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from gettext import NullTranslations
 from typing import Any, Self
@@ -125,6 +125,13 @@ def tr_n(one: str, several: str, count: int, **params: object) -> Message:
 def listed(items: Iterable[str]) -> str:
     """Join ``items`` as ``a, b, c``."""
     return _folded(items, lambda before, item: tr("{before}, {item}", before=before, item=item))
+
+
+def listed_up_to(most: int, names: Sequence[str]) -> str:
+    """The first ``most`` of ``names`` as in `listed`, and the number of further names."""
+    more = len(names) - most
+    first = listed(names[:most])
+    return tr("{names} and {count} more", names=first, count=more) if more > 0 else first
 
 
 def clauses(items: Iterable[str]) -> str:

@@ -64,8 +64,7 @@ def plain_sidecar(csv: Path, runs: Collection[str], named: Path | None = None) -
         data = read_plain(csv)
         if data is None:
             return PlainSidecar()
-        plan = data.get("plan")
-        if not isinstance(plan, Mapping) or str(plan.get("run_id")) not in runs:
+        if not describes(data, runs):
             return PlainSidecar(problem=_of_another_run(named))
         if digest(csv) == data.get("sha256"):
             return PlainSidecar(data)
@@ -73,6 +72,12 @@ def plain_sidecar(csv: Path, runs: Collection[str], named: Path | None = None) -
         return PlainSidecar(problem=sidecar_unusable(csv, error, named))
     changed = tr("{file} was changed after its run: its numbers may be wrong", file=shown(named))
     return PlainSidecar(data, changed, changed=True)
+
+
+def describes(sidecar: Mapping[str, Any], runs: Collection[str]) -> bool:
+    """Whether ``sidecar``, as JSON, is about one of ``runs`` (run ids)."""
+    plan = sidecar.get("plan")
+    return isinstance(plan, Mapping) and str(plan.get("run_id")) in runs
 
 
 def own_sidecar(csv: Path, runs: Collection[str], named: Path | None = None) -> OwnSidecar:

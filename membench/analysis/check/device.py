@@ -86,8 +86,7 @@ def _best_alike(rows: Sequence[Row], figures: Sequence[Expectation]) -> Row | No
 
 
 def _against(row: Row, matches: Sequence[Match]) -> DeviceLine:
-    figures = [figure for figure, _ in matches]
-    best = any(figure.best for figure in figures)
+    best = any(figure.best for figure, _ in matches)
     value = _best_sample(row) if best else _value(row)
     matches = [(_restored(value, figure), found) for figure, found in matches]
     figures = [figure for figure, _ in matches]

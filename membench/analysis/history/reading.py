@@ -23,7 +23,7 @@ from membench.core.text import ascii_line, counted
 from membench.results.compact.reader import read_measurements
 from membench.results.compact.row import Common, Measurement
 from membench.results.magnitude import fits
-from membench.results.own_sidecar import plain_sidecar
+from membench.results.own_sidecar import describes, plain_sidecar
 from membench.results.sidecar import is_original, read_plain
 
 _STAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)\d\dZ")
@@ -300,9 +300,7 @@ def sidecar_of(run: HistoryRun) -> Mapping[str, Any]:
         sidecar = read_plain(run.path)
     except MembenchError:
         return {}
-    plan = sidecar.get("plan") if sidecar is not None else None
-    ours = isinstance(plan, Mapping) and plan.get("run_id") == run.run_id
-    return sidecar if sidecar is not None and ours else {}
+    return sidecar if sidecar is not None and describes(sidecar, (run.run_id,)) else {}
 
 
 def _check_machine(record: RunRecord) -> None:

@@ -126,19 +126,20 @@ def _paint_row(axes: Axes, row: Row, place: float, index: int) -> None:
     )
 
 
-def _tier_name(rung: _Rung) -> str:
-    return tier_name(rung.tier, peer=rung.name.startswith("peer/"))
-
-
 def _represents_tier(rung: _Rung) -> bool:
     return any(represents_tier(row.case) for row in rung.best.values())
 
 
 def _finding(rungs: Sequence[_Rung], runs: int) -> str:
-    tops: dict[str, _Rung] = {}
-    for rung in sorted(rungs, key=lambda rung: not _represents_tier(rung)):
-        tops.setdefault(_tier_name(rung), rung)
-    tops = {name: tops[name] for name in dict.fromkeys(map(_tier_name, rungs))}
+    by_tier: dict[str, list[_Rung]] = {}
+    for rung in rungs:
+        by_tier.setdefault(tier_name(rung.tier, peer=rung.name.startswith("peer/")), []).append(
+            rung
+        )
+    tops = {
+        tier: next(filter(_represents_tier, several), several[0])
+        for tier, several in by_tier.items()
+    }
     parts = [
         tr(
             "{tier} reaches {rate} GB/s ({bench})",

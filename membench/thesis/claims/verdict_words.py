@@ -29,7 +29,6 @@ AXES = {
     StratumAxis.TRACE: tr("trace"),
     StratumAxis.CASE: tr("case"),
 }
-_MOST_NAMES = 6
 _MOST_OTHERS = 3
 
 
@@ -58,13 +57,6 @@ def _of_axis(strata: Iterable[Stratum], axis: StratumAxis) -> str:
         word = VERDICTS[ClaimVerdict.INCONCLUSIVE]
         told.append(tr("{verdict} for {names}", verdict=word, names=names))
     return listed(told)
-
-
-def few(names: list[str]) -> str:
-    """The first `_MOST_NAMES` of ``names`` as text, and the number of further names."""
-    more = len(names) - _MOST_NAMES
-    first = listed(names[:_MOST_NAMES])
-    return tr("{names} and {count} more", names=first, count=more) if more > 0 else first
 
 
 def kind_words(kinds: Iterable[EvidenceKind]) -> str:

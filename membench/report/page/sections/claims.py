@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from membench.core.messages import clauses, listed, sentence, span, tr, tr_n
+from membench.core.messages import clauses, listed, listed_up_to, sentence, span, tr, tr_n
 from membench.core.terms import ClaimClass, ClaimVerdict
 from membench.core.units import format_value, significant
 from membench.report.page.document import (
@@ -41,7 +41,7 @@ from membench.thesis.claims.badge_words import BADGE_MEANING
 from membench.thesis.claims.judging import PartVerdict
 from membench.thesis.claims.ledger import Claim
 from membench.thesis.claims.strata import Stratum, StratumAxis
-from membench.thesis.claims.verdict_words import AXES, KINDS, VERDICTS, few, kind_words
+from membench.thesis.claims.verdict_words import AXES, KINDS, VERDICTS, kind_words
 from membench.thesis.claims.verdicts import ClaimResult, Subject, Verdicts
 from membench.thesis.claims.wording import (
     claim_reason,
@@ -60,6 +60,7 @@ CLASSES = {
     ClaimClass.OUT_OF_SCOPE: tr("no benchmark, because the claim is out of scope"),
 }
 
+_MOST_NAMES = 6  # maximum number of variants to name
 _KINDS = {
     EntryKind.SPEC: tr("spec"),
     EntryKind.PRICE: tr("price"),
@@ -377,7 +378,7 @@ def _draws(verdict: PartVerdict) -> str:
             verdict=VERDICTS[word],
             names=tr_n("{count} variant", "{count} variants", len(names))
             if grouped
-            else few(names),
+            else listed_up_to(_MOST_NAMES, names),
         )
         for word, names in sorted(counts.items())
     )

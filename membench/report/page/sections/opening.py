@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from membench.core.files import shown
-from membench.core.messages import Message, clauses, listed, sentence, span, tr, tr_n
+from membench.core.messages import Message, clauses, listed, listed_up_to, sentence, span, tr, tr_n
 from membench.report.page.document import Alert, Line
 from membench.report.page.runs import ReportSource, Run
 from membench.report.page.sections.words import device_name
@@ -64,16 +64,9 @@ def _problem(several: Sequence[tuple[str, ReportSource]]) -> str:
         "The same is true of {count} other file: {names}.",
         "The same is true of {count} other files: {names}.",
         len(others),
-        names=_few([_name(source.path) for _, source in others]),
+        names=listed_up_to(LISTED, [_name(source.path) for _, source in others]),
     )
     return tr("{before} {item}", before=told, item=more)
-
-
-def _few(names: Sequence[str]) -> str:
-    """The first `LISTED` of ``names`` as text, and the number of further names."""
-    more = len(names) - LISTED
-    first = listed(names[:LISTED])
-    return tr("{names} and {count} more", names=first, count=more) if more > 0 else first
 
 
 def lead(runs: Sequence[Run]) -> Line:
@@ -81,7 +74,8 @@ def lead(runs: Sequence[Run]) -> Line:
     if not runs:
         return (tr("There are no rows: nothing was measured."),)
     if len(runs) > LISTED:
-        return (sentence(clauses((_few([run.label for run in runs]), *_origins(runs)))),)
+        names = listed_up_to(LISTED, [run.label for run in runs])
+        return (sentence(clauses((names, *_origins(runs)))),)
     return (sentence(clauses(_run(run, named=len(runs) > 1) for run in runs)),)
 
 

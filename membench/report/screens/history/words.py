@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from membench.analysis.history.changepoints import CHANCE
 from membench.analysis.history.summary import BAND, BANDED, History, HistoryLine, LevelChange
 from membench.core.case_id import with_stat
-from membench.core.messages import listed, span, tr, tr_n
+from membench.core.messages import listed, listed_up_to, span, tr, tr_n
 from membench.core.terms import Stat
 from membench.core.text import shell_word
 from membench.core.units import Scale, common_scale
@@ -218,13 +218,11 @@ def notes(history: History) -> Iterator[str]:
         )
     failed = [line for line in history.lines if line.failures]
     if failed:
-        cases: str = listed(
+        cases = [
             tr("{case} in {runs}", case=line.key.case, runs=runs_text(line.failures))
-            for line in failed[:3]
-        )
-        if len(failed) > 3:
-            cases = tr("{names} and {count} more", names=cases, count=len(failed) - 3)
-        yield tr("failed: {cases}", cases=cases)
+            for line in failed
+        ]
+        yield tr("failed: {cases}", cases=listed_up_to(3, cases))
     if record.repeated:
         yield tr_n(
             "{count} file left out: another file has the same run",
